@@ -1,0 +1,129 @@
+"""What a decoder has to compute: curve, heads, output and estimator, as exact numbers. No tables, no C."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbert_codegen.curves import Curve
+
+#: C integer types by configuration name: (bits, signed, C type).
+INTEGER_TYPES: dict[str, tuple[int, bool, str]] = {
+    "int8": (8, True, "int8_t"),
+    "uint8": (8, False, "uint8_t"),
+    "int16": (16, True, "int16_t"),
+    "uint16": (16, False, "uint16_t"),
+    "int32": (32, True, "int32_t"),
+}
+
+
+def type_range(dtype: str) -> tuple[int, int]:
+    """Smallest and largest value of the integer type called `dtype`."""
+    bits, signed, _ = INTEGER_TYPES[dtype]
+    return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
+
+
+@dataclass(frozen=True)
+class Heads:
+    """The network's two quantized outputs: real = scale * (code - zero_point), per axis.
+
+    Attributes:
+        dtype: "int8", "uint8" or "int16".
+        layout: "interleaved" (x0 y0 x1 y1 ...) or "planar" (all x, all y).
+        scale: of x and y, exactly the binary numbers that the literals or the model's float32 denote.
+        zero_point: of x and y, in codes.
+        range: the real values (low, high) that span the unit square, low < high.
+    """
+
+    dtype: str
+    layout: Literal["interleaved", "planar"]
+    scale: tuple[Fraction, Fraction]
+    zero_point: tuple[int, int]
+    range: tuple[Fraction, Fraction]
+
+    @property
+    def bits(self) -> int:
+        """Width of a code, 8 or 16."""
+        return INTEGER_TYPES[self.dtype][0]
+
+    @property
+    def ctype(self) -> str:
+        """The C type of a code."""
+        return INTEGER_TYPES[self.dtype][2]
+
+    def codes(self) -> NDArray[np.int64]:
+        """All codes of one head in the order of their raw bits (0, 1, ..., -2, -1 for int8); shape (2^bits,)."""
+        raw = np.arange(1 << self.bits, dtype=np.int64)
+        low, high = type_range(self.dtype)
+        return np.where(raw > high, raw - (1 << self.bits), raw) if low < 0 else raw
+
+
+@dataclass(frozen=True)
+class Output:
+    """The decoded integer: `codes` are the values that stand for t = 0 and t = 1 (either may be the larger).
+
+    On a closed curve t = 1 is t = 0, so a result that rounds to the second code is given as the first, and the
+    second may lie one past the type's range (0, 65536 for a full turn in uint16).
+    """
+
+    dtype: str
+    codes: tuple[int, int]
+
+    @property
+    def ctype(self) -> str:
+        """The C type of the output."""
+        return INTEGER_TYPES[self.dtype][2]
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """How a point off the curve is read.
+
+    "nearest": the nearest point of the curve. "mean": where the distance to the curve exceeds `gate` (cells), the
+    posterior mean of t under Gaussian head noise of standard deviation `sigma` (cells); elsewhere the nearest point.
+    """
+
+    kind: Literal["nearest", "mean"] = "nearest"
+    sigma: Fraction = Fraction(0)
+    gate: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything the decoded value depends on."""
+
+    curve: Curve
+    inset: Fraction
+    heads: Heads
+    output: Output
+    estimator: Estimator = Estimator()
+
+    def pitch(self, axis: int) -> Fraction:
+        """Codes of head `axis` (0 x, 1 y) per cell of the grid."""
+        low, high = self.heads.range
+        return (1 - 2 * self.inset) * (high - low) / (self.curve.side - 1) / self.heads.scale[axis]
+
+    def origin(self, axis: int) -> Fraction:
+        """The (real-valued) code of head `axis` at grid coordinate 0."""
+        low, high = self.heads.range
+        return self.heads.zero_point[axis] + (low + self.inset * (high - low)) / self.heads.scale[axis]
+
+    def coordinate(self, axis: int, code: int) -> Fraction:
+        """Grid coordinate of `code` of head `axis`: 0 at the first vertex column, side - 1 at the last."""
+        return (code - self.origin(axis)) / self.pitch(axis)
+
+    @property
+    def canonical(self) -> bool:
+        """Whether every cell is a whole power of two of codes wide and starts on a multiple of it (both axes)."""
+        for axis in (0, 1):
+            pitch = self.pitch(axis)
+            width = pitch.numerator
+            if pitch.denominator != 1 or width & (width - 1) or width < 2:
+                return False
+            if (self.origin(axis) - pitch / 2) % pitch:
+                return False
+        return True

@@ -1,0 +1,122 @@
+"""Strategies: ways to decode a pair of codes with tables and integer steps.
+
+A strategy is one file here, which registers itself, and one template of the same name in templates/strategies. It
+turns a specification into tables and gives an executable model: NumPy code that takes the same integer steps as the C.
+The proof compares that model with the exact reference before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbert_codegen.reference import Ideal
+from hilbert_codegen.registry import Registry
+from hilbert_codegen.spec import INTEGER_TYPES, Spec, type_range
+
+IntArray = NDArray[np.int64]
+
+
+class Refused(Exception):  # noqa: N818 - a refusal is an answer, not a fault
+    """The strategy can't be exact (or is pointless) for this specification; the text says why."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A constant table of the C file.
+
+    Attributes:
+        name: C identifier behind the prefix ("tile").
+        dtype: "uint8", "int16", ... (keys of INTEGER_TYPES) or "uint32".
+        values: integers, 1-D.
+        meaning: one line: what an entry is, with its scaling.
+        columns: entries a line in the file.
+    """
+
+    name: str
+    dtype: str
+    values: IntArray
+    meaning: str
+    columns: int = 16
+
+    @property
+    def ctype(self) -> str:
+        """The C type of an entry."""
+        return f"{self.dtype}_t"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in flash."""
+        return len(self.values) * int(self.dtype.removeprefix("u").removeprefix("int")) // 8
+
+
+class Model(Protocol):
+    """An executable model: raw head bits (uint, any shape) -> results of the same shape, by the C's integer steps."""
+
+    def __call__(self, x: IntArray, y: IntArray) -> IntArray:
+        """Decode the raw bits `x` and `y`."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A strategy's answer for one specification.
+
+    Attributes:
+        strategy: name of the strategy and of its template.
+        tables: what goes to flash.
+        decode: the executable model of the value.
+        distance: the executable model of the distance, where it was asked for.
+        params: constants for the template.
+        note: one or two sentences for the banner: how it works.
+    """
+
+    strategy: str
+    tables: tuple[Table, ...]
+    decode: Model
+    distance: Model | None
+    note: str
+    params: Mapping[str, int | str | bool] = field(default_factory=dict)
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of all tables."""
+        return sum(table.nbytes for table in self.tables)
+
+    def table(self, name: str) -> Table:
+        """The table called `name`."""
+        return next(table for table in self.tables if table.name == name)
+
+
+class Strategy(Protocol):
+    """What a file of this folder registers."""
+
+    name: str
+    summary: str
+
+    def build(self, spec: Spec, ideal: Ideal, distance: bool) -> Built:
+        """Build the tables, or raise Refused.
+
+        Args:
+            spec: what to compute.
+            ideal: the ideal table, for strategies that compress it; those that compute must not look at it.
+            distance: whether the distance to the curve is wanted as well.
+        """
+
+
+STRATEGIES: Registry[Strategy] = Registry("strategy", __name__)
+
+
+def smallest_unsigned(highest: int) -> str:
+    """The narrowest unsigned type that holds 0..highest."""
+    return "uint8" if highest < 1 << 8 else "uint16" if highest < 1 << 16 else "uint32"
+
+
+def as_output(spec: Spec, bits: IntArray) -> IntArray:
+    """Wrap integers into the output type, as the C's conversion does."""
+    low, _ = type_range(spec.output.dtype)
+    width = INTEGER_TYPES[spec.output.dtype][0]
+    return np.asarray((bits - low) % (1 << width) + low)
