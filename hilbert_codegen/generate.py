@@ -317,6 +317,12 @@ def environment() -> jinja2.Environment:
     return env
 
 
+def render_harness(plan: Plan, generated: Generated) -> bytes:
+    """The host program of a verification run: decodes a file of pairs in every way (verify.py)."""
+    unit = _unit(plan, generated.built, generated.domain)
+    return environment().get_template("verify_main.c.j2").render(d=unit).encode("ascii")
+
+
 def render(plan: Plan, built: Built, domain: Domain) -> dict[str, bytes]:
     """The files of a proved decoder: name -> bytes (ASCII, LF), sorted by name."""
     unit = _unit(plan, built, domain)

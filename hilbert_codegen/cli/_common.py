@@ -1,0 +1,81 @@
+"""What the subcommands share: the options that make a plan, and how they talk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from hilbert_codegen.config import load
+from hilbert_codegen.errors import CheckFailed
+from hilbert_codegen.generate import Progress
+from hilbert_codegen.plan import Plan, make_plan
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Diagnostics; standard output carries results only.
+STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def plan_options(command: F) -> F:
+    """CONFIG, --set, --model, --strict and -q: everything a plan is made from."""
+    for option in reversed(
+        (
+            click.argument("config", type=click.Path(path_type=Path)),
+            click.option(
+                "--set",
+                "settings",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Override a value of the configuration, for example --set curve.order=2. Repeatable.",
+            ),
+            click.option(
+                "--model",
+                type=click.Path(path_type=Path),
+                help="A quantized .tflite file that scale, zero point and dtype of the heads are read from.",
+            ),
+            click.option("--strict", is_flag=True, help="Treat warnings as failures (exit status 1)."),
+            click.option("-q", "--quiet", is_flag=True, help="No diagnostics but errors."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def format_option(command: F) -> F:
+    """--format text|json."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="For people, or for a program.",
+    )(command)
+
+
+def plan_of(
+    config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool
+) -> Plan:
+    """Load and plan; warnings go to standard error, and with `strict` they fail."""
+    plan = make_plan(load(config, settings, model))
+    for warning in plan.warnings:
+        if strict:
+            raise CheckFailed(warning)
+        if not quiet:
+            STDERR.print(f"hilbert-codegen: warning: {warning}", markup=False)
+    return plan
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Progress]:
+    """A spinner with the current step on a terminal; silent elsewhere and with -q."""
+    if quiet or not STDERR.is_terminal:
+        yield lambda _: None
+        return
+    with STDERR.status("starting") as status:
+        yield lambda step: status.update(step)

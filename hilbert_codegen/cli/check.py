@@ -1,0 +1,39 @@
+"""`hilbert-codegen check`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from hilbert_codegen import output
+from hilbert_codegen.cli._common import STDERR, format_option, plan_of, plan_options, progress
+from hilbert_codegen.errors import CheckFailed
+from hilbert_codegen.generate import generate
+
+
+@click.command()
+@plan_options
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=Path(), help="Folder of the files.")
+@format_option
+def command(
+    config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool, folder: Path, form: str
+) -> None:
+    """Compare the files in a folder with what would be generated; for CI and pre-commit.
+
+    Exit status 0 if they are the same, 1 (with a unified diff on standard output) if not. A difference in nothing but
+    the tool's version is none.
+    """
+    plan = plan_of(config, settings, model, strict, quiet)
+    with progress(quiet) as step:
+        result = generate(plan, step)
+    changed = output.stale(folder, result.files)
+    if form == "json":
+        click.echo(json.dumps({"folder": folder.as_posix(), "files": list(result.files), "stale": changed}, indent=2))
+    elif changed:
+        click.echo(output.difference(folder, result.files), nl=False)
+    if changed:
+        raise CheckFailed(f"{folder.as_posix()}: {', '.join(changed)} differ from what {config.name} gives; run generate")
+    if not quiet and form == "text":
+        STDERR.print(f"up to date: {', '.join(result.files)}", markup=False)

@@ -1,0 +1,59 @@
+"""`hilbert-codegen generate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from hilbert_codegen import output
+from hilbert_codegen.cli._common import STDERR, format_option, plan_of, plan_options, progress
+from hilbert_codegen.generate import generate
+
+
+@click.command()
+@plan_options
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=Path(), help="Folder for the files.")
+@click.option("--dry-run", is_flag=True, help="Do everything but write; say what would be written.")
+@click.option("--list-outputs", is_flag=True, help="Only list the files that would be generated.")
+@format_option
+def command(
+    config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool,
+    folder: Path, dry_run: bool, list_outputs: bool, form: str,
+) -> None:  # fmt: skip
+    """Write <prefix>_decoder.h and <prefix>_decoder.c, proved exact on the whole input domain.
+
+    Files are written only if their bytes change, all or none. A file that this tool did not make is never overwritten.
+
+    \b
+    hilbert-codegen generate depth.toml -o src/
+    hilbert-codegen generate depth.toml --model depth.tflite --set curve.order=2 -o src/
+    """
+    plan = plan_of(config, settings, model, strict, quiet)
+    with progress(quiet) as step:
+        result = generate(plan, step)
+    names = list(result.files)
+    if list_outputs:
+        click.echo(json.dumps(names) if form == "json" else "\n".join((folder / name).as_posix() for name in names))
+        return
+    changed = output.stale(folder, result.files) if dry_run else output.write(folder, result.files)
+    if form == "json":
+        record = {
+            "folder": folder.as_posix(),
+            "files": {name: {"bytes": len(result.files[name]), "changed": name in changed} for name in names},
+            "written": not dry_run,
+            "strategy": result.built.strategy,
+            "table_bytes": result.built.table_bytes,
+            "proved": result.domain.statement,
+            "digest": plan.digest,
+        }
+        click.echo(json.dumps(record, indent=2))
+    elif not quiet:
+        verb = "would write" if dry_run else "wrote"
+        for name in names:
+            STDERR.print(f"{verb if name in changed else 'unchanged'}  {(folder / name).as_posix()}", markup=False)
+        STDERR.print(
+            f"{result.built.strategy}: {result.built.table_bytes} bytes of tables, proved on {result.domain.statement}",
+            markup=False,
+        )
