@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from hilbert_codegen.curves import CURVES, ORIENTATIONS
+from hilbert_codegen.curves import ORIENTATIONS
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.model import read_heads
 
@@ -31,11 +31,73 @@ else:
 MAX_CONFIG_BYTES = 1 << 20
 
 C_KEYWORDS = frozenset(
-    """auto break case char const continue default do double else enum extern float for goto if inline int long
-    register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
-    asm bool catch class constexpr delete explicit export false friend mutable namespace new operator private
-    protected public template this throw true try typename using virtual alignas alignof nullptr static_assert
-    thread_local typeof""".split()
+    [
+        "auto",
+        "break",
+        "case",
+        "char",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extern",
+        "float",
+        "for",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "register",
+        "restrict",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "typedef",
+        "union",
+        "unsigned",
+        "void",
+        "volatile",
+        "while",
+        "asm",
+        "bool",
+        "catch",
+        "class",
+        "constexpr",
+        "delete",
+        "explicit",
+        "export",
+        "false",
+        "friend",
+        "mutable",
+        "namespace",
+        "new",
+        "operator",
+        "private",
+        "protected",
+        "public",
+        "template",
+        "this",
+        "throw",
+        "true",
+        "try",
+        "typename",
+        "using",
+        "virtual",
+        "alignas",
+        "alignof",
+        "nullptr",
+        "static_assert",
+        "thread_local",
+        "typeof",
+    ]
 )
 
 
@@ -81,7 +143,7 @@ Positive = Annotated[Number, BeforeValidator(_positive), BeforeValidator(_finite
 
 def _key(default: Any, description: str, takes: str, **limits: Any) -> Any:
     """A field with the two sentences its user meets: what it means, and (in errors) what it takes."""
-    extra = {"takes": takes}
+    extra: dict[str, Any] = {"takes": takes}
     if default is ...:
         return Field(description=description, json_schema_extra=extra, **limits)
     return Field(default, description=description, json_schema_extra=extra, **limits)
@@ -156,9 +218,7 @@ class DecoderTable(_Table):
     gate: Number | None = _key(
         None, "Distance to the curve, in cells, past which the mean is taken (estimator mean).", "a number in [0, 2]"
     )
-    distance: bool = _key(
-        False, "Also emit functions that give the distance to the curve, in codes.", "true or false"
-    )
+    distance: bool = _key(False, "Also emit functions that give the distance to the curve, in codes.", "true or false")
 
 
 class CodeTable(_Table):
@@ -305,7 +365,7 @@ def _first_problem(source: str, raw: Mapping[str, Any], error: ValidationError) 
         if location[0] == "heads":
             wanted = key if len(location) > 1 else "heads.scale"
             return UsageError(
-                f"{source}: {wanted}: missing; write it in [heads], or name the model (--model FILE.tflite) to read it from"
+                f"{source}: {wanted}: missing; write it in [heads], or name the model it is in (--model FILE.tflite)"
             )
         return UsageError(f"{source}: {key}: missing; it takes {_takes(location)}")
     value: Any = raw
@@ -332,8 +392,10 @@ def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) ->
     origin: dict[str, str] = {}
     for table, values in raw.items():
         if not isinstance(values, dict):
-            raise UsageError(f"{source}: {show_value(table)[1:-1]} = {show_value(values)}: not in a table; "
-                             f"known tables are {', '.join(known_keys())}")
+            raise UsageError(
+                f"{source}: {show_value(table)[1:-1]} = {show_value(values)}: not in a table; "
+                f"known tables are {', '.join(known_keys())}"
+            )
         origin.update({f"{table}.{key}": source for key in values})
     for text in settings:
         table, key, value = parse_setting(text)
@@ -345,9 +407,7 @@ def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) ->
         arguments += ["--model", model.name]
     if isinstance(raw.get("model"), dict) and "file" in raw["model"]:
         try:
-            wanted = ModelTable.model_validate(
-                {key: _list_to_tuple(value) for key, value in raw["model"].items()}
-            )
+            wanted = ModelTable.model_validate({key: _list_to_tuple(value) for key, value in raw["model"].items()})
         except ValidationError as error:
             raise _first_problem(source, raw, _Relocated(error)) from None  # type: ignore[arg-type]
         file = model if model is not None else path.parent / wanted.file

@@ -15,7 +15,7 @@ class UsageError(HilbertError):
     exit_code = 2
 
 
-class CheckFailed(HilbertError):
+class CheckFailed(HilbertError):  # noqa: N818 - it says what happened
     """A check ran and the answer is no: a mismatch, a stale file, a missed limit. Exit status 1."""
 
     exit_code = 1

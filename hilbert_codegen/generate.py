@@ -64,11 +64,13 @@ class Generated:
 
 def costs(target: str) -> dict[str, float]:
     """Strategy -> measured instructions a point on the core `target`, from costs.json (`make costs` measures it)."""
-    known: dict[str, dict[str, float]] = json.loads(
-        (Path(__file__).parent / "costs.json").read_text(encoding="utf-8")
-    )["instructions_per_point"]
+    known: dict[str, dict[str, float]] = json.loads((Path(__file__).parent / "costs.json").read_text(encoding="utf-8"))[
+        "instructions_per_point"
+    ]
     if target not in known:
-        raise UsageError(f"code.target = {show_value(target)}: not a core that was measured; give one of {', '.join(known)}")
+        raise UsageError(
+            f"code.target = {show_value(target)}: no core that was measured; give one of {', '.join(known)}"
+        )
     return known[target]
 
 
@@ -293,9 +295,7 @@ def _literal(value: int, dtype: str) -> str:
 def c_values(table: Table) -> str:
     """The entries of a table as indented lines of C constants."""
     suffix = "U" if table.dtype.startswith("uint") else ""
-    words = [
-        "(-2147483647 - 1)" if value == -(1 << 31) else f"{value}{suffix}" for value in table.values.tolist()
-    ]
+    words = ["(-2147483647 - 1)" if value == -(1 << 31) else f"{value}{suffix}" for value in table.values.tolist()]
     width = max(len(word) for word in words)
     lines = [
         "    " + ", ".join(f"{word:>{width}}" for word in words[i : i + table.columns])

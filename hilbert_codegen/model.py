@@ -36,7 +36,7 @@ def _output_tensors(path: Path) -> list[tuple[str, Any]]:
             raise UsageError(f"{path.name}: larger than {MAX_MODEL_BYTES} bytes; is it a .tflite file?")
         data = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path}: the model can't be read: {error.strerror}; give the path of a .tflite file") from None
+        raise UsageError(f"{path}: can't be read: {error.strerror}; give the path of a .tflite file") from None
     broken = UsageError(f"{path.name}: not a readable TFLite model; convert it again, or give another file")
     if data[4:8] != _IDENTIFIER:
         raise broken

@@ -50,7 +50,7 @@ def stale(folder: Path, files: Mapping[str, bytes]) -> list[str]:
 
 def difference(folder: Path, files: Mapping[str, bytes]) -> str:
     """Unified diff from what stands in `folder` to what would be generated; "" if nothing is stale."""
-    text = []
+    text: list[str] = []
     for name in stale(folder, files):
         present = _read(folder / name)
         text += difflib.unified_diff(

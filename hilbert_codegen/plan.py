@@ -91,9 +91,7 @@ def _spec(settings: Settings) -> Spec:
             raise settings.error(
                 "heads.zero_point", f"no {config.heads.dtype}", f"give whole numbers in [{smallest}, {largest}]"
             )
-    heads = Heads(
-        config.heads.dtype, config.heads.layout, (scale_x, scale_y), config.heads.zero_point, (low, high)
-    )
+    heads = Heads(config.heads.dtype, config.heads.layout, (scale_x, scale_y), config.heads.zero_point, (low, high))
     spec = Spec(curve, inset, heads, _output(settings, curve.closed), _estimator(settings))
     for axis in (0, 1):
         pitch = spec.pitch(axis)
@@ -174,7 +172,5 @@ def _runs(missing: list[int], segments: int) -> str:
             runs[-1][1] = index
         else:
             runs.append([index, index])
-    shown = [
-        f"[{max(a - 0.5, 0) / segments:.3f}, {min(b + 0.5, segments) / segments:.3f}]" for a, b in runs[:4]
-    ]
+    shown = [f"[{max(a - 0.5, 0) / segments:.3f}, {min(b + 0.5, segments) / segments:.3f}]" for a, b in runs[:4]]
     return ", ".join(shown) + (f" and {len(runs) - 4} more" if len(runs) > 4 else "")

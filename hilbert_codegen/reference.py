@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,16 +73,15 @@ def _axis(spec: Spec, axis: int, codes: IntArray) -> tuple[list[Fraction], NDArr
     return exact, np.array([float(value) for value in exact])
 
 
-def _candidates(
-    halves: _Halves, x: NDArray[np.float64], y: NDArray[np.float64]
-) -> tuple[IntArray, IntArray]:
+def _candidates(halves: _Halves, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[IntArray, IntArray]:
     """(query, half) index pairs whose float distance is the least or within the margin of it, sorted by query."""
     low = np.minimum(0.0, halves.step * 0.5) + halves.at
     high = np.maximum(0.0, halves.step * 0.5) + halves.at
 
     def square_beyond(axis: int, values: NDArray[np.float64]) -> NDArray[np.float64]:
         beyond = np.maximum(low[:, axis, None] - values, values - high[:, axis, None])
-        return np.square(np.maximum(beyond, 0.0))
+        result: NDArray[np.float64] = np.square(np.maximum(beyond, 0.0))
+        return result
 
     dx, dy = square_beyond(0, x), square_beyond(1, y)
     least = np.full((len(y), len(x)), np.inf)
@@ -123,17 +123,17 @@ def ideal(spec: Spec, codes_x: IntArray | None = None, codes_y: IntArray | None 
     unit = 2 * math.lcm(*(value.denominator for value in (*exact_x, *exact_y)))
     c0, c1 = spec.output.codes
     arc_unit = unit * spec.curve.segments
-    span = max(spec.curve.side * unit, *(abs(value) * unit for value in (*exact_x, *exact_y)))
+    span = max(spec.curve.side, *(math.ceil(abs(value)) for value in (*exact_x, *exact_y))) * unit
     bound = max(8 * span * span, 8 * arc_unit * max(abs(c0), abs(c1), abs(c1 - c0)))
-    kind: type = np.int64 if bound < 1 << 62 else object
+    kind: Any = np.int64 if bound < 1 << 62 else object
 
-    def offsets(exact: list[Fraction], axis: int) -> NDArray[np.generic]:
-        scaled = np.array([int(value * unit) for value in exact], dtype=kind)
+    def offsets(exact: list[Fraction], axis: int) -> Any:
+        scaled: Any = np.array([int(value * unit) for value in exact], dtype=kind)
         picked = iy if axis else ix
-        return np.asarray(scaled[picked] - halves.at[half, axis].astype(kind) * unit)
+        return scaled[picked] - halves.at[half, axis].astype(kind) * unit
 
     dx, dy = offsets(exact_x, 0), offsets(exact_y, 1)
-    step = halves.step[half].astype(kind)
+    step: Any = halves.step[half].astype(kind)
     along = dx * step[:, 0] + dy * step[:, 1]
     across = dx * step[:, 1] - dy * step[:, 0]
     clamped = np.minimum(np.maximum(along, 0), unit // 2)
@@ -172,9 +172,7 @@ def ideal(spec: Spec, codes_x: IntArray | None = None, codes_y: IntArray | None 
     )
 
 
-def _distance_codes(
-    spec: Spec, residual_x: NDArray[np.generic], residual_y: NDArray[np.generic], unit: int
-) -> NDArray[np.uint8]:
+def _distance_codes(spec: Spec, residual_x: NDArray[Any], residual_y: NDArray[Any], unit: int) -> NDArray[np.uint8]:
     """floor(sqrt((rx px)^2 + (ry py)^2) + 1/2) in codes, saturated at 255; residuals in cells / unit."""
     pitch_x, pitch_y = spec.pitch(0), spec.pitch(1)
     common = math.lcm(pitch_x.denominator, pitch_y.denominator)

@@ -48,7 +48,7 @@ def compile_host(
 
 
 def run_pairs(
-    plan: Plan, generated: Generated, pairs: NDArray[np.integer], compiler: Sequence[str], launcher: Sequence[str] = ()
+    plan: Plan, generated: Generated, pairs: NDArray[np.int64], compiler: Sequence[str], launcher: Sequence[str] = ()
 ) -> dict[str, NDArray[np.int64]]:
     """Decode `pairs` (integer codes, shape (n, 2)) by the compiled C.
 

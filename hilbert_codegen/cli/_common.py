@@ -58,9 +58,7 @@ def format_option(command: F) -> F:
     )(command)
 
 
-def plan_of(
-    config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool
-) -> Plan:
+def plan_of(config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool) -> Plan:
     """Load and plan; warnings go to standard error, and with `strict` they fail."""
     plan = make_plan(load(config, settings, model))
     for warning in plan.warnings:

@@ -34,6 +34,6 @@ def command(
     elif changed:
         click.echo(output.difference(folder, result.files), nl=False)
     if changed:
-        raise CheckFailed(f"{folder.as_posix()}: {', '.join(changed)} differ from what {config.name} gives; run generate")
+        raise CheckFailed(f"{folder.as_posix()}: {', '.join(changed)} differ from {config.name}; run generate")
     if not quiet and form == "text":
         STDERR.print(f"up to date: {', '.join(result.files)}", markup=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from hilbert_codegen.reference import Ideal
 from hilbert_codegen.spec import Spec
 from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table
@@ -23,13 +25,13 @@ class Full:
         ]
         far = ideal.distance.reshape(-1).astype(codes.dtype)
         if distance:
-            tables.append(Table("far", "uint8", far, "distance to the curve, in head codes, of the raw word x | y << 8"))
+            tables.append(Table("far", "uint8", far, "distance to the curve in head codes, of x | y << 8"))
 
         def decode(x: IntArray, y: IntArray) -> IntArray:
-            return codes[x | (y << 8)]
+            return np.asarray(codes[x | (y << 8)])
 
         def measure(x: IntArray, y: IntArray) -> IntArray:
-            return far[x | (y << 8)]
+            return np.asarray(far[x | (y << 8)])
 
         return Built(
             strategy=self.name,

@@ -57,7 +57,7 @@ class Tile:
             if len(entries) * bits // 8 + 4096 > 65536:
                 raise Refused(
                     f"{len(patterns)} of 1024 tiles are distinct: no smaller than the full table "
-                    f"(a cell is {float(spec.pitch(0)):.4g} x {float(spec.pitch(1)):.4g} codes; whole powers of two repeat)"
+                    f"(a cell is {float(spec.pitch(0)):.4g} x {float(spec.pitch(1)):.4g} codes; powers of two repeat)"
                 )
             if offset.max() + LOCAL_MASK >= 1 << 16:
                 raise Refused(f"{len(patterns)} patterns do not fit 16-bit offsets")
@@ -68,7 +68,9 @@ class Tile:
                 Table(f"{prefix}base", out, base, f"smallest {kind} of tile (y >> 3) << 5 | x >> 3, of the raw codes"),
                 Table(f"{prefix}offset", "uint16", offsets, f"index in {prefix}pattern of the tile's pattern"),
                 Table(
-                    f"{prefix}pattern", smallest_unsigned(int(entries.max())), entries,
+                    f"{prefix}pattern",
+                    smallest_unsigned(int(entries.max())),
+                    entries,
                     f"what is added to the tile's base, at offset + (raw word & 0x0707); {len(patterns)} patterns",
                 ),
             ]
@@ -78,7 +80,7 @@ class Tile:
             base, offsets, entries = model
             word = x | (y << 8)
             tile = ((word >> 11) << 5) | ((word >> 3) & 31)
-            return base[tile] + entries[offsets[tile] + (word & LOCAL_MASK)]
+            return np.asarray(base[tile] + entries[offsets[tile] + (word & LOCAL_MASK)])
 
         def decode(x: IntArray, y: IntArray) -> IntArray:
             return as_output(spec, run(models[0], x, y))

@@ -1,0 +1,31 @@
+"""`hilbert-codegen plot`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hilbert_codegen.cli._common import plan_of, plan_options, progress
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.plots import plan_figure, to_bytes
+
+
+@click.command()
+@plan_options
+@click.option(
+    "-o", "--output", "file", type=click.Path(path_type=Path), required=True, help="A file .svg, .png or .pdf."
+)
+def command(config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool, file: Path) -> None:
+    """Draw the curve, the regions that decode to each of its branches, and the distance to the curve."""
+    form = file.suffix.lower().lstrip(".")
+    if form not in ("svg", "png", "pdf"):
+        raise UsageError(f"-o {file.name}: the name must end in .svg, .png or .pdf")
+    plan = plan_of(config, settings, model, strict, quiet)
+    with progress(quiet) as step:
+        step("drawing")
+        picture = to_bytes(plan_figure(plan), form)
+    try:
+        file.write_bytes(picture)
+    except OSError as error:
+        raise UsageError(f"{file}: can't be written: {error.strerror}; choose another place") from None

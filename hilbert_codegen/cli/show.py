@@ -1,0 +1,129 @@
+"""`hilbert-codegen show`."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
+from hilbert_codegen.config import known_keys, show_value
+from hilbert_codegen.generate import Candidate, survey
+from hilbert_codegen.plan import Plan
+from hilbert_codegen.proof import proof_domain, prove, reference_for
+
+
+def _values(plan: Plan) -> list[dict[str, str]]:
+    rows = []
+    resolved: dict[str, Any] = {
+        "curve.inset": float(plan.spec.inset),
+        "output.codes": plan.spec.output.codes,
+        "heads.scale": tuple(float(scale) for scale in plan.spec.heads.scale),
+    }
+    for table, keys in known_keys().items():
+        source = getattr(plan.config, table)
+        for key in keys if source is not None else []:
+            value = resolved.get(f"{table}.{key}", getattr(source, key))
+            if value is not None:
+                name = f"{table}.{key}"
+                rows.append({"key": name, "value": show_value(value), "from": plan.settings.origin[name]})
+    return rows
+
+
+def _front(candidates: list[Candidate]) -> set[str]:
+    """Names on the Pareto front of measured instructions a point and table bytes."""
+    usable = [c for c in candidates if c.built is not None and c.cost is not None]
+
+    def beaten(a: Candidate) -> bool:
+        assert a.built is not None and a.cost is not None
+        for b in usable:
+            assert b.built is not None and b.cost is not None
+            size, cost = b.built.table_bytes - a.built.table_bytes, b.cost - a.cost
+            if size <= 0 and cost <= 0 and (size < 0 or cost < 0):
+                return True
+        return False
+
+    return {c.name for c in usable if not beaten(c)}
+
+
+@click.command()
+@plan_options
+@format_option
+def command(config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool, form: str) -> None:
+    """Print the resolved plan: every value and where it came from, what it gives, what every strategy costs."""
+    plan = plan_of(config, settings, model, strict, quiet)
+    spec = plan.spec
+    with progress(quiet) as step:
+        step("exact reference")
+        domain = proof_domain(spec)
+        expected = reference_for(spec, domain)
+        step("strategies")
+        candidates = survey(plan, expected)
+        for candidate in candidates:
+            if candidate.built is not None:
+                prove(spec, candidate.built, domain, expected)
+    front = _front(candidates)
+    levels = len(np.unique(expected.codes))
+    derived = {
+        "levels": levels if domain.complete else None,
+        "bits": math.log2(levels) if domain.complete else None,
+        "length": float(spec.curve.length(spec.inset)),
+        "cell_codes": [float(spec.pitch(0)), float(spec.pitch(1))],
+        "half_branch_distance_codes": [float(spec.pitch(0) / 2), float(spec.pitch(1) / 2)],
+        "cell_grid": spec.canonical,
+        "lost_share": float(plan.lost),
+    }
+
+    def fits(candidate: Candidate) -> bool:
+        return candidate.built is not None and candidate.built.table_bytes <= plan.config.code.max_flash_bytes
+
+    strategies = [
+        {
+            "strategy": c.name,
+            "table_bytes": c.built.table_bytes if c.built else None,
+            "instructions_per_point": c.cost,
+            "pareto": c.name in front,
+            "fits": fits(c),
+            "refused": c.refusal,
+        }
+        for c in candidates
+    ]
+    if form == "json":
+        record = {"values": _values(plan), "derived": derived, "strategies": strategies, "proved": domain.statement}
+        click.echo(json.dumps(record, indent=2))
+        return
+    console = Console(highlight=False)
+    values = Table("key", "value", "from", title=f"Configuration {plan.settings.source}", title_justify="left")
+    for row in _values(plan):
+        values.add_row(row["key"], row["value"], row["from"])
+    console.print(values)
+    facts = Table("property", "value", title="What it gives", title_justify="left")
+    facts.add_row("levels", f"{levels}" if domain.complete else "not counted: 16-bit heads")
+    facts.add_row("effective bits", f"{math.log2(levels):.2f}" if domain.complete else "-")
+    facts.add_row("curve length", f"{derived['length']:.4g} unit intervals")
+    facts.add_row("cell", f"{float(spec.pitch(0)):.5g} x {float(spec.pitch(1)):.5g} codes")
+    facts.add_row("half branch distance", f"{float(spec.pitch(0) / 2):.5g} x {float(spec.pitch(1) / 2):.5g} codes")
+    facts.add_row("cell grid", "yes" if spec.canonical else "no: cells are not aligned powers of two of codes")
+    facts.add_row("lost part of the curve", f"{100 * float(plan.lost):.3g} %")
+    facts.add_row("proved on", domain.statement)
+    console.print(facts)
+    target = plan.config.code.target
+    sizes = Table(
+        "strategy", "table bytes", f"instructions/point, {target}", "front", "fits",
+        title=f"Strategies, all proved exact; limit {plan.config.code.max_flash_bytes} bytes", title_justify="left",
+    )  # fmt: skip
+    for c in candidates:
+        if c.built is None:
+            sizes.add_row(c.name, "refused", c.refusal, "", "")
+        else:
+            cost = "not measured" if c.cost is None else f"{c.cost:.2f}"
+            sizes.add_row(
+                c.name, str(c.built.table_bytes), cost, "*" if c.name in front else "", "yes" if fits(c) else "no"
+            )
+    console.print(sizes)
