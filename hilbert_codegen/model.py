@@ -51,6 +51,14 @@ def _output_tensors(path: Path) -> list[tuple[str, Any]]:
         raise broken from None
 
 
+def select(path: Path, outputs: object) -> list[int]:
+    """Indices of the output tensors that `outputs` names (as in `read_heads`; None: all). Raises UsageError."""
+    tensors = _output_tensors(path)
+    if outputs is None:
+        return list(range(len(tensors)))
+    return [tensors.index(entry) for entry in _pick(path, tensors, outputs)]
+
+
 def _pick(path: Path, tensors: list[tuple[str, Any]], wanted: object) -> list[tuple[str, Any]]:
     listing = ", ".join(f"{i}: {name}" for i, (name, _) in enumerate(tensors))
     if wanted is None:

@@ -81,5 +81,6 @@ def prove(spec: Spec, built: Built, domain: Domain, expected: Ideal) -> None:
             row, column = divmod(int(wrong[0]), len(domain.x))
             raise CheckFailed(
                 f"strategy {built.strategy}: {name} is not exact: {len(wrong)} of {domain.pairs} pairs differ, first "
-                f"x = {domain.x[column]}, y = {domain.y[row]}: expected {wanted.flat[wrong[0]]}, not {got.flat[wrong[0]]}"
+                f"x = {domain.x[column]}, y = {domain.y[row]}: expected {wanted.flat[wrong[0]]}, "
+                f"got {got.flat[wrong[0]]}"
             )
