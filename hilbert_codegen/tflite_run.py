@@ -6,10 +6,11 @@ in a process of its own, so that a model that crashes it ends in an error here.
 
 from __future__ import annotations
 
-import multiprocessing
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from hilbert_codegen.model import select
 #: Told how many samples of how many are done.
 Count = Callable[[int, int], None]
 
-_CHUNK = 256
+_REPORT_EVERY = 250
 
 
 @dataclass(frozen=True)
@@ -59,51 +60,37 @@ def _interpreter(path: str, reference: bool) -> Any:
     return made
 
 
-_state: dict[str, Any] = {}
-
-
-def _open(path: str, reference: bool, outputs: tuple[int, ...] | None) -> None:
-    """Start of the child process; a failure is kept for the first chunk to report."""
-    try:
-        _state["interpreter"] = _interpreter(path, reference)
-        _state["outputs"] = outputs
-    except Exception as error:
-        _state["error"] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-
-
-def _run(samples: NDArray[Any]) -> tuple[list[NDArray[Any]], list[float], list[int], float] | str:
-    """In the child: invoke once a sample; a string is the reason why it can't be done."""
-    import time
-
-    if "error" in _state:
-        return str(_state["error"])
-    interpreter = _state["interpreter"]
-    try:
-        given = interpreter.get_input_details()[0]
-        details = interpreter.get_output_details()
-        if _state["outputs"] is not None:
-            details = [details[i] for i in _state["outputs"]]
-        shape = tuple(int(n) for n in given["shape"])
-        if int(np.prod(shape)) != int(np.prod(samples.shape[1:])):
-            return f"its input has shape {shape}, the samples {samples.shape[1:]}"
-        scale, zero = given["quantization"]
-        if np.issubdtype(given["dtype"], np.integer):
-            limits = np.iinfo(given["dtype"])
-            samples = np.clip(np.rint(samples / (scale or 1.0)) + zero, limits.min, limits.max)
-        samples = samples.astype(given["dtype"])
-        results: list[list[NDArray[Any]]] = [[] for _ in details]
-        spent = 0.0
-        for sample in samples:
-            interpreter.set_tensor(given["index"], sample.reshape(shape))
-            start = time.perf_counter()
-            interpreter.invoke()
-            spent += time.perf_counter() - start
-            for collected, detail in zip(results, details, strict=True):
-                collected.append(interpreter.get_tensor(detail["index"])[0])
-        quantization = [detail["quantization"] for detail in details]
-        return [np.stack(r) for r in results], [q[0] for q in quantization], [int(q[1]) for q in quantization], spent
-    except Exception as error:
-        return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+def _run(path: str, samples: NDArray[Any], wanted: list[int] | None, reference: bool) -> dict[str, Any]:
+    """In the child: invoke once a sample. Raises ValueError where model and samples do not fit."""
+    interpreter = _interpreter(path, reference)
+    inputs, details = interpreter.get_input_details(), interpreter.get_output_details()
+    if wanted is not None:
+        details = [details[i] for i in wanted]
+    shape = tuple(int(n) for n in inputs[0]["shape"])
+    if len(inputs) != 1 or shape[0] != 1 or int(np.prod(shape)) != int(np.prod(samples.shape[1:])):
+        raise ValueError(f"its input has shape {shape}, the samples {samples.shape[1:]}")
+    scale, zero = inputs[0]["quantization"]
+    if np.issubdtype(inputs[0]["dtype"], np.integer):
+        limits = np.iinfo(inputs[0]["dtype"])
+        samples = np.clip(np.rint(samples / (scale or 1.0)) + zero, limits.min, limits.max)
+    samples = samples.astype(inputs[0]["dtype"])
+    results: list[list[NDArray[Any]]] = [[] for _ in details]
+    spent = 0.0
+    for done, sample in enumerate(samples, start=1):
+        interpreter.set_tensor(inputs[0]["index"], sample.reshape(shape))
+        start = time.perf_counter()
+        interpreter.invoke()
+        spent += time.perf_counter() - start
+        for collected, detail in zip(results, details, strict=True):
+            collected.append(interpreter.get_tensor(detail["index"])[0])
+        if done % _REPORT_EVERY == 0:
+            print(done, flush=True)
+    return {
+        **{f"output{i}": np.stack(result) for i, result in enumerate(results)},
+        "scale": np.array([detail["quantization"][0] for detail in details]),
+        "zero_point": np.array([detail["quantization"][1] for detail in details]),
+        "milliseconds": np.array(1000.0 * spent / len(samples)),
+    }
 
 
 def infer(
@@ -118,8 +105,8 @@ def infer(
 
     Args:
         path: a .tflite file with one input of batch 1.
-        samples: real input values, shape (n, ...) with as many values a sample as the input has; they are quantized
-            by the input's own scale and zero point where it is an integer tensor.
+        samples: real input values, shape (n, ...), n > 0, with as many values a sample as the input has; they are
+            quantized by the input's own scale and zero point where it is an integer tensor.
         outputs: indices of the outputs to keep, in this order; None keeps all.
         reference: use the reference kernels (bit-exact); False the optimized ones.
         count: progress.
@@ -127,20 +114,40 @@ def infer(
     Raises UsageError if the runtime is missing or the model does not fit the samples, CheckFailed if it crashes.
     """
     select(path, None)  # a broken file is refused here, before any native code sees it
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(1, context, initializer=_open, initargs=(str(path), reference, outputs))
-    parts, spent, scale, zero = [], 0.0, [0.0], [0]
+    with tempfile.TemporaryDirectory(prefix="hilbert_codegen-") as name:
+        folder = Path(name)
+        np.save(folder / "samples.npy", np.asarray(samples))
+        wanted = "all" if outputs is None else ",".join(str(index) for index in outputs)
+        command = [sys.executable, "-m", __name__, str(path.resolve()), name, wanted, str(int(reference))]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                count(int(line), len(samples))
+        if child.returncode != 0:
+            raise CheckFailed(f"{path.name}: the TFLite interpreter crashed on this model (status {child.returncode})")
+        count(len(samples), len(samples))
+        if (folder / "error.txt").exists():
+            reason = (folder / "error.txt").read_text(encoding="utf-8")
+            raise UsageError(f"{path.name}: can't be run: {reason}; give a model and samples that fit")
+        with np.load(folder / "results.npz") as results:
+            return Inference(
+                tuple(results[f"output{i}"] for i in range(len(results["scale"]))),
+                tuple(float(value) for value in results["scale"]),
+                tuple(int(value) for value in results["zero_point"]),
+                float(results["milliseconds"]),
+            )
+
+
+def _child(path: str, folder: str, wanted: str, reference: str) -> None:
+    """Entry of the child process: results.npz or error.txt in `folder`."""
+    samples = np.load(Path(folder, "samples.npy"))
+    indices = None if wanted == "all" else [int(index) for index in wanted.split(",")]
     try:
-        with pool:
-            for start in range(0, len(samples), _CHUNK):
-                answer = pool.submit(_run, np.asarray(samples[start : start + _CHUNK])).result()
-                if isinstance(answer, str):
-                    raise UsageError(f"{path.name}: can't be run: {answer}; give a model and samples that fit")
-                arrays, scale, zero, seconds = answer
-                parts.append(arrays)
-                spent += seconds
-                count(min(start + _CHUNK, len(samples)), len(samples))
-    except BrokenProcessPool:
-        raise CheckFailed(f"{path.name}: the TFLite interpreter crashed on this model") from None
-    joined = tuple(np.concatenate([part[i] for part in parts]) for i in range(len(parts[0])))
-    return Inference(joined, tuple(scale), tuple(zero), 1000.0 * spent / len(samples))
+        np.savez(Path(folder, "results.npz"), **_run(path, samples, indices, reference == "1"))
+    except Exception as error:
+        text = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        Path(folder, "error.txt").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _child(*sys.argv[1:])
