@@ -1,0 +1,38 @@
+# hilbert_codegen: everything a person or CI runs. Needs python3 (3.10 or 3.11 for tflite-runtime), gcc and make.
+VENV ?= build/venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[tflite,plot,boards,test,dev]'
+	touch $@
+
+setup: $(READY) ## create build/venv with all that the other targets need
+
+run: $(READY) ## the whole way on the example: model -> proved C -> error, sizes, picture, boards
+	$(BIN)/python examples/line_sensor/run.py
+
+test: lint ## lint, types, tests
+	$(BIN)/python -m pytest -n 2 -q
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+goldens: $(READY) ## write tests/golden/* again
+	for config in tests/golden/*.toml; do \
+	  $(BIN)/hilbert-codegen generate $$config -o $${config%.toml} -q || exit 1; done
+
+wheel: $(READY) ## build the wheel into build/dist
+	$(BIN)/python -m build --wheel --outdir build/dist .
+
+clean: ## remove build/
+	rm -rf build
+
+.PHONY: help setup run test lint goldens wheel clean
