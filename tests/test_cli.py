@@ -92,13 +92,11 @@ def test_plot_is_reproducible(config_file: Callable[..., Path], tmp_path: Path, 
     assert call("plot", config_file(), "-o", tmp_path / "a.bmp") == 2
 
 
-def test_every_command_has_help() -> None:
-    listed = subprocess.run(
-        [sys.executable, "-m", "hilbert_codegen", "--help"], capture_output=True, text=True, check=True
-    )
-    for command in ("generate", "check", "verify", "show", "plot"):
-        assert command in listed.stdout
-        done = subprocess.run(
-            [sys.executable, "-m", "hilbert_codegen", command, "-h"], capture_output=True, text=True, check=True
-        )
-        assert "Usage:" in done.stdout
+@pytest.mark.parametrize("command", ["generate", "check", "verify", "show", "plot"])
+def test_every_command_has_help(command: str) -> None:
+    def output(*words: str) -> str:
+        line = [sys.executable, "-m", "hilbert_codegen", *words]
+        return subprocess.run(line, capture_output=True, text=True, check=True).stdout
+
+    assert command in output("--help")
+    assert "Usage:" in output(command, "-h")

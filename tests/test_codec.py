@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilbert_codegen import Decoder, decode, encode, make_curve
@@ -16,6 +16,7 @@ from hilbert_codegen.spec import Heads, Output, Spec
 UNIT = Heads("int8", "interleaved", (Fraction(1, 256),) * 2, (-128, -128), (Fraction(0), Fraction(1)))
 
 
+@settings(deadline=None)
 @given(
     t=st.floats(0, 1),
     order=st.integers(1, 5),
