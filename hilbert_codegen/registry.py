@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import threading
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -21,6 +22,7 @@ class Registry(Generic[T]):
         self._package = package
         self._entries: dict[str, T] = {}
         self._loaded = False
+        self._lock = threading.RLock()
 
     def add(self, name: str, entry: T) -> T:
         """Register `entry`; a second entry of one name is a programming error (ValueError)."""
@@ -30,11 +32,12 @@ class Registry(Generic[T]):
         return entry
 
     def _load(self) -> None:
-        if not self._loaded:
-            self._loaded = True
-            folder = importlib.import_module(self._package)
-            for module in pkgutil.iter_modules(folder.__path__):
-                importlib.import_module(f"{self._package}.{module.name}")
+        with self._lock:
+            if not self._loaded:
+                self._loaded = True
+                folder = importlib.import_module(self._package)
+                for module in pkgutil.iter_modules(folder.__path__):
+                    importlib.import_module(f"{self._package}.{module.name}")
 
     def names(self) -> list[str]:
         """All registered names, sorted."""

@@ -1,0 +1,123 @@
+/* The board program: runs the decoder over its input pairs and reports over the console.
+ *
+ * Line protocol, one record a line, each starting with "HC ":
+ *   HC begin <prefix> hash=<8 hex> rows=<n> columns=<n> bytes=<n>
+ *   HC row <path> <row> <hex of every output>     only for a row whose checksum is wrong
+ *   HC path <path> rows=<n> bad=<n>
+ *   HC tails lengths=<n> bad=<n>
+ *   HC stack bytes=<n>
+ *   HC fault / HC stacked / HC status             from the fault handler
+ *   HC end PASS | FAIL
+ * A host takes a run as passed only if every record it expects has come and the last one says so.
+ *
+ * HARNESS_MEASURE = 1 builds the measuring program: only decode_block runs, over the first ROWS rows, so that
+ * every instruction executed in the decoder's own section belongs to the measurement. */
+#include <stdint.h>
+
+#include "board.h"
+#include SELFTEST_HEADER
+
+#define JOIN2(a, b) a##_##b
+#define JOIN(a, b) JOIN2(a, b)
+#define ST(name) JOIN(JOIN(HARNESS_PREFIX, selftest), name)
+
+#define STRING2(x) #x
+#define STRING(x) STRING2(x)
+
+/* Set by the linker script: the first address of the stack, and (as an address) how many of the 256 rows run. */
+extern uint32_t __stack_limit;
+extern const char __harness_rows[];
+#define ROWS ((uint32_t)(uintptr_t)__harness_rows)
+
+#define PAINT 0xA5C3E1B7u
+
+/* Bytes of stack below this function's frame that a call on the given path touches. */
+static __attribute__((noinline)) uint32_t touched(uint32_t path)
+{
+    volatile uint32_t *pSp;
+    volatile uint32_t *pLow = &__stack_limit;
+    __asm volatile("mov %0, sp" : "=r"(pSp));
+    /* No interrupt is enabled, so what lies below sp is nobody's. */
+    for (volatile uint32_t *p = pLow; p < pSp; p++) {
+        *p = PAINT;
+    }
+    ST(call)(path);
+    while ((pLow < pSp) && (*pLow == PAINT)) {
+        pLow++;
+    }
+    return (uint32_t)((uintptr_t)pSp - (uintptr_t)pLow);
+}
+
+/* Rows in bit-reversed order, so that the first n of them are spread over the square. */
+static uint32_t spread(uint32_t i)
+{
+    uint32_t row = 0u;
+    for (uint32_t bit = 0u; bit < 8u; bit++) {
+        row |= ((i >> bit) & 1u) << (7u - bit);
+    }
+    return row;
+}
+
+static uint32_t run_path(uint32_t path, const char *pName)
+{
+    uint32_t bad = 0u;
+    for (uint32_t i = 0u; i < ROWS; i++) {
+        const uint32_t row = spread(i);
+        if (ST(row)(row, path) == 0u) {
+            bad++;
+            console_text("HC row ");
+            console_text(pName);
+            console_char(' ');
+            console_decimal(row);
+            console_char(' ');
+            for (uint32_t x = 0u; x < ST(columns); x++) {
+                console_hex(ST(output)(path, x), 2u * ST(bytes)(path));
+            }
+            console_char('\n');
+        }
+    }
+    console_text("HC path ");
+    console_text(pName);
+    console_text(" rows=");
+    console_decimal(ROWS);
+    console_text(" bad=");
+    console_decimal(bad);
+    console_char('\n');
+    return bad;
+}
+
+void board_main(void)
+{
+    uint32_t bad = 0u;
+    console_text("\nHC begin " STRING(HARNESS_PREFIX) " hash=");
+    console_hex(ST(hash), 8u);
+    console_text(" rows=");
+    console_decimal(ROWS);
+    console_text(" columns=");
+    console_decimal(ST(columns));
+    console_text(" bytes=");
+    console_decimal(ST(bytes)(ST(path_block)));
+    console_char('\n');
+
+#if HARNESS_MEASURE
+    bad += run_path(ST(path_block), "decode_block");
+#else
+    const uint32_t stack = touched(ST(path_block)) - touched(ST(path_none));
+    bad += run_path(ST(path_decode), "decode");
+    bad += run_path(ST(path_block), "decode_block");
+    if (ST(has_distance) != 0u) {
+        bad += run_path(ST(path_distance), "decode_block_distance");
+        bad += run_path(ST(path_distance_output), "decode_block_distance_output");
+    }
+    const uint32_t tails = ST(tails)();
+    console_text("HC tails lengths=");
+    console_decimal(ST(tail_lengths));
+    console_text(" bad=");
+    console_decimal(tails);
+    console_text("\nHC stack bytes=");
+    console_decimal(stack);
+    console_char('\n');
+    bad += tails;
+#endif
+    console_text(bad == 0u ? "HC end PASS\n" : "HC end FAIL\n");
+}

@@ -1,0 +1,195 @@
+"""What `boards`, `run` and `measure` share: options, and what they print."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from hilbert_codegen import __version__
+from hilbert_codegen.boards import BOARDS, Board
+from hilbert_codegen.emulators import EMULATORS, PREFERENCE
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.measure import Record
+from hilbert_codegen.tools import Found
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def emulator_options(command: F) -> F:
+    """--emulator, --renode, --compiler, --timeout, --junit."""
+    for option in reversed(
+        (
+            click.option(
+                "--emulator",
+                type=click.Choice(["auto", "renode", "qemu"]),
+                default="auto",
+                show_default=True,
+                help="auto: Renode if it is installed and has the board, else QEMU; the output says which.",
+            ),
+            click.option(
+                "--renode",
+                metavar="COMMAND",
+                help="The command that starts Renode [default: the environment variable RENODE, else renode on PATH].",
+            ),
+            click.option(
+                "--compiler",
+                type=click.Choice(["auto", "gcc", "clang"]),
+                default="auto",
+                show_default=True,
+                help="auto: clang for cores with Helium, arm-none-eabi-gcc for the others.",
+            ),
+            click.option(
+                "--timeout",
+                type=click.FloatRange(min=1),
+                default=120.0,
+                show_default=True,
+                help="Seconds after which one run is stopped and has failed.",
+            ),
+            click.option("--junit", type=click.Path(path_type=Path), help="Also write a JUnit XML report for a CI server."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def use_renode(command: str | None) -> None:
+    """Make --renode the command for this process."""
+    if command is not None:
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise UsageError(f"--renode {command!r}: {error}; quote it as a shell would need it") from None
+        if not words:
+            raise UsageError("--renode: empty; give the command that starts Renode")
+        os.environ["RENODE"] = command
+
+
+def usable(board: Board) -> list[str]:
+    """The installed emulators that have the board, best first."""
+    return [name for name in PREFERENCE if name in board.machines and isinstance(EMULATORS[name].find(), Found)]
+
+
+def boards_named(names: Sequence[str], emulator: str) -> list[Board]:
+    """The boards called `names`, or (none given) every board that can be run here with `emulator`."""
+    if names and "all" not in names:
+        return [BOARDS[name] for name in names]
+    found = [board for board in BOARDS if usable(board) and (emulator == "auto" or emulator in usable(board))]
+    if not found:
+        reasons = []
+        for name in PREFERENCE if emulator == "auto" else (emulator,):
+            answer = EMULATORS[name].find()
+            if not isinstance(answer, Found):
+                reasons.append(f"{answer.reason} ({answer.remedy})")
+        raise UsageError("no board can be run here: " + "; ".join(reasons))
+    return found
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of a JUnit report: `failure` and `skipped` are reasons, or ""."""
+
+    group: str
+    name: str
+    seconds: float = 0.0
+    failure: str = ""
+    skipped: str = ""
+
+
+def write_junit(path: Path, cases: Sequence[Case]) -> None:
+    """Write a JUnit XML report."""
+    suite = ElementTree.Element(
+        "testsuite",
+        name="hilbert-codegen",
+        tests=str(len(cases)),
+        failures=str(sum(bool(case.failure) for case in cases)),
+        skipped=str(sum(bool(case.skipped) for case in cases)),
+        errors="0",
+    )
+    ElementTree.SubElement(
+        ElementTree.SubElement(suite, "properties"), "property", name="version", value=__version__
+    )
+    for case in cases:
+        element = ElementTree.SubElement(
+            suite, "testcase", classname=case.group, name=case.name, time=f"{case.seconds:.3f}"
+        )
+        if case.failure:
+            ElementTree.SubElement(element, "failure", message=case.failure).text = case.failure
+        if case.skipped:
+            ElementTree.SubElement(element, "skipped", message=case.skipped)
+    ElementTree.indent(suite)
+    try:
+        ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
+    except OSError as error:
+        raise UsageError(f"--junit {path}: can't be written: {error.strerror}") from None
+
+
+def bar(value: float, smallest: float, largest: float, logarithmic: bool, width: int = 20) -> str:
+    """A bar of at most `width` characters, in eighths of one."""
+    if logarithmic:
+        share = (math.log(value / smallest) + math.log(2)) / (math.log(largest / smallest) + math.log(2))
+    else:
+        share = value / largest
+    eighths = max(1, round(share * width * 8))
+    return "\u2588" * (eighths // 8) + ("" if eighths % 8 == 0 else chr(0x2590 - eighths % 8))
+
+
+def table_of(records: Sequence[Record], frame: str) -> Table:
+    """The measurements as a table for people, a bar for the instructions of each."""
+    values = [record.instructions_per_point for record in records if record.instructions_per_point]
+    smallest, largest = (min(values), max(values)) if values else (1.0, 1.0)
+    logarithmic = largest > 50 * smallest
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("board")
+    table.add_column("core")
+    table.add_column("strategy")
+    table.add_column("instr/pt", justify="right")
+    table.add_column("(log scale)" if logarithmic else "", min_width=12)
+    table.add_column("cycles/pt*", justify="right")
+    if frame:
+        table.add_column(frame, justify="right")
+    table.add_column("code B", justify="right")
+    table.add_column("tables B", justify="right")
+    table.add_column("stack B", justify="right")
+    table.add_column("by")
+    last = ""
+    for record in records:
+        board = record.board if record.board != last else ""
+        core = record.core.removeprefix("cortex-").replace("plus", "+").upper() if board else ""
+        last = record.board
+        strategy = record.strategy + ("" if record.variant == "default" else f" ({record.variant})")
+        if record.status != "ok":
+            cells = [board, core, strategy, "-", f"[red]{record.status}[/]", "-", *(["-"] if frame else []), "-", "-", "-"]
+            table.add_row(*cells, record.emulator)
+            continue
+        value = record.instructions_per_point or 0.0
+        ms = [] if not frame else ["-" if record.milliseconds is None else f"{record.milliseconds:.2f} ms"]
+        table.add_row(
+            board,
+            core,
+            strategy,
+            f"{value:.2f}",
+            f"[cyan]{bar(value, smallest, largest, logarithmic)}[/]",
+            "-" if record.cycles_per_point is None else f"{record.cycles_per_point:.1f}",
+            *ms,
+            str(record.code_bytes),
+            str(record.table_bytes),
+            "-" if record.stack_bytes is None else str(record.stack_bytes),
+            record.emulator,
+        )
+    return table
+
+
+def stdout() -> Console:
+    """A console for results: as wide as the terminal, or 132 columns where there is none."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=132)

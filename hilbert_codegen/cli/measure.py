@@ -1,0 +1,146 @@
+"""`hilbert-codegen measure`."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from hilbert_codegen import emulators
+from hilbert_codegen.boards import BOARDS
+from hilbert_codegen.cli._boards import Case, boards_named, emulator_options, stdout, table_of, use_renode, write_junit
+from hilbert_codegen.cli._common import STDERR, format_option, plan_of, plan_options, progress
+from hilbert_codegen.errors import CheckFailed, UsageError
+from hilbert_codegen.firmware import make_sweep
+from hilbert_codegen.measure import CAVEAT, compare, decoders, measure_all, read_baseline, rows_for, with_frame
+
+_UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+
+
+def parse_frame(text: str) -> int:
+    """Points of "256x192"."""
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if not match or not (points := int(match[1]) * int(match[2])):
+        raise UsageError(f"--frame {text}: write it as WIDTHxHEIGHT, for example --frame 256x192")
+    return points
+
+
+def parse_clock(text: str) -> float:
+    """Hertz of "168MHz"."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgG]?)(?:[hH][zZ])?", text)
+    if not match or not (hertz := float(match[1]) * _UNITS[match[2].lower()]):
+        raise UsageError(f"--clock {text}: write it as a frequency, for example --clock 168MHz")
+    return hertz
+
+
+def parse_tolerance(text: str) -> float:
+    """Fraction of "2%" or "0.02"."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text)
+    if not match:
+        raise UsageError(f"--tolerance {text}: write it as 2% or 0.02")
+    return float(match[1]) / (100 if match[2] else 1)
+
+
+@click.command()
+@plan_options
+@click.option(
+    "--board", "board_names", multiple=True, help="A board of `hilbert-codegen boards`, or all that are usable [default]. Repeatable."
+)
+@click.option("--strategy", "strategies", multiple=True, help="A strategy, or all [default: the configuration's]. Repeatable.")
+@click.option("--points", type=int, default=65536, show_default=True, help="Measure on a sample, rounded up to rows of 256.")
+@click.option("--frame", metavar="WxH", help="Milliseconds for a frame of this many points, for example 256x192.")
+@click.option("--clock", metavar="FREQ", help="The core's clock for --frame, for example 168MHz [default: the board's highest].")
+@click.option("--baseline", type=click.Path(path_type=Path), help="An earlier --format json: exit 1 if anything got worse.")
+@click.option("--tolerance", default="1%", show_default=True, help="How much worse than the baseline is still fine.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at a time.")
+@emulator_options
+@format_option
+def command(
+    config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool,
+    board_names: tuple[str, ...], strategies: tuple[str, ...], points: int, frame: str | None, clock: str | None,
+    baseline: Path | None, tolerance: str, jobs: int, emulator: str, renode: str | None, compiler: str, timeout: float,
+    junit: Path | None, form: str,
+) -> None:  # fmt: skip
+    """Measure what the decoder costs on emulated boards: instructions, cycles (estimated), bytes, stack.
+
+    Executed instructions are counted exactly, within decode_block and what it calls. Each record was checked against the
+    exact table first: what is wrong is not measured.
+
+    \b
+    hilbert-codegen measure depth.toml                                every board that is usable here
+    hilbert-codegen measure depth.toml --strategy all --board mps2-an386
+    hilbert-codegen measure depth.toml --frame 256x192 --clock 168MHz
+    hilbert-codegen measure depth.toml --format json > baseline.json  and on every commit:
+    hilbert-codegen measure depth.toml --baseline baseline.json --tolerance 2%
+    """
+    use_renode(renode)
+    rows = rows_for(points)
+    frame_points = parse_frame(frame) if frame is not None else None
+    if clock is not None and frame is None:
+        raise UsageError(f"--clock {clock}: needs --frame, for example --frame 256x192")
+    clock_hz = parse_clock(clock) if clock is not None else None
+    allowed = parse_tolerance(tolerance)
+    before = read_baseline(baseline) if baseline is not None else []
+    plan = plan_of(config, settings, model, strict, quiet)
+    boards = boards_named(board_names, emulator)
+    for board in boards:
+        emulators.choose(board, emulator)
+    with progress(quiet) as step:
+        step("generating and proving")
+        sweep = make_sweep(plan)
+        found, refused = decoders(plan, strategies, sweep)
+        jobs_list = [(decoder, board) for board in boards for decoder in found]
+        count = 0
+
+        def done(what: str) -> None:
+            nonlocal count
+            count += 1
+            step(f"measured {count} of {len(jobs_list)}: {what}")
+
+        step(f"measuring {len(jobs_list)} decoders on boards")
+        records = measure_all(jobs_list, sweep, emulator, rows, compiler, timeout, jobs, done)
+    if frame_points is not None:
+        records = with_frame(records, frame_points, clock_hz, {board.name: board for board in BOARDS})
+    if form == "json":
+        click.echo(json.dumps([asdict(record) for record in records], indent=2))
+    else:
+        console = stdout()
+        title = "" if frame is None else f"{frame}" + (f" at {clock}" if clock else "")
+        console.print(table_of(records, title))
+        models = sorted({record.cycles_model for record in records if record.cycles_model})
+        used = sorted({f"{record.emulator} {record.emulator_version}" for record in records})
+        compilers = sorted({record.compiler for record in records})
+        console.print(f"\n{rows * 256} points each; counted by {', '.join(used)}; compiled by {', '.join(compilers)}.")
+        console.print(f"* {CAVEAT}", markup=False)
+        if models:
+            console.print(f"  Cycles by: {'; '.join(models)}.", markup=False)
+    if not quiet:
+        for name, reason in refused.items():
+            STDERR.print(f"not measured: {name}: {reason}", markup=False)
+        for record in records:
+            if record.note:
+                STDERR.print(f"{record.strategy} on {record.board} by {record.emulator}: {record.note}", markup=False)
+    worse = compare(records, before, allowed)
+    if junit is not None:
+        cases = [
+            Case(
+                f"hilbert-codegen.measure.{record.board}",
+                f"{record.strategy} {record.variant} by {record.emulator}",
+                failure=record.note if record.status == "failed" else "",
+                skipped=record.note if record.status == "unsupported" else "",
+            )
+            for record in records
+        ] + [Case("hilbert-codegen.measure.baseline", line, failure=line) for line in worse]
+        write_junit(junit, cases)
+    failed = [record for record in records if record.status == "failed"]
+    if failed:
+        raise CheckFailed(f"{len(failed)} of {len(records)} measurements failed, first {failed[0].strategy} on {failed[0].board}: {failed[0].note}")
+    if worse:
+        for line in worse:
+            STDERR.print(f"worse: {line}", markup=False)
+        raise CheckFailed(f"{len(worse)} figures are worse than the baseline by more than {tolerance}")
+    if baseline is not None and not quiet:
+        STDERR.print(f"nothing is worse than the baseline by more than {tolerance}", markup=False)

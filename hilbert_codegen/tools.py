@@ -1,0 +1,119 @@
+"""Finding and running programs that do not come with Python: compilers, emulators, disassemblers."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from hilbert_codegen.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Found:
+    """A program that is there: the words that start it, and its version as it gives it."""
+
+    command: tuple[str, ...]
+    version: str
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A program that is not there: why not, and how to get it on this platform (one line)."""
+
+    reason: str
+    remedy: str
+
+    def error(self) -> UsageError:
+        """The same as an error for the user."""
+        return UsageError(f"{self.reason}; {self.remedy}")
+
+
+def platform_hint(linux: str, mac: str, windows: str) -> str:
+    """The line for this operating system."""
+    return {"Darwin": mac, "Windows": windows}.get(platform.system(), linux)
+
+
+@lru_cache(maxsize=None)
+def _version(command: tuple[str, ...], pattern: str, environment: tuple[tuple[str, str], ...]) -> str | None:
+    try:
+        done = subprocess.run(
+            [*command, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=60,
+            env={**os.environ, **dict(environment)},
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.search(pattern, done.stdout + done.stderr)
+    return match.group(1) if match else None
+
+
+def find(
+    names: Sequence[str],
+    pattern: str,
+    remedy: str,
+    variable: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Found | Missing:
+    """The first of `names` on PATH that answers --version with `pattern`.
+
+    Args:
+        names: program names, best first.
+        pattern: regular expression whose first group is the version.
+        remedy: how to install it.
+        variable: an environment variable that, if set, is the command (with arguments) to use instead.
+        environment: extra environment variables for the version query.
+    """
+    extra = tuple(sorted((environment or {}).items()))
+    if variable is not None and os.environ.get(variable):
+        given = tuple(shlex.split(os.environ[variable]))
+        version = _version(given, pattern, extra)
+        if version is None:
+            reason = f"{variable}={os.environ[variable]!r} does not start a program that answers --version as expected"
+            return Missing(reason, remedy)
+        return Found(given, version)
+    for name in names:
+        where = shutil.which(name)
+        if where is None:
+            continue
+        version = _version((where,), pattern, extra)
+        if version is not None:
+            return Found((where,), version)
+    return Missing(f"{names[-1]} is not on PATH", remedy)
+
+
+def run(command: Sequence[str | Path], what: str, cwd: Path | None = None, timeout: float = 300) -> str:
+    """Run a program to its end and return its standard output; UsageError with its own words if it fails."""
+    words = [str(word) for word in command]
+    try:
+        done = subprocess.run(
+            words, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=timeout
+        )
+    except subprocess.TimeoutExpired:
+        raise UsageError(f"{what}: {words[0]} did not end within {timeout:.0f} s") from None
+    except OSError as error:
+        raise UsageError(f"{what}: {words[0]} cannot be run: {error.strerror}") from None
+    if done.returncode != 0:
+        raise ToolFailed(what, words, done.stdout + done.stderr)
+    return done.stdout
+
+
+class ToolFailed(UsageError):
+    """A compiler or the like ended with an error; `output` is all it said."""
+
+    def __init__(self, what: str, words: Sequence[str], output: str) -> None:
+        lines = [line.strip() for line in output.splitlines() if line.strip()]
+        telling = [line for line in lines if re.search(r"error|overflowed|will not fit", line)] or lines or ["no message"]
+        super().__init__(f"{what}: {Path(words[0]).name} failed: {telling[0]}")
+        self.output = output
