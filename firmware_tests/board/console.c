@@ -1,7 +1,7 @@
 /* Console output over the UART that a board has. Polled, transmit only, 8N1.
  *
- * Baud rate and pins are set only where the peripheral needs it to transmit at all: on an emulator they
- * do not matter, and on hardware they depend on the clock tree, which this program leaves at reset.
+ * Enough for an emulator. On hardware console_init() must also switch on the peripheral's clock and its pin,
+ * which differ from board to board; the clock tree is left as reset leaves it.
  * CONSOLE_KIND and CONSOLE_BASE are given on the compiler's command line. */
 #include <stdint.h>
 
@@ -11,7 +11,7 @@
 #define CONSOLE_STM32_SR 2  /* STM32 USART with SR and DR: F1, F2, F4 */
 #define CONSOLE_STM32_ISR 3 /* STM32 USART and LPUART with ISR and TDR: F0, F3, F7, G0, G4, H7, L0, L4, L5, U5 */
 #define CONSOLE_NRF 4       /* Nordic UART: nRF51, nRF52 */
-#define CONSOLE_SEMIHOST 5  /* a debugger or an emulator that answers BKPT 0xAB */
+#define CONSOLE_RA_SCI 5    /* Renesas RA8 SCI */
 
 #define REG(offset) (*(volatile uint32_t *)(CONSOLE_BASE + (offset)))
 
@@ -30,6 +30,8 @@ void console_init(void)
     REG(0x500u) = 4u;          /* ENABLE: UART */
     REG(0x524u) = 0x01D7E000u; /* BAUDRATE: 115200 */
     REG(0x008u) = 1u;          /* TASKS_STARTTX */
+#elif CONSOLE_KIND == CONSOLE_RA_SCI
+    REG(0x08u) = 1u << 4; /* CCR0: TE */
 #endif
 }
 
@@ -52,10 +54,10 @@ void console_char(char c)
     REG(0x51Cu) = (uint8_t)c;
     while (REG(0x11Cu) == 0u) {
     }
-#elif CONSOLE_KIND == CONSOLE_SEMIHOST
-    register uint32_t r0 __asm("r0") = 0x03u; /* SYS_WRITEC */
-    register const char *r1 __asm("r1") = &c;
-    __asm volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
+#elif CONSOLE_KIND == CONSOLE_RA_SCI
+    while ((REG(0x48u) & (1u << 29)) == 0u) { /* CSR: TDRE */
+    }
+    REG(0x04u) = (uint8_t)c;
 #else
 #error "CONSOLE_KIND is not one of the kinds above"
 #endif

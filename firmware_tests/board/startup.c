@@ -17,6 +17,7 @@ extern uint32_t __data_load, __data_start, __data_end, __bss_start, __bss_end, _
 
 void Reset_Handler(void);
 void Fault_Handler(void);
+void board_done(void) __attribute__((noreturn));
 void fault_report(const uint32_t *pFrame, uint32_t excReturn, uint32_t exception);
 
 /* Sixteen system vectors are enough: no interrupt is ever enabled. */
@@ -49,8 +50,7 @@ void Reset_Handler(void)
 #endif
     console_init();
     board_main();
-    for (;;) {
-    }
+    board_done();
 }
 
 /* EXC_RETURN bit 2 tells which stack holds the frame. Written for the M0's instruction set. */
@@ -66,6 +66,13 @@ __attribute__((naked)) void Fault_Handler(void)
                    "2: mrs r2, ipsr    \n"
                    "bl   fault_report  \n"
                    "3: b 3b            \n");
+}
+
+/* Where every run ends; a debugger or an emulator can stop here. */
+__attribute__((noinline, noreturn)) void board_done(void)
+{
+    for (;;) {
+    }
 }
 
 static void field(const char *name, uint32_t value)
@@ -95,6 +102,5 @@ void fault_report(const uint32_t *pFrame, uint32_t excReturn, uint32_t exception
     field("\nHC status exc_return=", excReturn);
 #endif
     console_text("\nHC end FAIL\n");
-    for (;;) {
-    }
+    board_done();
 }

@@ -1,4 +1,4 @@
-"""Renesas EK-RA8M1. Memory map: RA8M1 Group User's Manual: Hardware. Prints by semihosting."""
+"""Renesas EK-RA8M1. Memory map: RA8M1 Group User's Manual: Hardware."""
 
 from hilbert_codegen.boards import Board, Region, Uart, add
 
@@ -9,7 +9,7 @@ add(
         core_name="cortex-m85",
         flash=Region(0x02000000, 2016 * 1024),
         ram=Region(0x22000000, 896 * 1024),
-        uart=Uart("SEMIHOST", 0x00000000, "semihosting"),
+        uart=Uart("RA_SCI", 0x40358900, "sci9"),
         machines={"renode": "ek_ra8m1.resc"},
         clock_hz=480_000_000,
     )
