@@ -146,6 +146,8 @@ class Unit:
     head: str
     raw: str
     out: str
+    out_raw: str
+    out_bits: int
     wide: str
     planar: bool
     source_params: str
@@ -269,6 +271,8 @@ def _unit(plan: Plan, built: Built, domain: Domain) -> Unit:
         head=head,
         raw=f"uint{spec.heads.bits}_t",
         out=out,
+        out_raw=f"uint{INTEGER_TYPES[spec.output.dtype][0]}_t",
+        out_bits=INTEGER_TYPES[spec.output.dtype][0],
         wide="int64_t" if spec.output.dtype == "int32" else "int32_t" if signed else "uint32_t",
         planar=planar,
         source_params=f"const {head} *pSrcX, const {head} *pSrcY" if planar else f"const {head} *pSrc",

@@ -35,6 +35,7 @@ class Table:
         values: integers, 1-D.
         meaning: one line: what an entry is, with its scaling.
         columns: entries a line in the file.
+        when: which variants have it: "" all, "USE_MVE" or "!USE_MVE" (without the prefix) those alone.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Table:
     values: IntArray
     meaning: str
     columns: int = 16
+    when: str = ""
 
     @property
     def ctype(self) -> str:
@@ -83,8 +85,13 @@ class Built:
 
     @property
     def table_bytes(self) -> int:
-        """Bytes of all tables."""
-        return sum(table.nbytes for table in self.tables)
+        """Bytes of all tables that one variant has: of the largest, where variants differ."""
+        common = sum(table.nbytes for table in self.tables if not table.when)
+        variants = {table.when for table in self.tables if table.when}
+        return common + max((self._variant_bytes(when) for when in variants), default=0)
+
+    def _variant_bytes(self, when: str) -> int:
+        return sum(table.nbytes for table in self.tables if table.when == when)
 
     def table(self, name: str) -> Table:
         """The table called `name`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hilbert_codegen.reference import Ideal
-from hilbert_codegen.spec import Spec
+from hilbert_codegen.spec import INTEGER_TYPES, Spec
 from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table
 
 
@@ -39,6 +39,7 @@ class Full:
             decode=decode,
             distance=measure if distance else None,
             note="One table entry for every pair of codes: a single load a point, constant time.",
+            params={"mve": INTEGER_TYPES[spec.output.dtype][0] <= 16},
         )
 
 

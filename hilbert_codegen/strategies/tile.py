@@ -1,7 +1,8 @@
-"""`tile`: the full table cut into 8 x 8 tiles, each a base plus one of few patterns of differences.
+"""`tile`: the full table cut into 8 x 8 tiles, each a base and a window of one shared pool of differences.
 
-On a grid whose cells are powers of two of codes wide, tiles repeat: only some dozens of patterns are distinct, exactly
-rounded output included. Elsewhere nearly every tile is its own pattern, and the table would grow instead of shrink.
+On a grid whose cells are powers of two of codes wide, tiles repeat: only some dozens are distinct up to a constant,
+exactly rounded output included, and many of those overlap. Elsewhere nearly every tile is its own pattern, and the
+table would grow instead of shrink.
 """
 
 from __future__ import annotations
@@ -9,92 +10,113 @@ from __future__ import annotations
 import numpy as np
 
 from hilbert_codegen.reference import Ideal
-from hilbert_codegen.spec import Spec
-from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table, as_output, smallest_unsigned
+from hilbert_codegen.spec import INTEGER_TYPES, Spec
+from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table, as_output
+from hilbert_codegen.windows import STRIDE, Pool, tile_pool
 
 SIDE = 8
-#: 32 patterns interleave in a bank of 2048 entries, so that (raw word & 0x0707) is the index inside a pattern.
-BANK = 32
+COUNT = 1024
+#: In a pool with rows of 256 entries, raw word & 0x0707 is the index inside a window.
 LOCAL_MASK = 0x0707
+#: Columns of the first 32 rows of the Helium picture: base, start of the window, start of the distance's window.
+COLUMNS = 32
 
 
 def tiles_of(table: IntArray) -> IntArray:
-    """(256, 256) table -> (1024, 64): tile (y >> 3) * 32 + (x >> 3), entry (y & 7) * 8 + (x & 7)."""
-    return table.reshape(32, SIDE, 32, SIDE).transpose(0, 2, 1, 3).reshape(1024, SIDE * SIDE)
-
-
-def pack(patterns: IntArray) -> tuple[IntArray, IntArray]:
-    """Interleave (count, 64) patterns into banks: (entries, offset of each pattern)."""
-    count = len(patterns)
-    number = np.arange(count)
-    offset = (number % BANK) * SIDE + (number // BANK) * (BANK * SIDE * SIDE)
-    local = np.arange(SIDE * SIDE)
-    local_word = (local % SIDE) | ((local // SIDE) << 8)
-    size = int(offset.max()) + LOCAL_MASK + 1
-    entries = np.zeros(size, dtype=np.int64)
-    entries[offset[:, None] + local_word[None, :]] = patterns
-    return entries, offset
+    """(256, 256) table -> (1024, 8, 8): tile (y >> 3) * 32 + (x >> 3), entry [y & 7, x & 7]."""
+    return table.reshape(32, SIDE, 32, SIDE).transpose(0, 2, 1, 3).reshape(COUNT, SIDE, SIDE)
 
 
 class Tile:
-    """Two table loads a point, constant time: 12 to 16 KB on the cell grid."""
+    """Two dependent loads a point, constant time: 12 to 24 KB on the cell grid."""
 
     name = "tile"
-    summary = "8 x 8 tiles: a base and a shared pattern of differences"
+    summary = "8 x 8 tiles: a base and a window of a shared pool"
 
     def build(self, spec: Spec, ideal: Ideal, distance: bool) -> Built:
-        """Refused where the tiles do not repeat enough to be smaller than the full table."""
+        """Refused for 16-bit heads, and where the tiles do not repeat enough to be smaller than the full table."""
         if spec.heads.bits != 8:
             raise Refused("tiles index 8-bit heads")
-        tables, models = [], []
-        wanted = [("", ideal.codes)] + ([("far_", ideal.distance.astype(np.int64))] if distance else [])
-        for prefix, source in wanted:
-            tiles = tiles_of(source)
-            base = tiles.min(axis=1)
-            patterns, which = np.unique(tiles - base[:, None], axis=0, return_inverse=True)
-            entries, offset = pack(patterns)
-            bits = {"uint8": 8, "uint16": 16, "uint32": 32}[smallest_unsigned(int(entries.max()))]
-            if len(entries) * bits // 8 + 4096 > 65536:
-                raise Refused(
-                    f"{len(patterns)} of 1024 tiles are distinct: no smaller than the full table "
-                    f"(a cell is {float(spec.pitch(0)):.4g} x {float(spec.pitch(1)):.4g} codes; powers of two repeat)"
-                )
-            if offset.max() + LOCAL_MASK >= 1 << 16:
-                raise Refused(f"{len(patterns)} patterns do not fit 16-bit offsets")
-            offsets = offset[np.asarray(which).reshape(-1)]
-            kind = "distance" if prefix else "value"
-            out = "uint8" if prefix else spec.output.dtype
-            tables += [
-                Table(f"{prefix}base", out, base, f"smallest {kind} of tile (y >> 3) << 5 | x >> 3, of the raw codes"),
-                Table(f"{prefix}offset", "uint16", offsets, f"index in {prefix}pattern of the tile's pattern"),
-                Table(
-                    f"{prefix}pattern",
-                    smallest_unsigned(int(entries.max())),
-                    entries,
-                    f"what is added to the tile's base, at offset + (raw word & 0x0707); {len(patterns)} patterns",
-                ),
-            ]
-            models.append((base, offsets, entries))
+        bits = INTEGER_TYPES[spec.output.dtype][0]
+        modulus = 1 << bits
+        tiles = tiles_of(ideal.codes)
+        value = self._pool(spec, tiles, modulus, False, COUNT * (2 + bits // 8), 65536 * bits // 8)
+        tables = self._tables("", value, bits, "difference", bits <= 16)
+        far = None
+        if distance:
+            far = self._pool(spec, tiles_of(ideal.distance.astype(np.int64)), 256, True, COUNT * 2, 65536)
+            tables += self._tables("far_", far, 8, "distance", bits <= 16)
+        if bits <= 16:
+            tables.append(self._picture(tiles, modulus, far))
 
-        def run(model: tuple[IntArray, IntArray, IntArray], x: IntArray, y: IntArray) -> IntArray:
-            base, offsets, entries = model
+        def entry(pool: Pool, x: IntArray, y: IntArray) -> IntArray:
             word = x | (y << 8)
             tile = ((word >> 11) << 5) | ((word >> 3) & 31)
-            return np.asarray(base[tile] + entries[offsets[tile] + (word & LOCAL_MASK)])
+            return np.asarray(pool.base[tile] + pool.entries[pool.offset[tile] + (word & LOCAL_MASK)])
 
         def decode(x: IntArray, y: IntArray) -> IntArray:
-            return as_output(spec, run(models[0], x, y))
+            return as_output(spec, entry(value, x, y))
 
         def measure(x: IntArray, y: IntArray) -> IntArray:
-            return run(models[1], x, y)
+            assert far is not None
+            return entry(far, x, y)
 
         return Built(
             strategy=self.name,
             tables=tuple(tables),
             decode=decode,
             distance=measure if distance else None,
-            note="The full table in 8 x 8 tiles, each a base and one of few patterns: constant time.",
+            note="The full table in 8 x 8 tiles, each a base and a window of a shared pool: constant time.",
+            params={"mve": bits <= 16},
         )
+
+    def _pool(self, spec: Spec, tiles: IntArray, modulus: int, exact: bool, fixed_bytes: int, full_bytes: int) -> Pool:
+        shapes = tiles if exact else (tiles - tiles[:, :1, :1]) % modulus
+        count = len(np.unique(shapes.reshape(COUNT, -1), axis=0))
+        width = (modulus - 1).bit_length() // 8
+        # Even if every tile shared half of its entries, the table would not get smaller.
+        pool = tile_pool(tiles, modulus, exact) if fixed_bytes + count * 32 * width < full_bytes else None
+        if pool is None or fixed_bytes + len(pool.entries) * width >= full_bytes or len(pool.entries) > 65536:
+            raise Refused(
+                f"{count} of {COUNT} tiles are distinct: no smaller than the full table (a cell is "
+                f"{float(spec.pitch(0)):.4g} x {float(spec.pitch(1)):.4g} codes; whole powers of two repeat)"
+            )
+        return pool
+
+    def _tables(self, prefix: str, pool: Pool, bits: int, kind: str, picture: bool) -> list[Table]:
+        """Tables of the portable variant; distances have no base."""
+        where = "of tile (y >> 3) << 5 | x >> 3, of the raw codes"
+        when = "!USE_MVE" if picture else ""
+        tables = [
+            Table(f"{prefix}offset", "uint16", pool.offset, f"start of the {kind} window {where}",
+                  when=when),
+            Table(f"{prefix}pattern", f"uint{bits}", pool.entries,
+                  f"windows of {kind}s, entered at offset + (raw word & 0x0707); {pool.distinct} are distinct",
+                  when="" if prefix else when),
+        ]  # fmt: skip
+        if not prefix:
+            tables.insert(0, Table("base", f"uint{bits}", pool.base, f"base {where}", when=when))
+        return tables
+
+    def _picture(self, tiles: IntArray, modulus: int, far: Pool | None) -> Table:
+        """The Helium layout: base and start of a tile lie 256 entries apart like the rows of the pool, below which
+        (and beside which) they are, so that (raw word >> 3) & 0x1F1F is their index, in two steps instead of three.
+        A start is held less the tile's first raw word, so that the raw word is the index inside the window.
+        """
+        columns = COLUMNS * (2 if far is None else 3)
+        pool = tile_pool(tiles, modulus, False, taken=(32, columns))
+        if len(pool.entries) > 65536:
+            raise Refused("the pool does not fit 16-bit indices")
+        picture = pool.entries.reshape(-1, STRIDE)
+        corner = (np.arange(32)[:, None] * SIDE << 8) | np.arange(32)[None, :] * SIDE
+        picture[:32, :32] = pool.base.reshape(32, 32)
+        picture[:32, 32:64] = (pool.offset.reshape(32, 32) - corner) % 65536
+        if far is not None:
+            picture[:32, 64:96] = (far.offset.reshape(32, 32) - corner) % 65536
+        meaning = (
+            "rows of 256: bases of 32 x 32 tiles, starts of their windows, and around them the pool of differences"
+        )
+        return Table("picture", "uint16", picture.reshape(-1), meaning, when="USE_MVE")
 
 
 STRATEGIES.add(Tile.name, Tile())
