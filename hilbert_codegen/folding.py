@@ -1,0 +1,124 @@
+"""A query folded into a half cell: the geometry behind the strategies for any scale, inset and zero point.
+
+Cut the grid into dual squares, the squares between four neighbouring vertices, and every square into four quarters,
+each with its own vertex at one corner. With (gx, gy) the distances from the own vertex in cells, both 0..1/2, the
+nearest point of the curve lies, wherever in the quarter the query is:
+
+- on the own vertex's vertical or horizontal segment, if one of them runs along the square: if both do, on the vertical
+  one where gx < gy, else the horizontal one; where gx = gy, on the one that comes first along the curve;
+- else, both segments leave the square: on the own vertex itself, or on the far horizontal edge of the square if that
+  belongs to the curve and gx > w(gy), or on the far vertical edge if that does and gy > w(gx), where
+  w(g) = sqrt(1 - 2 g) is the parabola of equal distance; if both hold, on the nearer.
+
+w(g) exceeds 1/2 for g below 3/8, so only codes in the corner zone g > 3/8 can be nearer to a far edge. Queries off the
+grid give the same answer as the point of the grid's hull next to them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbert_codegen.spec import Spec
+
+IntArray = NDArray[np.int64]
+
+#: Where the parabola of equal distance to the own vertex and a far edge enters the half cell.
+CORNER = Fraction(3, 8)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The codes of one head, folded. All sequences run over the raw bits 0..255 of a code.
+
+    Attributes:
+        half: half cell 0..2 side - 3: twice the dual square, plus 1 in its upper half; int64.
+        place: grid coordinate, clamped to the grid.
+        offset: distance from the own vertex in cells, 0..1/2.
+    """
+
+    half: IntArray
+    place: tuple[Fraction, ...]
+    offset: tuple[Fraction, ...]
+
+    @property
+    def own(self) -> IntArray:
+        """Grid coordinate of the own vertex, int64."""
+        return (self.half + 1) // 2
+
+    @property
+    def corner(self) -> NDArray[np.bool_]:
+        """Whether the code lies in the corner zone."""
+        return np.array([offset > CORNER for offset in self.offset])
+
+
+def fold(spec: Spec, axis: int) -> Folded:
+    """Fold every code of an 8-bit head `axis` (0 x, 1 y), clamped to the grid."""
+    last = spec.curve.side - 1
+    halves, places, offsets = [], [], []
+    for code in spec.heads.codes().tolist():
+        place = min(max(spec.coordinate(axis, code), Fraction(0)), Fraction(last))
+        square = min(math.floor(place), last - 1)
+        upper = place - square >= Fraction(1, 2)
+        halves.append(2 * square + int(upper))
+        places.append(place)
+        offsets.append(square + 1 - place if upper else place - square)
+    return Folded(np.array(halves), tuple(places), tuple(offsets))
+
+
+@dataclass(frozen=True)
+class Quarters:
+    """What belongs to the curve around every quarter; bool arrays indexed [half of y, half of x].
+
+    Attributes:
+        vertical, horizontal: the own vertex's segment along the square in that direction.
+        far_vertical, far_horizontal: the far edges of the square.
+        vertical_first: with both own segments, the vertical one comes first along the curve.
+    """
+
+    vertical: NDArray[np.bool_]
+    horizontal: NDArray[np.bool_]
+    far_vertical: NDArray[np.bool_]
+    far_horizontal: NDArray[np.bool_]
+    vertical_first: NDArray[np.bool_]
+
+    @property
+    def contested(self) -> NDArray[np.bool_]:
+        """Both own segments run along the square."""
+        return np.asarray(self.vertical & self.horizontal)
+
+    @property
+    def lone(self) -> NDArray[np.bool_]:
+        """Neither own segment runs along the square, but a far edge of it belongs to the curve."""
+        return np.asarray(~self.vertical & ~self.horizontal & (self.far_vertical | self.far_horizontal))
+
+
+def quarters(spec: Spec) -> Quarters:
+    """Classify all (2 side - 2)^2 quarters of the grid of the curve of `spec`."""
+    side = spec.curve.side
+    count = len(spec.curve.points)
+    place = np.full((side, side), -1, dtype=np.int64)
+    for index, (x, y) in enumerate(spec.curve.points):
+        place[y, x] = index
+
+    def joined(a: IntArray, b: IntArray) -> NDArray[np.bool_]:
+        apart = np.abs(a - b)
+        return np.asarray((a >= 0) & (b >= 0) & ((apart == 1) | (spec.curve.closed & (apart == count - 1))))
+
+    half = np.arange(2 * side - 2)
+    own, other = (half + 1) // 2, half // 2 + 1 - half % 2
+    oy, ox = np.meshgrid(own, own, indexing="ij")
+    ny, nx = np.meshgrid(other, other, indexing="ij")
+    here, across, up, opposite = place[oy, ox], place[oy, nx], place[ny, ox], place[ny, nx]
+    return Quarters(
+        vertical=joined(here, up),
+        horizontal=joined(here, across),
+        far_vertical=joined(across, opposite),
+        far_horizontal=joined(up, opposite),
+        # Arc length falls towards the previous vertex, so the nearest point with the smaller s is on that side.
+        vertical_first=(here - up) % count == 1,
+    )
