@@ -1,11 +1,9 @@
-/* Runs the check on a Cortex-M board under qemu-system-arm: vector table, floating point and Helium switched on,
+/* Runs the check on a Cortex-M board under qemu-system-arm (STACK_TOP comes from the command line): vector table, floating point and Helium switched on,
    report and exit by semihosting. The emulator loads the ELF where it was linked, so nothing is copied at the start. */
 #include "freestanding.h"
 
 void reset(void);
 static void fault(void);
-
-#define STACK_TOP 0x20010000U
 
 __attribute__((section(".vectors"), used)) static const struct
 {

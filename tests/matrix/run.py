@@ -112,15 +112,17 @@ def targets() -> list[Target]:
         at = {"mps2-an505": (0x10000000, 0x10001000), "mps3-an547": (0, 0x01000000)}.get(board, (0, 0x1000))
         place = tuple(f"-Wl,{option}=0x{address:x}" for option, address in zip(
             ("--section-start=.vectors", "-Ttext"), at, strict=True))
-        data = ("-Wl,-Tdata=0x20010000", "-Wl,-Tbss=0x20050000")
+        ram = 0x38000000 if board == "mps2-an505" else 0x20000000
+        place += (f"-Wl,-Tdata=0x{ram + 0x10000:x}", f"-Wl,-Tbss=0x{ram + 0x20000:x}")
         found += [Target(
-            f"arm/{arm}{level}/{core}", (arm, f"-mcpu={core}", "-mthumb", *abi), (level, "-std=c99"),
-            main="main_cortexm.c", end=("-nostdlib", "-Wl,-e,reset", *place, *data, "-lgcc"),
+            f"arm/{arm}{level}/{core}", (arm, f"-mcpu={core}", "-mthumb", *abi, f"-DSTACK_TOP=0x{ram + 0x10000:x}"), (level, "-std=c99"),
+            main="main_cortexm.c", end=("-nostdlib", "-Wl,-e,reset", *place, "-lgcc"),
             launch=("qemu-system-arm", "-machine", board, "-nographic", "-semihosting-config",
                     "enable=on,target=native", "-kernel"),
         ) for level in levels]
     found += [Target(f"arm/{CLANG}-O2/{core}",
-                     (CLANG, "--target=arm-none-eabi", f"-mcpu={core}", "-mthumb", "-mfloat-abi=hard", "-ffreestanding"),
+                     (CLANG, "--target=arm-none-eabi", f"-mcpu={core}", "-mthumb", "-mfloat-abi=hard", "-ffreestanding",
+                      "-DSTACK_TOP=0"),
                      ("-O2", "-std=c99"), main="main_cortexm.c", run=False)
               for core in ("cortex-m4", "cortex-m55", "cortex-m85")]
     for level in ("-O0", "-O2", "-Os"):
