@@ -150,6 +150,7 @@ class Unit:
     out_bits: int
     wide: str
     planar: bool
+    in_place: bool
     source_params: str
     distance: bool
     distance_indent: str
@@ -275,6 +276,7 @@ def _unit(plan: Plan, built: Built, domain: Domain) -> Unit:
         out_bits=INTEGER_TYPES[spec.output.dtype][0],
         wide="int64_t" if spec.output.dtype == "int32" else "int32_t" if signed else "uint32_t",
         planar=planar,
+        in_place=in_place,
         source_params=f"const {head} *pSrcX, const {head} *pSrcY" if planar else f"const {head} *pSrc",
         distance=plan.distance,
         distance_indent=" " * len(f"void {prefix}_decode_block_distance("),
@@ -321,10 +323,15 @@ def environment() -> jinja2.Environment:
     return env
 
 
-def render_harness(plan: Plan, generated: Generated) -> bytes:
-    """The host program of a verification run: decodes a file of pairs in every way (verify.py)."""
+def render_harness(
+    plan: Plan, generated: Generated, template: str = "verify_main.c.j2", **more: object
+) -> bytes:
+    """A C file that goes with the decoder: by default the host program of a verification run (verify.py).
+
+    `more` are further names the template uses.
+    """
     unit = _unit(plan, generated.built, generated.domain)
-    return environment().get_template("verify_main.c.j2").render(d=unit).encode("ascii")
+    return environment().get_template(template).render(d=unit, **more).encode("ascii")
 
 
 def render(plan: Plan, built: Built, domain: Domain) -> dict[str, bytes]:
