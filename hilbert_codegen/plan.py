@@ -92,7 +92,7 @@ def _spec(settings: Settings) -> Spec:
                 "heads.zero_point", f"no {config.heads.dtype}", f"give whole numbers in [{smallest}, {largest}]"
             )
     heads = Heads(config.heads.dtype, config.heads.layout, (scale_x, scale_y), config.heads.zero_point, (low, high))
-    spec = Spec(curve, inset, heads, _output(settings, curve.closed), _estimator(settings))
+    spec = Spec(curve, inset, heads, _output(settings, curve.closed), _estimator(settings, curve.closed))
     for axis in (0, 1):
         pitch = spec.pitch(axis)
         if not Fraction(1, 4) <= pitch <= 1 << 20:
@@ -116,7 +116,7 @@ def _output(settings: Settings, closed: bool) -> Output:
     return Output(config.dtype, codes)
 
 
-def _estimator(settings: Settings) -> Estimator:
+def _estimator(settings: Settings, closed: bool) -> Estimator:
     config = settings.config.decoder
     if config.estimator == "nearest":
         for key in ("sigma", "gate"):
@@ -125,6 +125,12 @@ def _estimator(settings: Settings) -> Estimator:
                     f"decoder.{key}", "has no meaning for the nearest point", 'delete it or set estimator = "mean"'
                 )
         return Estimator()
+    if closed:
+        raise settings.error(
+            "decoder.estimator",
+            "the curve is closed: t wraps round, so it has no mean",
+            'set estimator = "nearest", or choose an open curve',
+        )
     if config.sigma is None or not Decimal("0.05") <= config.sigma <= 2:
         raise settings.error("decoder.sigma", "needed by the mean, in cells", "give a number in [0.05, 2], say 0.4")
     if config.gate is None or not 0 <= config.gate <= 2:

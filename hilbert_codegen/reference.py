@@ -6,6 +6,9 @@ half segments, where the own cell is (floor(X + 1/2), floor(Y + 1/2)) clamped to
 floor(c0 + s / M (c1 - c0) + 1/2). Floating point only preselects the candidates, with a margin far above its error;
 every comparison that decides is between integers.
 
+With the estimator "mean", a query farther from the curve than the gate (compared in integers) gets the posterior mean
+of posterior.py instead.
+
 This module knows nothing of tables, strategies or C: it is what they are held to.
 """
 
@@ -19,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbert_codegen.posterior import gate_limit, mean_codes
 from hilbert_codegen.spec import Spec
 
 IntArray = NDArray[np.int64]
@@ -33,12 +37,14 @@ class Ideal:
 
     Attributes:
         codes: the output codes, int64.
+        averaged: where the posterior mean was taken rather than the nearest point, bool.
         distance: distance to the curve in head codes, floor(d + 1/2), saturated at 255, uint8.
         vertex: index of the vertex whose half segment holds the nearest point, int64.
         arc: arc length s of the nearest point in cells as float64, for plots and statistics only.
     """
 
     codes: IntArray
+    averaged: NDArray[np.bool_]
     distance: NDArray[np.uint8]
     vertex: IntArray
     arc: NDArray[np.float64]
@@ -104,12 +110,12 @@ def _candidates(halves: _Halves, x: NDArray[np.float64], y: NDArray[np.float64])
 
 
 def ideal(spec: Spec, codes_x: IntArray | None = None, codes_y: IntArray | None = None) -> Ideal:
-    """Decode every pair of codes_x (shape (nx,)) and codes_y (shape (ny,)) exactly by the nearest point.
+    """Decode every pair of codes_x (shape (nx,)) and codes_y (shape (ny,)) exactly, by the estimator of `spec`.
 
     Without codes: all codes of the heads in the order of their raw bits, so for 8-bit heads the result is the ideal
     table, and its element [y, x] is the one of the raw word x | y << 8.
 
-    Raises ValueError where a code lies over COORDINATE_LIMIT cells off the grid.
+    Raises ValueError where a code lies over COORDINATE_LIMIT cells off the grid, and what `mean_codes` raises.
     """
     codes_x = spec.heads.codes() if codes_x is None else np.asarray(codes_x, dtype=np.int64)
     codes_y = spec.heads.codes() if codes_y is None else np.asarray(codes_y, dtype=np.int64)
@@ -164,8 +170,14 @@ def ideal(spec: Spec, codes_x: IntArray | None = None, codes_y: IntArray | None 
         codes = np.where(codes == c1, c0, codes)
     residual_x = dx[winner] - step[winner, 0] * clamped[winner]
     residual_y = dy[winner] - step[winner, 1] * clamped[winner]
+    codes = codes.astype(np.int64).reshape(shape)
+    averaged = np.zeros(shape, dtype=bool)
+    if spec.estimator.kind == "mean":
+        averaged = np.asarray(distance2[winner] > gate_limit(spec, unit)).astype(bool).reshape(shape)
+        codes = np.where(averaged, mean_codes(spec, exact_x, exact_y, averaged), codes)
     return Ideal(
-        codes=codes.astype(np.int64).reshape(shape),
+        codes=codes,
+        averaged=averaged,
         distance=_distance_codes(spec, residual_x, residual_y, unit).reshape(shape),
         vertex=vertex[winner].reshape(shape),
         arc=(best_arc / unit).astype(np.float64).reshape(shape),
