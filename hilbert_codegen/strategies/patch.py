@@ -26,7 +26,8 @@ from hilbert_codegen.strategies import (
     as_output,
     smallest_unsigned,
 )
-from hilbert_codegen.strategies.tile import LOCAL_MASK, SIDE, pack, tiles_of
+from hilbert_codegen.strategies.tile import COUNT, LOCAL_MASK, SIDE, tiles_of
+from hilbert_codegen.windows import tile_pool
 
 #: Fractional bits of the coefficients that are tried; the smallest tables win.
 FRACTIONS = (7, 9, 11)
@@ -162,30 +163,25 @@ def _build(values: IntArray, averaged: NDArray[np.bool_], fraction: int) -> tupl
 
 def _distance(ideal: Ideal) -> tuple[tuple[Table, ...], Model, bool]:
     """Tables and model of the distance: shared tiles where they repeat enough, else one byte for every pair."""
-    far = ideal.distance.reshape(-1).astype(np.int64)
-    tiles = tiles_of(far)
-    base = tiles.min(axis=1)
-    patterns, which = np.unique(tiles - base[:, None], axis=0, return_inverse=True)
-    entries, offset = pack(patterns)
-    if len(entries) + 3 * len(tiles) >= len(far) or offset.max() + LOCAL_MASK >= 1 << 16:
+    far = ideal.distance.astype(np.int64)
+    pool = tile_pool(tiles_of(far), 256, exact=True)
+    if len(pool.entries) + 2 * COUNT >= far.size or len(pool.entries) > 65536:
 
         def load(x: IntArray, y: IntArray) -> IntArray:
-            return np.asarray(far[x | (y << 8)])
+            return np.asarray(far.reshape(-1)[x | (y << 8)])
 
-        return (Table("far", "uint8", far, "distance to the curve, in head codes, of x | y << 8"),), load, False
-    offsets = offset[np.asarray(which).reshape(-1)]
+        every = Table("far", "uint8", far.reshape(-1), "distance to the curve, in head codes, of x | y << 8")
+        return (every,), load, False
 
-    def add(x: IntArray, y: IntArray) -> IntArray:
+    def enter(x: IntArray, y: IntArray) -> IntArray:
         word = x | (y << 8)
-        tile = ((word >> 11) << 5) | ((word >> 3) & 31)
-        return np.asarray(base[tile] + entries[offsets[tile] + (word & LOCAL_MASK)])
+        return np.asarray(pool.entries[pool.offset[((word >> 11) << 5) | ((word >> 3) & 31)] + (word & LOCAL_MASK)])
 
     tables = (
-        Table("far_base", "uint8", base, "smallest distance of tile (y >> 3) << 5 | x >> 3, of the raw codes"),
-        Table("far_offset", "uint16", offsets, "index in far_pattern of the tile's pattern"),
-        Table("far_pattern", "uint8", entries, f"added at offset + (raw word & 0x0707); {len(patterns)} patterns"),
+        Table("far_offset", "uint16", pool.offset, "start of the distance window of tile (y >> 3) << 5 | x >> 3"),
+        Table("far_pattern", "uint8", pool.entries, "windows of distances, entered at offset + (raw word & 0x0707)"),
     )
-    return tables, add, True
+    return tables, enter, True
 
 
 class Patch:
@@ -203,7 +199,8 @@ class Patch:
         low = int(ideal.codes.min())
         if int(ideal.codes.max()) - low >= SPAN_LIMIT:
             raise Refused(f"the output spans {SPAN_LIMIT} codes or more: base and slopes would not fit 32 bits")
-        values, averaged = tiles_of(ideal.codes) - low, tiles_of(ideal.averaged.astype(np.int64)) != 0
+        values = tiles_of(ideal.codes - low).reshape(COUNT, -1)
+        averaged = tiles_of(ideal.averaged.astype(np.int64)).reshape(COUNT, -1) != 0
         choices, reason = [], ""
         for fraction in FRACTIONS:
             try:
