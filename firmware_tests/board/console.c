@@ -10,8 +10,9 @@
 #define CONSOLE_CMSDK 1     /* Arm CMSDK APB UART: the MPS2 and MPS3 boards */
 #define CONSOLE_STM32_SR 2  /* STM32 USART with SR and DR: F1, F2, F4 */
 #define CONSOLE_STM32_ISR 3 /* STM32 USART and LPUART with ISR and TDR: F0, F3, F7, G0, G4, H7, L0, L4, L5, U5 */
-#define CONSOLE_NRF 4       /* Nordic UART: nRF51, nRF52 */
+#define CONSOLE_NRF 4       /* Nordic UART: nRF51 */
 #define CONSOLE_RA_SCI 5    /* Renesas RA8 SCI */
+#define CONSOLE_NRF_DMA 6   /* Nordic UARTE: nRF52, nRF53 */
 
 #define REG(offset) (*(volatile uint32_t *)(CONSOLE_BASE + (offset)))
 
@@ -30,6 +31,9 @@ void console_init(void)
     REG(0x500u) = 4u;          /* ENABLE: UART */
     REG(0x524u) = 0x01D7E000u; /* BAUDRATE: 115200 */
     REG(0x008u) = 1u;          /* TASKS_STARTTX */
+#elif CONSOLE_KIND == CONSOLE_NRF_DMA
+    REG(0x500u) = 8u;          /* ENABLE: UARTE */
+    REG(0x524u) = 0x01D7E000u; /* BAUDRATE: 115200 */
 #elif CONSOLE_KIND == CONSOLE_RA_SCI
     REG(0x08u) = 1u << 4; /* CCR0: TE */
 #endif
@@ -54,8 +58,17 @@ void console_char(char c)
     REG(0x51Cu) = (uint8_t)c;
     while (REG(0x11Cu) == 0u) {
     }
+#elif CONSOLE_KIND == CONSOLE_NRF_DMA
+    static volatile char buffer; /* DMA reads from RAM only */
+    buffer = c;
+    REG(0x120u) = 0u;                              /* EVENTS_ENDTX */
+    REG(0x544u) = (uint32_t)(uintptr_t)&buffer;    /* TXD.PTR */
+    REG(0x548u) = 1u;                              /* TXD.MAXCNT */
+    REG(0x008u) = 1u;                              /* TASKS_STARTTX */
+    while (REG(0x120u) == 0u) {
+    }
 #elif CONSOLE_KIND == CONSOLE_RA_SCI
-    while ((REG(0x48u) & (1u << 29)) == 0u) { /* CSR: TDRE */
+    while ((REG(0x48u) & (1u << 30)) == 0u) { /* CSR: TEND */
     }
     REG(0x04u) = (uint8_t)c;
 #else

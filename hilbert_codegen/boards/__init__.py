@@ -23,7 +23,7 @@ class Uart:
     """The UART the board program prints on.
 
     Attributes:
-        kind: driver in firmware_tests/board/console.c: "CMSDK", "STM32_SR", "STM32_ISR", "NRF" or "RA_SCI".
+        kind: driver in firmware_tests/board/console.c: "CMSDK", "STM32_SR", "STM32_ISR", "NRF", "NRF_DMA" or "RA_SCI".
         base: its first address.
         renode: its name in the Renode platform.
     """

@@ -9,7 +9,7 @@ add(
         core_name="cortex-m4",
         flash=Region(0x00000000, 1024 * 1024),
         ram=Region(0x20000000, 256 * 1024),
-        uart=Uart("NRF", 0x40002000, "uart0"),
+        uart=Uart("NRF_DMA", 0x40002000, "uart0"),
         machines={"renode": "nrf52840dk.resc"},
         clock_hz=64_000_000,
     )
