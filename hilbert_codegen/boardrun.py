@@ -91,7 +91,9 @@ class Verdict:
 
 
 def _fault(lines: list[str], image: Image, board: Board) -> Fault | None:
-    number = next((re.match(r"HC fault exception=([0-9a-f]+)", line) for line in lines if line.startswith("HC fault")), None)
+    number = next(
+        (re.match(r"HC fault exception=([0-9a-f]+)", line) for line in lines if line.startswith("HC fault")), None
+    )
     if number is None:
         return None
     stacked = next((line for line in lines if line.startswith("HC stacked ")), "")
@@ -162,9 +164,7 @@ def judge(outcome: Outcome, image: Image, board: Board, plan: Plan, sweep: Sweep
     return verdict
 
 
-def _compare(
-    text: str, row: int, sweep: Sweep, bits: int, signed: bool, distance: bool
-) -> tuple[int, str]:
+def _compare(text: str, row: int, sweep: Sweep, bits: int, signed: bool, distance: bool) -> tuple[int, str]:
     """Wrong results of one printed row, and the first as text."""
     digits = bits // 4
     if len(text) != COLUMNS * digits or not 0 <= row < ROWS:
@@ -180,7 +180,7 @@ def _compare(
         return 0, ""
     i = int(wrong[0])
     return len(wrong), (
-        f"x = {sweep.codes_x[i]}, y = {sweep.codes_y[row]}: expected {expected[i]}, got {got[i]}"
+        f"x = {sweep.pairs[row, i, 0]}, y = {sweep.pairs[row, i, 1]}: expected {expected[i]}, got {got[i]}"
     )
 
 
@@ -197,7 +197,5 @@ def run_image(
     timeout: float = TIMEOUT,
 ) -> Verdict:
     """Run an image on an emulator and judge it; with `measure`, count the instructions of the decoder."""
-    job = Job(
-        image.elf, board, timeout, count=image.decoder if measure else None, entry=image.entry, trace=trace
-    )
+    job = Job(image.elf, board, timeout, count=image.decoder if measure else None, entry=image.entry, trace=trace)
     return judge(emulator.run(job), image, board, plan, sweep, rows, measure)

@@ -18,7 +18,7 @@ from hilbert_codegen.generate import environment
 from hilbert_codegen.plan import Plan
 from hilbert_codegen.proof import Domain, reference_for
 from hilbert_codegen.resources import resource
-from hilbert_codegen.spec import INTEGER_TYPES
+from hilbert_codegen.spec import INTEGER_TYPES, type_range
 from hilbert_codegen.toolchains import Toolchain
 from hilbert_codegen.tools import Found, ToolFailed
 
@@ -49,28 +49,46 @@ class Sweep:
     """The pairs of codes that the board program runs over, and the exact answers.
 
     Attributes:
-        codes_x, codes_y: codes of the columns and of the rows, int64, shape (256,).
+        pairs: codes (x, y), int64, shape (256, 256, 2), [row, column].
+        listed: whether the program must hold the pairs as data, because they follow no rule.
         output: exact results, int64, shape (256, 256), [row, column].
         distance: exact distances, int64, the same shape.
         statement: one line saying what the pairs are.
     """
 
-    codes_x: NDArray[np.int64]
-    codes_y: NDArray[np.int64]
+    pairs: NDArray[np.int64]
+    listed: bool
     output: NDArray[np.int64]
     distance: NDArray[np.int64]
     statement: str
 
 
-def make_sweep(plan: Plan) -> Sweep:
-    """All pairs for 8-bit heads, in the order of the raw bits; every 257th code of both axes for 16-bit heads."""
+def make_sweep(plan: Plan, outputs: NDArray[np.int64] | None = None) -> Sweep:
+    """The pairs to run: by default all of 8-bit heads in the order of their raw bits, every 257th code of both axes of
+    16-bit heads; with `outputs` (codes a network gave, shape (n, 2), 8-bit heads) those, from the start again until
+    there are 65,536.
+
+    Raises UsageError where `outputs` are not codes of the heads.
+    """
     codes = plan.spec.heads.codes()
+    if outputs is not None:
+        low, high = type_range(plan.spec.heads.dtype)
+        if plan.spec.heads.bits != 8 or outputs.ndim != 2 or outputs.shape[1] != 2 or not len(outputs):
+            raise UsageError(f"the network's outputs have shape {outputs.shape}: give (n, 2) codes of 8-bit heads")
+        if outputs.min() < low or outputs.max() > high:
+            raise UsageError(f"the network's outputs lie in {outputs.min()}..{outputs.max()}: give {low}..{high}")
+        table = reference_for(plan.spec, Domain(codes, codes, True, ""))
+        pairs = np.resize(outputs.astype(np.int64), (ROWS, COLUMNS, 2))
+        x, y = pairs[..., 0] & 255, pairs[..., 1] & 255
+        statement = f"65,536 pairs from {len(outputs)} outputs of the network"
+        return Sweep(pairs, True, table.codes[y, x], table.distance[y, x].astype(np.int64), statement)
     statement = "all 65,536 pairs of codes"
     if plan.spec.heads.bits != 8:
         codes = np.arange(-32768, 32768, 257, dtype=np.int64)
         statement = "65,536 pairs of codes: every 257th of each head, both ends included"
     exact = reference_for(plan.spec, Domain(codes, codes, plan.spec.heads.bits == 8, statement))
-    return Sweep(codes, codes, exact.codes, exact.distance.astype(np.int64), statement)
+    pairs = np.stack(np.meshgrid(codes, codes), axis=-1)
+    return Sweep(pairs, False, exact.codes, exact.distance.astype(np.int64), statement)
 
 
 def selftest_files(plan: Plan, sweep: Sweep) -> dict[str, bytes]:
@@ -84,8 +102,10 @@ def selftest_files(plan: Plan, sweep: Sweep) -> dict[str, bytes]:
         "P": plan.prefix.upper(),
         "hash": int(plan.digest[:8], 16),
         "domain": sweep.statement,
-        "x_of": f"{index}, i the column",
-        "y_of": f"{index}, i the row",
+        "listed": sweep.listed,
+        "pairs": sweep.pairs.reshape(-1).tolist() if sweep.listed else [],
+        "x_of": "listed" if sweep.listed else f"{index}, i the column",
+        "y_of": "listed" if sweep.listed else f"{index}, i the row",
         "in_type": head,
         "out_type": out,
         "out_unsigned": f"uint{bits}_t",

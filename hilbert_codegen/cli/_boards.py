@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -55,11 +57,35 @@ def emulator_options(command: F) -> F:
                 show_default=True,
                 help="Seconds after which one run is stopped and has failed.",
             ),
-            click.option("--junit", type=click.Path(path_type=Path), help="Also write a JUnit XML report for a CI server."),
+            click.option(
+                "--junit", type=click.Path(path_type=Path), help="Also write a JUnit XML report for a CI server."
+            ),
         )
     ):
         command = option(command)
     return command
+
+
+def outputs_option(command: F) -> F:
+    """--outputs FILE.npy."""
+    return click.option(
+        "--outputs",
+        type=click.Path(path_type=Path),
+        help="Run over the codes of this .npy file (a network's real outputs, shape (n, 2)) instead of all pairs.",
+    )(command)
+
+
+def read_outputs(path: Path | None) -> NDArray[np.int64] | None:
+    """The codes of --outputs; UsageError if the file holds no integer array."""
+    if path is None:
+        return None
+    try:
+        codes = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(f"--outputs {path}: can't be read: {error}; give a .npy file of codes") from None
+    if not isinstance(codes, np.ndarray) or not np.issubdtype(codes.dtype, np.integer):
+        raise UsageError(f"--outputs {path}: holds no integers; give the network's quantized outputs, shape (n, 2)")
+    return codes.astype(np.int64)
 
 
 def use_renode(command: str | None) -> None:
@@ -115,9 +141,7 @@ def write_junit(path: Path, cases: Sequence[Case]) -> None:
         skipped=str(sum(bool(case.skipped) for case in cases)),
         errors="0",
     )
-    ElementTree.SubElement(
-        ElementTree.SubElement(suite, "properties"), "property", name="version", value=__version__
-    )
+    ElementTree.SubElement(ElementTree.SubElement(suite, "properties"), "property", name="version", value=__version__)
     for case in cases:
         element = ElementTree.SubElement(
             suite, "testcase", classname=case.group, name=case.name, time=f"{case.seconds:.3f}"
@@ -168,7 +192,18 @@ def table_of(records: Sequence[Record], frame: str) -> Table:
         last = record.board
         strategy = record.strategy + ("" if record.variant == "default" else f" ({record.variant})")
         if record.status != "ok":
-            cells = [board, core, strategy, "-", f"[red]{record.status}[/]", "-", *(["-"] if frame else []), "-", "-", "-"]
+            cells = [
+                board,
+                core,
+                strategy,
+                "-",
+                f"[red]{record.status}[/]",
+                "-",
+                *(["-"] if frame else []),
+                "-",
+                "-",
+                "-",
+            ]
             table.add_row(*cells, record.emulator)
             continue
         value = record.instructions_per_point or 0.0

@@ -17,7 +17,9 @@ from hilbert_codegen.tools import Found
 
 
 @click.command()
-@click.option("--renode", metavar="COMMAND", help="The command that starts Renode [default: RENODE, else renode on PATH].")
+@click.option(
+    "--renode", metavar="COMMAND", help="The command that starts Renode [default: RENODE, else renode on PATH]."
+)
 @format_option
 def command(renode: str | None, form: str) -> None:
     """List the boards, their cores and emulators, and which can be used here (and if not, why not)."""
@@ -55,7 +57,11 @@ def command(renode: str | None, form: str) -> None:
         table.add_column(title, justify="right" if title in ("flash", "RAM") else "left")
     for record in records:
         here = record["emulators_here"]
-        state = f"[green]yes[/]: {here[0]}, {record['compiler']}" if record["usable"] else f"[red]no[/]: {record['problem']}"
+        state = (
+            f"[green]yes[/]: {here[0]}, {record['compiler']}"
+            if record["usable"]
+            else f"[red]no[/]: {record['problem']}"
+        )
         table.add_row(
             record["board"], record["core"], f"{record['flash_bytes'] // 1024} K", f"{record['ram_bytes'] // 1024} K",
             ", ".join(record["emulators"]), state, record["title"],

@@ -11,7 +11,17 @@ import click
 
 from hilbert_codegen import emulators
 from hilbert_codegen.boards import BOARDS
-from hilbert_codegen.cli._boards import Case, boards_named, emulator_options, stdout, table_of, use_renode, write_junit
+from hilbert_codegen.cli._boards import (
+    Case,
+    boards_named,
+    emulator_options,
+    outputs_option,
+    read_outputs,
+    stdout,
+    table_of,
+    use_renode,
+    write_junit,
+)
 from hilbert_codegen.cli._common import STDERR, format_option, plan_of, plan_options, progress
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.firmware import make_sweep
@@ -47,21 +57,33 @@ def parse_tolerance(text: str) -> float:
 @click.command()
 @plan_options
 @click.option(
-    "--board", "board_names", multiple=True, help="A board of `hilbert-codegen boards`, or all that are usable [default]. Repeatable."
+    "--board",
+    "board_names",
+    multiple=True,
+    help="A board of `hilbert-codegen boards`, or all that are usable [default]. Repeatable.",
 )
-@click.option("--strategy", "strategies", multiple=True, help="A strategy, or all [default: the configuration's]. Repeatable.")
-@click.option("--points", type=int, default=65536, show_default=True, help="Measure on a sample, rounded up to rows of 256.")
+@click.option(
+    "--strategy", "strategies", multiple=True, help="A strategy, or all [default: the configuration's]. Repeatable."
+)
+@click.option(
+    "--points", type=int, default=65536, show_default=True, help="Measure on a sample, rounded up to rows of 256."
+)
 @click.option("--frame", metavar="WxH", help="Milliseconds for a frame of this many points, for example 256x192.")
-@click.option("--clock", metavar="FREQ", help="The core's clock for --frame, for example 168MHz [default: the board's highest].")
-@click.option("--baseline", type=click.Path(path_type=Path), help="An earlier --format json: exit 1 if anything got worse.")
+@click.option(
+    "--clock", metavar="FREQ", help="The core's clock for --frame, for example 168MHz [default: the board's highest]."
+)
+@click.option(
+    "--baseline", type=click.Path(path_type=Path), help="An earlier --format json: exit 1 if anything got worse."
+)
 @click.option("--tolerance", default="1%", show_default=True, help="How much worse than the baseline is still fine.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at a time.")
+@outputs_option
 @emulator_options
 @format_option
 def command(
     config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool,
     board_names: tuple[str, ...], strategies: tuple[str, ...], points: int, frame: str | None, clock: str | None,
-    baseline: Path | None, tolerance: str, jobs: int, emulator: str, renode: str | None, compiler: str, timeout: float,
+    baseline: Path | None, tolerance: str, jobs: int, outputs: Path | None, emulator: str, renode: str | None, compiler: str, timeout: float,
     junit: Path | None, form: str,
 ) -> None:  # fmt: skip
     """Measure what the decoder costs on emulated boards: instructions, cycles (estimated), bytes, stack.
@@ -90,7 +112,7 @@ def command(
         emulators.choose(board, emulator)
     with progress(quiet) as step:
         step("generating and proving")
-        sweep = make_sweep(plan)
+        sweep = make_sweep(plan, read_outputs(outputs))
         found, refused = decoders(plan, strategies, sweep)
         jobs_list = [(decoder, board) for board in boards for decoder in found]
         count = 0
@@ -137,7 +159,9 @@ def command(
         write_junit(junit, cases)
     failed = [record for record in records if record.status == "failed"]
     if failed:
-        raise CheckFailed(f"{len(failed)} of {len(records)} measurements failed, first {failed[0].strategy} on {failed[0].board}: {failed[0].note}")
+        raise CheckFailed(
+            f"{len(failed)} of {len(records)} measurements failed, first {failed[0].strategy} on {failed[0].board}: {failed[0].note}"
+        )
     if worse:
         for line in worse:
             STDERR.print(f"worse: {line}", markup=False)

@@ -12,7 +12,7 @@ import click
 from hilbert_codegen import emulators, toolchains
 from hilbert_codegen.boardrun import run_image
 from hilbert_codegen.boards import BOARDS
-from hilbert_codegen.cli._boards import Case, emulator_options, use_renode, write_junit
+from hilbert_codegen.cli._boards import Case, emulator_options, outputs_option, read_outputs, use_renode, write_junit
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
 from hilbert_codegen.emulators import EMULATORS
 from hilbert_codegen.errors import CheckFailed
@@ -24,13 +24,16 @@ from hilbert_codegen.tools import Found
 
 @click.command()
 @plan_options
-@click.option("--board", "board_names", multiple=True, required=True, help="A board of `hilbert-codegen boards`. Repeatable.")
+@click.option(
+    "--board", "board_names", multiple=True, required=True, help="A board of `hilbert-codegen boards`. Repeatable."
+)
 @click.option("--keep", type=click.Path(path_type=Path), help="Leave sources, objects and image in this folder.")
+@outputs_option
 @emulator_options
 @format_option
 def command(
     config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool,
-    board_names: tuple[str, ...], keep: Path | None, emulator: str, renode: str | None, compiler: str, timeout: float,
+    board_names: tuple[str, ...], keep: Path | None, outputs: Path | None, emulator: str, renode: str | None, compiler: str, timeout: float,
     junit: Path | None, form: str,
 ) -> None:  # fmt: skip
     """Run the decoder on an emulated board, on all 65,536 pairs of codes.
@@ -50,7 +53,7 @@ def command(
     records, cases = [], []
     with progress(quiet) as step:
         generated = generate(plan, step)
-        sweep = make_sweep(plan)
+        sweep = make_sweep(plan, read_outputs(outputs))
         decoder = Decoder(generated.built.strategy, plan, {**generated.files, **selftest_files(plan, sweep)})
         for board, first in zip(boards, chosen, strict=True):
             queue = [(decoder, first)]
@@ -72,7 +75,11 @@ def command(
                     # Never a pass: the portable variant runs in its place, and this one where the instruction exists.
                     queue.append((current.portable(), machine))
                     for other in emulators.PREFERENCE:
-                        if other != machine.name and other in board.machines and isinstance(EMULATORS[other].find(), Found):
+                        if (
+                            other != machine.name
+                            and other in board.machines
+                            and isinstance(EMULATORS[other].find(), Found)
+                        ):
                             queue.append((current, EMULATORS[other]))
                 state = "PASS" if verdict.passed else "UNSUPPORTED" if lacking else "FAIL"
                 reason = f"not supported by this emulator: {verdict.reason}" if lacking else verdict.reason

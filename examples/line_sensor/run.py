@@ -1,0 +1,127 @@
+"""The whole way on one real model: quantized network -> proved C decoder -> error, sizes, a picture, emulated boards.
+
+Run it with `make run`. Every figure it prints is computed here and now: the network by tflite-runtime, the decoder by
+the compiled C, the boards by an emulator.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from hilbert_codegen import Decoder, decode, output, toolchain
+from hilbert_codegen.config import load
+from hilbert_codegen.errors import HilbertError
+from hilbert_codegen.generate import Generated, generate
+from hilbert_codegen.noise import ErrorStats
+from hilbert_codegen.plan import Plan, make_plan
+from hilbert_codegen.plots import curve_line, pyplot, to_bytes
+from hilbert_codegen.tflite_run import infer
+from hilbert_codegen.verify import run_pairs, verify
+
+HERE = Path(__file__).parent
+OUT = Path("build") / "line_sensor"
+#: The sensor's range in pixels: t = 0 and t = 1 (see train.py).
+FIRST_PIXEL, LAST_PIXEL = 4.0, 59.0
+CONSOLE = Console(highlight=False, soft_wrap=True)
+
+
+def step(text: str) -> None:
+    """Announce what comes next."""
+    CONSOLE.print(f"\n[bold]{text}[/bold]")
+
+
+def code_bytes(plan: Plan, generated: Generated) -> int:
+    """Bytes of instructions of the decoder compiled for this host with -Os."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, content in generated.files.items():
+            (folder / file).write_bytes(content)
+        compile_it = ["gcc", "-std=c99", "-Os", "-c", f"{plan.prefix}_decoder.c", "-o", "decoder.o"]
+        toolchain.run(compile_it, folder=folder, what="compiling the decoder")
+        sizes = toolchain.run(["size", "-A", "decoder.o"], folder=folder, what="reading its size").stdout
+    return sum(int(line.split()[1]) for line in sizes.splitlines() if line.startswith(".text"))
+
+
+def main() -> None:
+    """Run everything; any failure ends with its reason and exit status 1 or 2."""
+    started = time.monotonic()
+    pixels = np.load(HERE / "samples.npz")["pixels"] / 255.0
+    truth = np.load(HERE / "samples.npz")["t"].astype(np.float64)
+    models = HERE / "models"
+
+    step("1  The model: heads read from the .tflite file itself")
+    plan = make_plan(load(HERE / "decoder.toml"))
+    spec = plan.spec
+    CONSOLE.print(
+        f"{plan.config.model.file if plan.config.model else ''}: {spec.heads.dtype} heads, {spec.heads.layout}, "
+        f"scale {float(spec.heads.scale[0]):g}, zero point {spec.heads.zero_point[0]}; "
+        f"{spec.curve.name} curve of order {spec.curve.order}, {float(spec.curve.length(spec.inset)):g} times as long as the range"
+    )
+
+    step("2  The decoder: generated, proved, compiled, compared on every pair of codes")
+    generated = generate(plan)
+    output.write(OUT, generated.files)
+    for verdict in verify(plan, generated):
+        CONSOLE.print(f"{'FAIL' if verdict.mismatches else 'PASS'}  {verdict.function}: {verdict.pairs} pairs {verdict.first}")
+        if verdict.mismatches:
+            sys.exit(1)
+    CONSOLE.print(
+        f"{OUT.as_posix()}/{plan.prefix}_decoder.[ch]: strategy {generated.built.strategy}, "
+        f"{generated.built.table_bytes} bytes of tables, {code_bytes(plan, generated)} bytes of code (this host, gcc -Os)"
+    )
+
+    step(f"3  The network: {len(pixels)} samples through tflite-runtime, INT8 and float, one head and two")
+    one_int8, one_float = infer(models / "1d_int8_s0.tflite", pixels), infer(models / "1d_float_s0.tflite", pixels)
+    two_int8, two_float = infer(models / "p3_int8_s0.tflite", pixels), infer(models / "p3_float_s0.tflite", pixels)
+    codes = two_int8.outputs[0]
+    decoder = Decoder(spec)
+    t_two = decoder.t_of(run_pairs(plan, generated, codes, ["gcc"])[f"{plan.prefix}_decode_block"])
+    t_two_float = decode(two_float.real()[:, 0], two_float.real()[:, 1], decoder).astype(np.float64)
+    t_one, t_one_float = (np.clip(net.real()[:, 0], 0.0, 1.0) for net in (one_int8, one_float))
+    jumps = int((np.abs(t_two - t_two_float) * spec.curve.segments > 1.0).sum())
+
+    span = LAST_PIXEL - FIRST_PIXEL
+    one, two = (ErrorStats.of(e).scaled(span) for e in (t_one - t_one_float, t_two - t_two_float))
+    levels_one, levels_two = len(np.unique(one_int8.outputs[0])), len(np.unique(decoder.table.codes))
+    table = Table("", "1D INT8", "2D INT8", "gain", title="INT8 against the float net, in pixels", title_justify="left")
+    table.add_row("levels", "256", f"{levels_two}", "")
+    table.add_row("effective bits", "8.00", f"{np.log2(levels_two):.2f}", f"+{np.log2(levels_two) - 8:.2f}")
+    for name in ("mae", "rmse", "median", "robust_sd", "p99"):
+        a, b = getattr(one, name), getattr(two, name)
+        table.add_row(f"error: {name}", f"{a:.4f}", f"{b:.4f}", f"{a / b:.2f} x")
+    table.add_row("branch jumps", "-", f"{jumps} of {len(codes)}", "")
+    for label, a, b in (("INT8", t_one, t_two), ("float", t_one_float, t_two_float)):
+        mae = [ErrorStats.of(v - truth).mae * span for v in (a, b)]
+        table.add_row(f"MAE to truth, {label}", f"{mae[0]:.4f}", f"{mae[1]:.4f}", f"{mae[0] / mae[1]:.2f} x")
+    CONSOLE.print(table)
+    CONSOLE.print(f"1D used {levels_one} of its 256 levels on these samples.")
+
+    picture = OUT / "line_sensor.svg"
+    plt = pyplot()
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained", width_ratios=[1, 1.25])
+    left.plot(*curve_line(plan), color="0.75", linewidth=3, zorder=1)
+    left.scatter(codes[:2500, 0], codes[:2500, 1], c=truth[:2500], s=4, cmap="viridis", zorder=2, rasterized=True)
+    left.set(title="2500 predictions on the curve", xlabel="x head, codes", ylabel="y head, codes", aspect="equal")
+    reach = 4 * one.robust_sd
+    bins = np.linspace(-reach, reach, 121)
+    right.hist(span * (t_one - t_one_float), bins, alpha=0.55, label=f"1D, robust SD {one.robust_sd:.4f}")
+    right.hist(span * (t_two - t_two_float), bins, alpha=0.55, label=f"2D, robust SD {two.robust_sd:.4f}")
+    right.set(title="INT8 minus float", xlabel="pixels", ylabel="samples")
+    right.legend(frameon=False)
+    picture.write_bytes(to_bytes(figure, "svg"))
+    CONSOLE.print(f"Picture: {picture.as_posix()}")
+    CONSOLE.print(f"\n{time.monotonic() - started:.0f} s so far.")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except HilbertError as error:
+        sys.exit(f"{error}")
