@@ -292,6 +292,7 @@ class Octant:
     def _built(self, spec: Spec, builder: _Builder, table: IntArray, decider: Decider, wide: bool) -> Built:
         column, row = builder.words
         layout = builder.layout
+        ties = not builder.ordered
         low = (1 << layout.field) - 1
 
         def total(entry: IntArray, a: IntArray, b: IntArray) -> IntArray:
@@ -307,9 +308,11 @@ class Octant:
             constant = entry & 15 == CONSTANT
             vertical = (entry & VERTICAL != 0) & ~((entry & TURN != 0) & (gx == gy))
             along, across = np.where(vertical, gy, gx), np.where(vertical, gx, gy)
-            far = (across >= decider.near) & (decider.value(along, across) >= decider.least)
+            far = decider.value(along, across) >= decider.least
             number = number ^ np.where(constant, np.where(vertical, 2, layout.stride), 1)
-            moved = flagged & np.where(constant, far, gx == gy)
+            # The C looks closer only where the code across, told by a bit of the sum, is in the corner zone.
+            closer = flagged & ((np.where(result & VERTICAL != 0, gx, gy) >= decider.near) | ties & (gx == gy))
+            moved = closer & np.where(constant, far, gx == gy)
             other = np.where(moved, number, 0)
             result = np.where(moved, total(table[other], a, b), result) & (FLAG - 1)
             return as_output(spec, result >> layout.shift)
@@ -332,9 +335,11 @@ class Octant:
             note="A linear function of one code for each octant of a quarter cell, found by one comparison.",
             params={
                 "field": layout.field,
+                "low": f"0x{low:X}UL",
+                "one": f"0x{low + 1:X}UL",
                 "shift": layout.shift,
                 "stride": layout.stride,
-                "ties": not builder.ordered,
+                "ties": ties,
                 "lone": bool(builder.around.lone.any()),
                 "near": f"{decider.near}U",
                 "drop": decider.drop,
