@@ -8,7 +8,8 @@ nearest point of the curve lies, wherever in the quarter the query is:
   one where gx < gy, else the horizontal one; where gx = gy, on the one that comes first along the curve;
 - else, both segments leave the square: on the own vertex itself, or on the far horizontal edge of the square if that
   belongs to the curve and gx > w(gy), or on the far vertical edge if that does and gy > w(gx), where
-  w(g) = sqrt(1 - 2 g) is the parabola of equal distance; if both hold, on the nearer.
+  w(g) = sqrt(1 - 2 g) is the parabola of equal distance; if both hold, on the nearer,
+  or, where gx = gy, on the one that comes first.
 
 w(g) exceeds 1/2 for g below 3/8, so only codes in the corner zone g > 3/8 can be nearer to a far edge. Queries off the
 grid give the same answer as the point of the grid's hull next to them.
@@ -17,6 +18,7 @@ grid give the same answer as the point of the grid's hull next to them.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -78,6 +80,7 @@ class Quarters:
         vertical, horizontal: the own vertex's segment along the square in that direction.
         far_vertical, far_horizontal: the far edges of the square.
         vertical_first: with both own segments, the vertical one comes first along the curve.
+        far_vertical_first: with both far edges, the vertical one comes first along the curve.
     """
 
     vertical: NDArray[np.bool_]
@@ -85,6 +88,7 @@ class Quarters:
     far_vertical: NDArray[np.bool_]
     far_horizontal: NDArray[np.bool_]
     vertical_first: NDArray[np.bool_]
+    far_vertical_first: NDArray[np.bool_]
 
     @property
     def contested(self) -> NDArray[np.bool_]:
@@ -121,4 +125,39 @@ def quarters(spec: Spec) -> Quarters:
         far_horizontal=joined(up, opposite),
         # Arc length falls towards the previous vertex, so the nearest point with the smaller s is on that side.
         vertical_first=(here - up) % count == 1,
+        far_vertical_first=(opposite - across) % count == 1,
     )
+
+
+#: A class of codes of one head, and what they compare by.
+Item = tuple[int, Fraction]
+
+
+def tie_order(x: Iterable[Item], y: Iterable[Item], wanted: IntArray) -> list[tuple[int, Item]] | None:
+    """One order of the codes of both heads that decides every comparison of an x with a y, ties included.
+
+    Args:
+        x, y: class and key of every code; codes with the same are one item.
+        wanted: by class of y and class of x, what x > y must be where the keys tie: 1, 0, or -1 if it does not matter.
+
+    Returns (0 for x or 1 for y, item) in rising order, such that an x stands behind a y where its key is greater, or
+    equal and 1 is wanted; or None if the wishes run in a circle.
+    """
+    items: dict[Fraction, tuple[set[int], set[int]]] = {}
+    for which, codes in enumerate((x, y)):
+        for number, key in set(codes):
+            items.setdefault(key, (set(), set()))[which].add(number)
+    order: list[tuple[int, Item]] = []
+    for key in sorted(items):
+        columns, lines = items[key]
+        # Alternately all y, then all x, that nothing left must precede.
+        while columns or lines:
+            free_y = {line for line in lines if not any(wanted[line, column] == 0 for column in columns)}
+            order += [(1, (line, key)) for line in sorted(free_y)]
+            lines -= free_y
+            free_x = {column for column in columns if not any(wanted[line, column] == 1 for line in lines)}
+            order += [(0, (column, key)) for column in sorted(free_x)]
+            columns -= free_x
+            if not free_x and not free_y:
+                return None
+    return order

@@ -22,7 +22,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbert_codegen.folding import Folded, Quarters, fold, quarters
+from hilbert_codegen.folding import Folded, Item, Quarters, fold, quarters, tie_order
 from hilbert_codegen.reference import Ideal
 from hilbert_codegen.spec import Spec
 from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table
@@ -58,6 +58,11 @@ class Axis:
     key: tuple[Fraction, ...]
     label: IntArray
     start: IntArray
+
+    @property
+    def items(self) -> list[Item]:
+        """Class and key of each code."""
+        return list(zip(self.of.tolist(), self.key, strict=True))
 
     def size(self, number: int) -> int:
         """Distinct queries in class `number`."""
@@ -101,40 +106,16 @@ def _wanted(x: Axis, y: Axis, around: Quarters) -> IntArray:
 
 def _ranks(x: Axis, y: Axis, wanted: IntArray) -> tuple[IntArray, IntArray] | None:
     """Small integers with rank x > rank y exactly where the comparison must be 1, or None if ties forbid an order."""
-    items: dict[Fraction, list[tuple[int, int]]] = {}
-    for which, axis in enumerate((x, y)):
-        for key, number in {(axis.key[code], int(axis.of[code])) for code in range(len(axis.of))}:
-            items.setdefault(key, []).append((which, number))
-    rank = 0
-    last = 1
-    found: dict[tuple[int, int, Fraction], int] = {}
-    for key in sorted(items):
-        xs = sorted(number for which, number in items[key] if which == 0)
-        ys = sorted(number for which, number in items[key] if which == 1)
-        before_y = {column: [line for line in ys if wanted[line, column] == 0] for column in xs}
-        before_x = {line: [column for column in xs if wanted[line, column] == 1] for line in ys}
-        # Repeatedly take all of one axis that nothing left must precede; y first costs no rank.
-        waiting: tuple[set[int], set[int]] = (set(xs), set(ys))
-        while waiting[0] or waiting[1]:
-            free_y = {line for line in waiting[1] if not any(line in before_y[c] for c in waiting[0])}
-            if free_y:
-                found.update({(1, line, key): rank for line in free_y})
-                waiting[1].difference_update(free_y)
-                last = 1
-                continue
-            free_x = {column for column in waiting[0] if not any(column in before_x[c] for c in waiting[1])}
-            if not free_x:
-                return None
-            if last == 1:
-                rank += 1
-            last = 0
-            found.update({(0, column, key): rank for column in free_x})
-            waiting[0].difference_update(free_x)
-
-    def of(which: int, axis: Axis) -> IntArray:
-        return np.array([found[which, int(axis.of[code]), axis.key[code]] for code in range(len(axis.of))])
-
-    return of(0, x), of(1, y)
+    order = tie_order(x.items, y.items, wanted)
+    if order is None:
+        return None
+    rank, previous = 0, 0
+    found = {}
+    for which, item in order:
+        rank += which == 0 and previous == 1
+        previous = which
+        found[which, item] = rank
+    return np.array([found[0, item] for item in x.items]), np.array([found[1, item] for item in y.items])
 
 
 def _equal_ranks(x: Axis, y: Axis) -> tuple[IntArray, IntArray]:
