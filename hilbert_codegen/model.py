@@ -39,8 +39,9 @@ def _output_tensors(path: Path) -> list[tuple[str, Any]]:
         if status.st_size > MAX_MODEL_BYTES:
             raise UsageError(f"{path.name}: larger than {MAX_MODEL_BYTES} bytes; is it a .tflite file?")
         data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: can't be read: {error.strerror}; give the path of a .tflite file") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"{path}: can't be read: {reason}; give the path of a .tflite file") from None
     broken = UsageError(f"{path.name}: not a readable TFLite model; convert it again, or give another file")
     if data[4:8] != _IDENTIFIER:
         raise broken
