@@ -1,5 +1,10 @@
 """`python -m hilbert_codegen`."""
 
-from hilbert_codegen.cli import main
+import sys
+
+try:
+    from hilbert_codegen.cli import main
+except KeyboardInterrupt:
+    sys.exit(130)
 
 main()

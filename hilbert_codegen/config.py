@@ -30,6 +30,9 @@ else:
 #: Configurations are small; anything larger was not meant to be one.
 MAX_CONFIG_BYTES = 1 << 20
 
+#: Every float32 (a model's scale) has an exact decimal of at most 112 digits; exact arithmetic on many more is slow.
+MAX_DIGITS = 120
+
 C_KEYWORDS = frozenset(
     [
         "auto",
@@ -116,6 +119,8 @@ def _finite(value: object) -> object:
         raise ValueError("is not finite")
     if number and not -30 <= number.adjusted() <= 30:
         raise ValueError("is out of all proportion")
+    if len(number.as_tuple().digits) > MAX_DIGITS:
+        raise ValueError(f"has more than {MAX_DIGITS} digits")
     return number
 
 
@@ -302,9 +307,11 @@ def show_value(value: object) -> str:
 def read_toml(path: Path, what: str = "configuration") -> dict[str, Any]:
     """Parse the TOML file `path`; numbers with a point become Decimal. UsageError if it can't be read or parsed."""
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_CONFIG_BYTES + 1)
+        if len(content) > MAX_CONFIG_BYTES:
             raise UsageError(f"{path.name}: larger than {MAX_CONFIG_BYTES} bytes: is it a {what} file?")
-        return tomllib.loads(path.read_bytes().decode("utf-8"), parse_float=Decimal)
+        return tomllib.loads(content.decode("utf-8"), parse_float=Decimal)
     except FileNotFoundError:
         raise UsageError(f"{path}: no such {what} file; give the path of a .toml file") from None
     except OSError as error:

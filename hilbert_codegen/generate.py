@@ -224,7 +224,7 @@ def _wrap(text: str, width: int = 110) -> list[str]:
 def _comment(text: str) -> str:
     """`text` as it may stand inside a C comment: one line of ASCII, unable to end or nest the comment."""
     line = "".join(c if " " <= c <= "~" else "?" for c in text)
-    for pair, harmless in (("*/", "* /"), ("/*", "/ *"), ("??", "? ?")):
+    for pair, harmless in (("*/", "* /"), ("/*", "/ *"), ("//", "/ /"), ("??", "? ?")):
         while pair in line:
             line = line.replace(pair, harmless)
     return line.rstrip("\\ ") if line.rstrip(" ").endswith("\\") else line.rstrip()

@@ -6,6 +6,7 @@ schema.fbs): a hostile file can be wrong, but is never executed.
 
 from __future__ import annotations
 
+import stat
 import struct
 from decimal import Decimal
 from pathlib import Path
@@ -32,11 +33,15 @@ def _output_tensors(path: Path) -> list[tuple[str, Any]]:
             f"{path.name}: reading a model needs the package tflite; pip install 'hilbert_codegen[tflite]'"
         ) from None
     try:
-        if path.stat().st_size > MAX_MODEL_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise UsageError(f"{path}: is no file; give the path of a .tflite file")
+        if status.st_size > MAX_MODEL_BYTES:
             raise UsageError(f"{path.name}: larger than {MAX_MODEL_BYTES} bytes; is it a .tflite file?")
         data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: can't be read: {error.strerror}; give the path of a .tflite file") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"{path}: can't be read: {reason}; give the path of a .tflite file") from None
     broken = UsageError(f"{path.name}: not a readable TFLite model; convert it again, or give another file")
     if data[4:8] != _IDENTIFIER:
         raise broken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from pkgutil import iter_modules
@@ -54,5 +55,16 @@ def main(arguments: list[str] | None = None) -> None:
         print("hilbert-codegen: interrupted", file=sys.stderr)
         sys.exit(130)
     except HilbertError as error:
-        print(f"hilbert-codegen: {error}", file=sys.stderr)
+        print(f"hilbert-codegen: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of standard output has left, say `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (OSError, UnicodeError) as error:
+        print(f"hilbert-codegen: {printable(str(error))}", file=sys.stderr)
+        sys.exit(2)
+
+
+def printable(text: str) -> str:
+    """`text` without what could steer a terminal: names of files, keys and tensors end in messages."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

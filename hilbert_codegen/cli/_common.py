@@ -18,7 +18,7 @@ from hilbert_codegen.plan import Plan, make_plan
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Diagnostics; standard output carries results only.
-STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
+STDERR = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def plan_options(command: F) -> F:

@@ -6,7 +6,7 @@
 
 For every shape of configuration and every strategy that is not refused there: gcc and clang from -O0 to -Os, C99 to
 C17 and the header from C++, AddressSanitizer with UndefinedBehaviorSanitizer, and the same check on Arm, RISC-V,
-big-endian PowerPC and Hexagon by user-mode emulation, always with the warnings of `toolchain.WARNINGS` as errors. The check
+big-endian PowerPC and Hexagon by emulation, always with the warnings of `toolchain.WARNINGS` as errors. The check
 (templates/check.c.j2) decodes every pair singly and in blocks, blocks of every length up to two of the widest vectors
 and a bit from every misalignment, in place where that is allowed, between guards. What is missing on this machine is
 skipped by name; --strict makes that a failure.
@@ -87,18 +87,35 @@ def targets() -> list[Target]:
     found = []
     for compiler, cxx in (("gcc", "g++"), (CLANG, CLANGXX)):
         found += [Target(f"host/{compiler}{level}/c99", (compiler,), (level, "-std=c99")) for level in LEVELS]
-        found += [Target(f"host/{compiler}-O2/{std}", (compiler,), ("-O2", f"-std={std}"), run=False)
-                  for std in ("c11", "c17", "gnu17")]
-        found += [Target(f"host/{compiler}-O2/{std}", (compiler,), ("-O2", "-std=c99"), language=std, library=(cxx,))
-                  for std in ("c++11", "c++17")]
-        found.append(Target(
-            f"host/{compiler}/sanitizers", (compiler,),
-            ("-O1", "-g", "-std=c99", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DCHECK_POISON"),
-        ))
-    found.append(Target(
-        f"host/{CLANG}/integer-sanitizer", (CLANG,),
-        ("-O1", "-std=c99", "-fsanitize=implicit-conversion,unsigned-shift-base", "-fno-sanitize-recover=all"),
-    ))
+        found += [
+            Target(f"host/{compiler}-O2/{std}", (compiler,), ("-O2", f"-std={std}"), run=False)
+            for std in ("c11", "c17", "gnu17")
+        ]
+        found += [
+            Target(f"host/{compiler}-O2/{std}", (compiler,), ("-O2", "-std=c99"), language=std, library=(cxx,))
+            for std in ("c++11", "c++17")
+        ]
+        found.append(
+            Target(
+                f"host/{compiler}/sanitizers",
+                (compiler,),
+                (
+                    "-O1",
+                    "-g",
+                    "-std=c99",
+                    "-fsanitize=address,undefined",
+                    "-fno-sanitize-recover=all",
+                    "-DCHECK_POISON",
+                ),
+            )
+        )
+    found.append(
+        Target(
+            f"host/{CLANG}/integer-sanitizer",
+            (CLANG,),
+            ("-O1", "-std=c99", "-fsanitize=implicit-conversion,unsigned-shift-base", "-fno-sanitize-recover=all"),
+        )
+    )
     arm = "arm-none-eabi-gcc"
     for core, board, levels in (
         ("cortex-m0plus", "mps2-an385", ("-O2", "-Os")),  # no emulated M0+ has the memory; the M3 has its instructions
@@ -110,31 +127,79 @@ def targets() -> list[Target]:
     ):
         abi = ("-mfloat-abi=hard",) if core == "cortex-m55" else ()
         at = {"mps2-an505": (0x10000000, 0x10001000), "mps3-an547": (0, 0x01000000)}.get(board, (0, 0x1000))
-        place = tuple(f"-Wl,{option}=0x{address:x}" for option, address in zip(
-            ("--section-start=.vectors", "-Ttext"), at, strict=True))
+        place = tuple(
+            f"-Wl,{option}=0x{address:x}"
+            for option, address in zip(("--section-start=.vectors", "-Ttext"), at, strict=True)
+        )
         ram = 0x38000000 if board == "mps2-an505" else 0x20000000
         place += (f"-Wl,-Tdata=0x{ram + 0x10000:x}", f"-Wl,-Tbss=0x{ram + 0x20000:x}")
-        found += [Target(
-            f"arm/{arm}{level}/{core}", (arm, f"-mcpu={core}", "-mthumb", *abi, f"-DSTACK_TOP=0x{ram + 0x10000:x}"), (level, "-std=c99"),
-            main="main_cortexm.c", end=("-nostdlib", "-Wl,-e,reset", *place, "-lgcc"),
-            launch=("qemu-system-arm", "-machine", board, "-nographic", "-semihosting-config",
-                    "enable=on,target=native", "-kernel"),
-        ) for level in levels]
-    found += [Target(f"arm/{CLANG}-O2/{core}",
-                     (CLANG, "--target=arm-none-eabi", f"-mcpu={core}", "-mthumb", "-mfloat-abi=hard", "-ffreestanding",
-                      "-DSTACK_TOP=0"),
-                     ("-O2", "-std=c99"), main="main_cortexm.c", run=False)
-              for core in ("cortex-m4", "cortex-m55", "cortex-m85")]
+        found += [
+            Target(
+                f"arm/{arm}{level}/{core}",
+                (arm, f"-mcpu={core}", "-mthumb", *abi, f"-DSTACK_TOP=0x{ram + 0x10000:x}"),
+                (level, "-std=c99"),
+                main="main_cortexm.c",
+                end=("-nostdlib", "-Wl,-e,reset", *place, "-lgcc"),
+                launch=(
+                    "qemu-system-arm",
+                    "-machine",
+                    board,
+                    "-nographic",
+                    "-semihosting-config",
+                    "enable=on,target=native",
+                    "-kernel",
+                ),
+            )
+            for level in levels
+        ]
+    found += [
+        Target(
+            f"arm/{CLANG}-O2/{core}",
+            (
+                CLANG,
+                "--target=arm-none-eabi",
+                f"-mcpu={core}",
+                "-mthumb",
+                "-mfloat-abi=hard",
+                "-ffreestanding",
+                "-DSTACK_TOP=0",
+            ),
+            ("-O2", "-std=c99"),
+            main="main_cortexm.c",
+            run=False,
+        )
+        for core in ("cortex-m4", "cortex-m55", "cortex-m85")
+    ]
     for level in ("-O0", "-O2", "-Os"):
-        found.append(Target(f"riscv/riscv64-linux-gnu-gcc{level}", ("riscv64-linux-gnu-gcc", "-static"),
-                            (level, "-std=c99"), launch=("qemu-riscv64",)))
-        found.append(Target(f"big-endian/powerpc64-linux-gnu-gcc{level}", ("powerpc64-linux-gnu-gcc", "-static"),
-                            (level, "-std=c99"), launch=("qemu-ppc64",)))
+        found.append(
+            Target(
+                f"riscv/riscv64-linux-gnu-gcc{level}",
+                ("riscv64-linux-gnu-gcc", "-static"),
+                (level, "-std=c99"),
+                launch=("qemu-riscv64",),
+            )
+        )
+        found.append(
+            Target(
+                f"big-endian/powerpc64-linux-gnu-gcc{level}",
+                ("powerpc64-linux-gnu-gcc", "-static"),
+                (level, "-std=c99"),
+                launch=("qemu-ppc64",),
+            )
+        )
     hexagon = (CLANG, "--target=hexagon-unknown-linux-musl", "-mv67", "-ffreestanding", "-fno-builtin")
     wide = ("-mhvx", "-mhvx-length=128b")
     for name, extra in (("scalar", ()), ("hvx", wide)):
-        found.append(Target(f"hexagon/{CLANG}-O2/{name}", (*hexagon, *extra), ("-O2", "-std=c99"), main="main_hexagon.c",
-                            launch=("qemu-hexagon",), link=(LLD, "-static", "-e", "_start")))
+        found.append(
+            Target(
+                f"hexagon/{CLANG}-O2/{name}",
+                (*hexagon, *extra),
+                ("-O2", "-std=c99"),
+                main="main_hexagon.c",
+                launch=("qemu-hexagon",),
+                link=(LLD, "-static", "-e", "_start"),
+            )
+        )
     return found
 
 
@@ -159,8 +224,16 @@ def write_sources(folder: Path, plan: Plan, generated: Generated) -> None:
 
 def _run(command: list[str], folder: Path, seconds: float) -> str:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace",
-                              stdin=subprocess.DEVNULL, timeout=seconds, check=False)
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=seconds,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return f"no end after {seconds:g} s: {' '.join(command)}"
     if done.returncode != 0:
@@ -178,8 +251,9 @@ def check(folder: Path, target: Target, seconds: float = 300.0) -> str:
     answers = folder / f"expected-{abs(hash((target.compile, target.end)))}.o"
     steps: list[list[str]] = []
     if not answers.exists():
-        steps.append([*target.compile, "-O0", "-std=c99", *include, "-c", str(folder / "check_expected.c"), "-o",
-                      str(answers)])
+        steps.append(
+            [*target.compile, "-O0", "-std=c99", *include, "-c", str(folder / "check_expected.c"), "-o", str(answers)]
+        )
     for source in (folder / "m_decoder.c", folder / "check.c"):
         objects.append(work / f"{source.stem}.o")
         steps.append([*target.compile, *target.flags, *WARNINGS, *include, "-c", str(source), "-o", str(objects[-1])])
@@ -187,8 +261,20 @@ def check(folder: Path, target: Target, seconds: float = 300.0) -> str:
     if target.language == "c":
         steps.append([*target.compile, *target.flags, *include, "-c", str(main), "-o", str(entry)])
     else:
-        steps.append([*target.library, f"-std={target.language}", *WARNINGS, *include, "-x", "c++", "-c", str(main),
-                      "-o", str(entry)])
+        steps.append(
+            [
+                *target.library,
+                f"-std={target.language}",
+                *WARNINGS,
+                *include,
+                "-x",
+                "c++",
+                "-c",
+                str(main),
+                "-o",
+                str(entry),
+            ]
+        )
     if target.run:
         inputs = [str(entry), *map(str, objects), str(answers)]
         sanitize = [flag for flag in target.flags if flag.startswith("-fsanitize")]
@@ -218,7 +304,10 @@ def main() -> int:
     wanted = [target for target in targets() if options.only in target.name]
     failures, skipped, passed = 0, 0, 0
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="hilbert_codegen-matrix-") as name, ThreadPoolExecutor(options.jobs) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="hilbert_codegen-matrix-") as name,
+        ThreadPoolExecutor(options.jobs) as pool,
+    ):
         root = Path(name)
         chosen = [case for case in cases(root, list(SHAPES)) if options.case in "/".join(case)]
         if options.list:
@@ -237,7 +326,7 @@ def main() -> int:
             first = list({target.compile: target for target in usable}.values())
             rest = [target for target in usable if target not in first]
             for batch in (first, rest):
-                for target, problem in zip(batch, pool.map(lambda t: check(folder, t), batch), strict=True):
+                for target, problem in zip(batch, pool.map(lambda t, at=folder: check(at, t), batch), strict=True):
                     if problem:
                         failures += 1
                         print(f"FAIL  {shape}/{strategy}  {target.name}\n    {problem}", flush=True)

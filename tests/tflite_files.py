@@ -1,0 +1,60 @@
+"""Small .tflite files made on the spot: just the metadata that the generator reads (TFLite schema, schema.fbs)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import flatbuffers  # type: ignore[import-untyped]
+import tflite
+
+
+@dataclass(frozen=True)
+class Head:
+    """An output tensor: name, shape, TensorType, scales and zero points (as many as given)."""
+
+    name: str = "heads"
+    shape: Sequence[int] = (1, 2)
+    kind: int = tflite.TensorType.INT8
+    scale: Sequence[float] = (0.00390625,)
+    zero_point: Sequence[int] = (-128,)
+
+
+def tflite_file(*heads: Head) -> bytes:
+    """A model whose only subgraph has these output tensors, and no operator."""
+    build = flatbuffers.Builder(1024)
+
+    def vector(start: object, values: Sequence[float], put: object) -> int:
+        start(build, len(values))  # type: ignore[operator]
+        for value in reversed(values):
+            put(value)  # type: ignore[operator]
+        return int(build.EndVector())
+
+    tensors = []
+    for head in heads:
+        name = build.CreateString(head.name)
+        shape = vector(tflite.TensorStartShapeVector, head.shape, build.PrependInt32)
+        scale = vector(tflite.QuantizationParametersStartScaleVector, head.scale, build.PrependFloat32)
+        zero = vector(tflite.QuantizationParametersStartZeroPointVector, head.zero_point, build.PrependInt64)
+        tflite.QuantizationParametersStart(build)
+        tflite.QuantizationParametersAddScale(build, scale)
+        tflite.QuantizationParametersAddZeroPoint(build, zero)
+        quantization = tflite.QuantizationParametersEnd(build)
+        tflite.TensorStart(build)
+        tflite.TensorAddShape(build, shape)
+        tflite.TensorAddType(build, head.kind)
+        tflite.TensorAddName(build, name)
+        tflite.TensorAddQuantization(build, quantization)
+        tensors.append(tflite.TensorEnd(build))
+    listed = vector(tflite.SubGraphStartTensorsVector, tensors, build.PrependUOffsetTRelative)
+    outputs = vector(tflite.SubGraphStartOutputsVector, range(len(heads)), build.PrependInt32)
+    tflite.SubGraphStart(build)
+    tflite.SubGraphAddTensors(build, listed)
+    tflite.SubGraphAddOutputs(build, outputs)
+    graph = tflite.SubGraphEnd(build)
+    graphs = vector(tflite.ModelStartSubgraphsVector, [graph], build.PrependUOffsetTRelative)
+    tflite.ModelStart(build)
+    tflite.ModelAddVersion(build, 3)
+    tflite.ModelAddSubgraphs(build, graphs)
+    build.Finish(tflite.ModelEnd(build), b"TFL3")
+    return bytes(build.Output())
