@@ -6,6 +6,7 @@ the compiled C, the boards by an emulator.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +31,8 @@ OUT = Path("build") / "line_sensor"
 #: The sensor's range in pixels: t = 0 and t = 1 (see train.py).
 FIRST_PIXEL, LAST_PIXEL = 4.0, 59.0
 CONSOLE = Console(highlight=False, soft_wrap=True)
+#: A Cortex-M4 and a Cortex-M55 that Renode and QEMU both have.
+BOARDS = ("mps2-an386", "mps3-an547")
 
 
 def step(text: str) -> None:
@@ -69,11 +72,13 @@ def main() -> None:
     generated = generate(plan)
     output.write(OUT, generated.files)
     for verdict in verify(plan, generated):
-        CONSOLE.print(f"{'FAIL' if verdict.mismatches else 'PASS'}  {verdict.function}: {verdict.pairs} pairs {verdict.first}")
+        CONSOLE.print(
+            f"{'FAIL' if verdict.mismatches else 'PASS'}  {verdict.function}: {verdict.pairs} pairs {verdict.first or 'equal'}"
+        )
         if verdict.mismatches:
             sys.exit(1)
     CONSOLE.print(
-        f"{OUT.as_posix()}/{plan.prefix}_decoder.[ch]: strategy {generated.built.strategy}, "
+        f"{OUT.as_posix()}/{plan.prefix}_decoder.c and .h: strategy {generated.built.strategy}, "
         f"{generated.built.table_bytes} bytes of tables, {code_bytes(plan, generated)} bytes of code (this host, gcc -Os)"
     )
 
@@ -117,7 +122,17 @@ def main() -> None:
     right.legend(frameon=False)
     picture.write_bytes(to_bytes(figure, "svg"))
     CONSOLE.print(f"Picture: {picture.as_posix()}")
-    CONSOLE.print(f"\n{time.monotonic() - started:.0f} s so far.")
+
+    step("4  The boards: the same C on an emulated Cortex-M4 and Cortex-M55, over the network's outputs")
+    np.save(OUT / "outputs.npy", codes)
+    command = ["measure", str(HERE / "decoder.toml"), "--outputs", str(OUT / "outputs.npy"), "--frame", "256x192", "--clock", "160MHz"]
+    on_boards = [word for board in BOARDS for word in ("--board", board)]
+    done = subprocess.run([sys.executable, "-m", "hilbert_codegen", *command, *on_boards], check=False)
+    if done.returncode == 2:
+        CONSOLE.print("The boards were left out: install what the line above names, then run this again.")
+    elif done.returncode:
+        sys.exit(done.returncode)
+    CONSOLE.print(f"\nDone in {time.monotonic() - started:.0f} s. The decoder: {OUT.as_posix()}/")
 
 
 if __name__ == "__main__":
