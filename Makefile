@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
+ROBOT_BOARDS := $(addprefix --board ,stm32f4_discovery nucleo_h753zi nrf52840dk stm32l072 stm32l552 ek_ra8m1 \
+	microbit mps2-an385 mps2-an386 generic-m23 mps3-an547)
+
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
@@ -25,6 +28,16 @@ lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+firmware-test: $(READY) ## every core and strategy on emulated boards (Renode and QEMU, what is there)
+	$(BIN)/python -m pytest -n 2 -q firmware_tests
+
+robot: $(READY) ## Robot Framework tests of the boards, by renode-test
+	$(BIN)/hilbert-codegen run renode/boards.toml --emulator renode --keep build/firmware $(ROBOT_BOARDS)
+	renode-test renode/boards.robot renode/counting.robot --variable FIRMWARE:$(CURDIR)/build/firmware
+
+side-by-side: $(READY) ## all strategies and what people write first, on every core: benchmarks/results
+	$(BIN)/python benchmarks/side_by_side.py
+
 goldens: $(READY) ## write tests/golden/* again
 	for config in tests/golden/*.toml; do \
 	  $(BIN)/hilbert-codegen generate $$config -o $${config%.toml} -q || exit 1; done
@@ -35,4 +48,4 @@ wheel: $(READY) ## build the wheel into build/dist
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: help setup run test lint goldens wheel clean
+.PHONY: help setup run test lint firmware-test robot side-by-side goldens wheel clean

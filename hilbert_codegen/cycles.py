@@ -14,6 +14,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from hilbert_codegen.cores import Core
@@ -86,9 +87,11 @@ def blocks(code: Sequence[Instruction], steps: Steps) -> list[Block]:
     executed: Counter[int] = Counter()
     for (address, _), times in steps.items():
         executed[address] += times
-    following = {a.address: b.address for a, b in zip(code, code[1:])}
+    following = {a.address: b.address for a, b in pairwise(code)}
     leaders = {following_ for address, following_ in steps if following.get(address) != following_}
-    leaders |= {following[address] for address, target in steps if address in following and following[address] != target}
+    leaders |= {
+        following[address] for address, target in steps if address in following and following[address] != target
+    }
     found: list[Block] = []
     current: list[Instruction] = []
     for instruction in code:
@@ -128,7 +131,7 @@ def registers(text: str) -> int:
 
 def _by_table(timings: Timings, code: Sequence[Instruction], steps: Steps) -> Estimate:
     at = {instruction.address: instruction for instruction in code}
-    following = {a.address: b.address for a, b in zip(code, code[1:])}
+    following = {a.address: b.address for a, b in pairwise(code)}
     total = 0
     for (address, target), times in steps.items():
         instruction = at[address]
@@ -163,7 +166,9 @@ _REGION = re.compile(r"Code Region - block(\d+).*?Total Cycles:\s+(\d+)", re.DOT
 
 
 def _mca_total(command: Sequence[str], source: Path, iterations: int) -> dict[int, int]:
-    output = run([*command, f"-iterations={iterations}", "-instruction-info=0", "-resource-pressure=0", source], "llvm-mca")
+    output = run(
+        [*command, f"-iterations={iterations}", "-instruction-info=0", "-resource-pressure=0", source], "llvm-mca"
+    )
     return {int(number): int(cycles) for number, cycles in _REGION.findall(output)}
 
 

@@ -71,7 +71,7 @@ class Record:
         emulator, emulator_version, compiler: by what.
         strategy, variant: of what.
         status: "ok", "failed", or "unsupported" (the emulator lacks an instruction).
-        points, mismatches: pairs decoded by the counted run; wrong results over all runs.
+        points, mismatches: pairs decoded by the counted run; wrong results of the function that has most of them.
         instructions, instructions_per_point: executed in decode_block and what it calls; None if not counted.
         code_bytes, table_bytes, stack_bytes: of decode_block and what it calls.
         cycles_per_point, cycles_model: estimate and the model it comes from, or None.
@@ -206,7 +206,7 @@ def measure_once(
                 notes.append(f"the model has no price for {', '.join(priced.unpriced)}")
         return replace(
             record,
-            mismatches=check.mismatches,
+            mismatches=max(check.paths.values(), default=0),
             instructions=instructions,
             instructions_per_point=round(instructions / points, 4),
             code_bytes=image.code_bytes,
@@ -266,7 +266,9 @@ def measure_all(
         return [record for records in pool.map(one, jobs) for record in records]
 
 
-def with_frame(records: Sequence[Record], points: int, clock_hz: float | None, boards: Mapping[str, Board]) -> list[Record]:
+def with_frame(
+    records: Sequence[Record], points: int, clock_hz: float | None, boards: Mapping[str, Board]
+) -> list[Record]:
     """Add milliseconds for `points` points at `clock_hz` (or at each board's own clock) where cycles are known."""
     result = []
     for record in records:
@@ -294,7 +296,9 @@ def read_baseline(path: Path) -> list[dict[str, Any]]:
         raise UsageError(f"--baseline {path}: can't be read: {error.strerror}; make it with --format json") from None
     except ValueError:
         raise UsageError(f"--baseline {path}: is no JSON; make it with --format json") from None
-    if not isinstance(content, list) or not all(isinstance(r, dict) and {"board", "strategy"} <= set(r) for r in content):
+    if not isinstance(content, list) or not all(
+        isinstance(r, dict) and {"board", "strategy"} <= set(r) for r in content
+    ):
         raise UsageError(f"--baseline {path}: is no list of records; make it with --format json")
     return content
 

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from hilbert_codegen.errors import UsageError
@@ -41,7 +41,7 @@ def platform_hint(linux: str, mac: str, windows: str) -> str:
     return {"Darwin": mac, "Windows": windows}.get(platform.system(), linux)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _version(command: tuple[str, ...], pattern: str, environment: tuple[tuple[str, str], ...]) -> str | None:
     try:
         done = subprocess.run(
@@ -109,11 +109,15 @@ def run(command: Sequence[str | Path], what: str, cwd: Path | None = None, timeo
     return done.stdout
 
 
-class ToolFailed(UsageError):
+class ToolFailed(UsageError):  # noqa: N818 - named as CheckFailed is
     """A compiler or the like ended with an error; `output` is all it said."""
 
     def __init__(self, what: str, words: Sequence[str], output: str) -> None:
         lines = [line.strip() for line in output.splitlines() if line.strip()]
-        telling = [line for line in lines if re.search(r"error|overflowed|will not fit", line)] or lines or ["no message"]
+        telling = (
+            [line for line in lines if re.search(r"(?i)\berror\b|overflowed|will not fit", line)]
+            or lines
+            or ["no message"]
+        )
         super().__init__(f"{what}: {Path(words[0]).name} failed: {telling[0]}")
         self.output = output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 from rich.table import Table
@@ -24,7 +25,7 @@ from hilbert_codegen.tools import Found
 def command(renode: str | None, form: str) -> None:
     """List the boards, their cores and emulators, and which can be used here (and if not, why not)."""
     use_renode(renode)
-    records = []
+    records: list[dict[str, Any]] = []
     for board in BOARDS:
         try:
             compiler, problem = choose(board.core).name, ""

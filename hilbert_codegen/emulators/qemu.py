@@ -36,8 +36,18 @@ class Qemu:
         if isinstance(found, Missing):
             raise found.error()
         command = [
-            *found.command, "-M", job.board.machines[self.name], "-nodefaults", "-display", "none", "-monitor", "none",
-            "-serial", "stdio", "-kernel", str(job.elf),
+            *found.command,
+            "-M",
+            job.board.machines[self.name],
+            "-nodefaults",
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+            "-serial",
+            "stdio",
+            "-kernel",
+            str(job.elf),
         ]
         if job.count is not None:
             start, end = job.count

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from hilbert_codegen.emulators import END, EMULATORS, Job, Outcome
+from hilbert_codegen.emulators import EMULATORS, END, Job, Outcome
 from hilbert_codegen.resources import resource
 from hilbert_codegen.tools import Found, Missing, find, platform_hint
 
@@ -71,7 +71,7 @@ class _Session:
         outcome.problem = self._wait(uart, start, limit) or None
         if outcome.problem is None:
             # Clearing closes the machine, and so completes the files it writes.
-            self._say(f"Clear\nlog \"HC-CLEARED {self._number}\"")
+            self._say(f'Clear\nlog "HC-CLEARED {self._number}"')
             deadline = time.monotonic() + 30
             while f"HC-CLEARED {self._number}".encode() not in self._said(start).replace(b'log "HC', b"") and (
                 time.monotonic() < deadline and self.process.poll() is None
@@ -173,7 +173,11 @@ class Renode:
             if key not in self._found:
                 with tempfile.TemporaryDirectory(prefix="hilbert_codegen-", ignore_cleanup_errors=True) as name:
                     self._found[key] = find(
-                        ["renode"], r"Renode,? v(?:ersion )?(\d+\.\d+\.\d+\S*)", REMEDY, "RENODE", environment(Path(name))
+                        ["renode"],
+                        r"Renode,? v(?:ersion )?(\d+\.\d+\.\d+\S*)",
+                        REMEDY,
+                        "RENODE",
+                        environment(Path(name)),
                     )
             return self._found[key]
 

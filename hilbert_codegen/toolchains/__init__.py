@@ -13,8 +13,15 @@ from hilbert_codegen.tools import Found, Missing
 
 #: For every source: the decoder is built as a product would be, -O2; sections let the linker drop what is not called.
 COMMON_FLAGS = (
-    "-std=c99", "-O2", "-g0", "-ffreestanding", "-ffunction-sections", "-fdata-sections", "-fno-common",
-    "-Wall", "-Wextra",
+    "-std=c99",
+    "-O2",
+    "-g0",
+    "-ffreestanding",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-common",
+    "-Wall",
+    "-Wextra",
 )
 
 
@@ -30,7 +37,13 @@ class Toolchain(Protocol):
         """None if it compiles for `core`, else the reason why not."""
 
     def compile(
-        self, core: Core, source: Path, target: Path, include: Sequence[Path], defines: Mapping[str, str], flags: Sequence[str]
+        self,
+        core: Core,
+        source: Path,
+        target: Path,
+        include: Sequence[Path],
+        defines: Mapping[str, str],
+        flags: Sequence[str],
     ) -> None:
         """Compile one C file; UsageError with the compiler's first error if it fails."""
 

@@ -43,15 +43,28 @@ class Clang:
         return None
 
     def compile(
-        self, core: Core, source: Path, target: Path, include: Sequence[Path], defines: Mapping[str, str], flags: Sequence[str]
+        self,
+        core: Core,
+        source: Path,
+        target: Path,
+        include: Sequence[Path],
+        defines: Mapping[str, str],
+        flags: Sequence[str],
     ) -> None:
         """Compile one C file."""
         run(
             [
-                *self._command(), "--target=arm-none-eabi", *core.flags, *COMMON_FLAGS,
+                *self._command(),
+                "--target=arm-none-eabi",
+                *core.flags,
+                *COMMON_FLAGS,
                 *[f"-I{path}" for path in include],
                 *[f"-D{name}={value}" for name, value in defines.items()],
-                *flags, "-c", source, "-o", target,
+                *flags,
+                "-c",
+                source,
+                "-o",
+                target,
             ],
             f"compiling {source.name} for {core.title}",
         )

@@ -41,17 +41,29 @@ class Gcc:
         return None
 
     def compile(
-        self, core: Core, source: Path, target: Path, include: Sequence[Path], defines: Mapping[str, str], flags: Sequence[str]
+        self,
+        core: Core,
+        source: Path,
+        target: Path,
+        include: Sequence[Path],
+        defines: Mapping[str, str],
+        flags: Sequence[str],
     ) -> None:
         """Compile one C file."""
         run(
             [
-                *self._command(), *core.flags, *COMMON_FLAGS,
+                *self._command(),
+                *core.flags,
+                *COMMON_FLAGS,
                 # A loop that fills or copies stays a loop: no memset or memcpy behind the program's back.
                 "-fno-tree-loop-distribute-patterns",
                 *[f"-I{path}" for path in include],
                 *[f"-D{name}={value}" for name, value in defines.items()],
-                *flags, "-c", source, "-o", target,
+                *flags,
+                "-c",
+                source,
+                "-o",
+                target,
             ],
             f"compiling {source.name} for {core.title}",
         )
@@ -60,8 +72,18 @@ class Gcc:
         """Link with libgcc and nothing else."""
         run(
             [
-                *self._command(), *core.flags, "-nostdlib", "-nostartfiles", "-Wl,--gc-sections", "-Wl,--build-id=none",
-                "-Wl,--no-warn-rwx-segments", f"-Wl,-T,{script}", *objects, "-lgcc", "-o", target,
+                *self._command(),
+                *core.flags,
+                "-nostdlib",
+                "-nostartfiles",
+                "-Wl,--gc-sections",
+                "-Wl,--build-id=none",
+                "-Wl,--no-warn-rwx-segments",
+                f"-Wl,-T,{script}",
+                *objects,
+                "-lgcc",
+                "-o",
+                target,
             ],
             f"linking {target.name} for {core.title}",
         )

@@ -1,0 +1,195 @@
+"""All strategies beside the full table (the published method) and beside what people write first, on every core, in one run.
+
+Writes side_by_side.json (records as of `hilbert-codegen measure --format json`), side_by_side.md (a table) and
+side_by_side.svg (bytes of code and tables against instructions a point, both logarithmic) into a folder.
+
+    python benchmarks/side_by_side.py -o benchmarks/results
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from hilbert_codegen.boards import BOARDS, Board
+from hilbert_codegen.config import load
+from hilbert_codegen.emulators import choose as choose_emulator
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.firmware import make_sweep, selftest_files
+from hilbert_codegen.generate import generate
+from hilbert_codegen.measure import CAVEAT, Decoder, Record, decoders, measure_all, with_strategy
+from hilbert_codegen.plan import Plan, make_plan
+
+HERE = Path(__file__).parent
+
+#: The configuration that the brute-force decoders are written for.
+CONFIG = """
+[curve]
+order = 3
+[heads]
+scale = 0.00390625
+zero_point = -128
+[code]
+prefix = "depth"
+max_flash_bytes = 1048576
+"""
+
+#: One board a core: the first that is usable here, in this order.
+CORES = {
+    "cortex-m0": ("microbit",),
+    "cortex-m0plus": ("stm32l072", "generic-m0plus"),
+    "cortex-m3": ("mps2-an385",),
+    "cortex-m4": ("stm32f4_discovery", "mps2-an386"),
+    "cortex-m7": ("nucleo_h753zi", "mps2-an500"),
+    "cortex-m23": ("generic-m23",),
+    "cortex-m33": ("stm32l552", "mps2-an505"),
+    "cortex-m55": ("mps3-an547",),
+    "cortex-m85": ("ek_ra8m1", "generic-m85"),
+}
+
+BRUTE = {"brute force, integers": "brute_integer.c", "brute force, float": "brute_float.c"}
+
+
+def boards_here(emulator: str) -> list[Board]:
+    """A board for every core that can be run here."""
+    found = []
+    for names in CORES.values():
+        for name in names:
+            try:
+                choose_emulator(BOARDS[name], emulator)
+            except UsageError:
+                continue
+            found.append(BOARDS[name])
+            break
+    return found
+
+
+def brute_force(plan: Plan) -> list[Decoder]:
+    """The two decoders of baselines/, with the generated header and self-test of the same configuration."""
+    full = with_strategy(plan, "full")
+    files = {**generate(full).files, **selftest_files(full, make_sweep(full))}
+    vertices = ", ".join(f"{{{x}, {y}}}" for x, y in full.spec.curve.points)
+    result = []
+    for title, name in BRUTE.items():
+        text = (HERE / "baselines" / name).read_text(encoding="ascii").replace("/*VERTICES*/", vertices)
+        result.append(Decoder(title, full, {**files, "depth_decoder.c": text.encode("ascii")}, exact=False))
+    return result
+
+
+def markdown(records: Sequence[Record]) -> str:
+    """Instructions a point: a row a strategy, a column a core; then bytes."""
+    cores = list(dict.fromkeys(record.core for record in records))
+    strategies = list(dict.fromkeys(record.strategy for record in records))
+    cells = {(r.strategy, r.core): r for r in records if r.status == "ok"}
+    heads = [core.removeprefix("cortex-").replace("plus", "+").upper() for core in cores]
+    lines = [
+        "| strategy | code + tables, bytes (M4) | " + " | ".join(heads) + " |",
+        "|---|---:|" + "---:|" * len(cores),
+    ]
+    for strategy in strategies:
+        size = cells.get((strategy, "cortex-m4"))
+        row = [strategy, f"{(size.code_bytes or 0) + (size.table_bytes or 0):,}" if size else "-"]
+        for core in cores:
+            record = cells.get((strategy, core))
+            value = record.instructions_per_point if record else None
+            row.append("-" if value is None else f"{value:,.2f}" if value < 100 else f"{value:,.0f}")
+        lines.append("| " + " | ".join(row) + " |")
+    wrong = {r.strategy: r.mismatches for r in records if r.status == "ok" and r.mismatches}
+    lines += ["", "Executed instructions per point in decode_block and what it calls. " + CAVEAT.split(".")[0] + "."]
+    for strategy, count in wrong.items():
+        pairs = next(r.points for r in records if r.strategy == strategy)
+        lines.append(f"`{strategy}` is not exact: {count} of the {pairs} pairs that were run differ.")
+    used = sorted({f"{r.board} ({r.emulator} {r.emulator_version}, {r.compiler})" for r in records})
+    lines.append("Boards: " + "; ".join(used) + ".")
+    return "\n".join(lines) + "\n"
+
+
+def picture(records: Sequence[Record], path: Path) -> None:
+    """Bytes against instructions a point, log axes: a colour a strategy, a marker a core."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "hilbert_codegen"
+    from matplotlib import pyplot
+
+    shown = [r for r in records if r.status == "ok" and r.instructions_per_point]
+    strategies = list(dict.fromkeys(r.strategy for r in shown))
+    cores = list(dict.fromkeys(r.core for r in shown))
+    colours = dict(zip(strategies, pyplot.get_cmap("tab10").colors, strict=False))
+    markers = dict(zip(cores, "osD^v<>P*", strict=False))
+    figure, axes = pyplot.subplots(figsize=(9, 5.5), layout="constrained")
+    for record in shown:
+        size = (record.code_bytes or 0) + (record.table_bytes or 0)
+        axes.scatter(
+            size, record.instructions_per_point, s=48, color=colours[record.strategy], marker=markers[record.core],
+            edgecolor="white", linewidth=0.6, zorder=3,
+        )  # fmt: skip
+    axes.set(
+        xscale="log", yscale="log", xlabel="flash: code and tables, bytes", ylabel="executed instructions per point"
+    )
+    axes.grid(True, which="major", color="#dddddd", zorder=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    one = [axes.scatter([], [], color=colours[name], s=48, label=name) for name in strategies]
+    two = [
+        axes.scatter(
+            [],
+            [],
+            color="#666666",
+            marker=markers[core],
+            s=40,
+            label=core.removeprefix("cortex-").replace("plus", "+").upper(),
+        )
+        for core in cores
+    ]
+    first = figure.legend(handles=one, loc="outside right upper", title="decoder", frameon=False)
+    figure.add_artist(first)
+    figure.legend(handles=two, loc="outside right lower", title="core", frameon=False)
+    axes.set_title("Exact decoders of a Hilbert curve of order 3, INT8 heads, uint16 output")
+    figure.savefig(path, metadata={"Date": None})
+
+
+@click.command()
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=HERE / "results", show_default=False)
+@click.option("--emulator", type=click.Choice(["auto", "renode", "qemu"]), default="auto", show_default=True)
+@click.option(
+    "--rows", type=click.IntRange(1, 256), default=256, show_default=True, help="Rows of 256 points for the strategies."
+)
+@click.option("--brute-rows", type=click.IntRange(1, 256), default=1, show_default=True, help="Rows for the slow ones.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True)
+def command(folder: Path, emulator: str, rows: int, brute_rows: int, jobs: int) -> None:
+    """Measure every strategy, the full table and two brute-force decoders on every core that can be run here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "side_by_side.toml"
+    config.write_text(CONFIG, encoding="utf-8")
+    plan = make_plan(load(config))
+    sweep = make_sweep(plan)
+    found, refused = decoders(plan, ["all"], sweep)
+    for name, reason in refused.items():
+        click.echo(f"not measured: {name}: {reason}", err=True)
+    boards = boards_here(emulator)
+
+    def done(what: str) -> None:
+        click.echo(f"measured {what}", err=True)
+
+    pairs = [(decoder, board) for board in boards for decoder in found]
+    records = measure_all(pairs, sweep, emulator, rows, workers=jobs, done=done)
+    slow = [(decoder, board) for board in boards for decoder in brute_force(plan)]
+    records += measure_all(slow, sweep, emulator, brute_rows, timeout=300, workers=jobs, done=done)
+    text = markdown(records)
+    (folder / "side_by_side.json").write_text(
+        json.dumps([asdict(record) for record in records], indent=2) + "\n", encoding="utf-8"
+    )
+    (folder / "side_by_side.md").write_text(text, encoding="utf-8")
+    picture(records, folder / "side_by_side.svg")
+    click.echo(text)
+    failed = [record for record in records if record.status == "failed"]
+    if failed:
+        raise SystemExit("\n".join(f"FAIL {r.strategy} on {r.board} by {r.emulator}: {r.note}" for r in failed))
+
+
+if __name__ == "__main__":
+    command()

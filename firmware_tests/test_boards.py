@@ -1,0 +1,111 @@
+"""Every strategy on every core: all 65,536 pairs through decode and decode_block, and the measurement of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import decoder_of, needs_board, plan_of
+
+from hilbert_codegen.boardrun import run_image
+from hilbert_codegen.boards import BOARDS
+from hilbert_codegen.emulators import EMULATORS
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.firmware import Program, Sweep, make_sweep
+from hilbert_codegen.measure import Decoder, measure_once
+from hilbert_codegen.plan import Plan
+from hilbert_codegen.strategies import STRATEGIES
+from hilbert_codegen.toolchains import choose
+
+#: One board for each core and emulator that has it.
+QEMU = ("microbit", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps3-an547")
+RENODE_CORES = ("microbit", "generic-m0plus", "mps2-an385", "mps2-an386", "mps2-an500", "generic-m23", "mps2-an505",
+                "mps3-an547", "generic-m85")  # fmt: skip
+RENODE_BOARDS = ("stm32f4_discovery", "nucleo_h753zi", "nrf52840dk", "stm32l072", "stm32l552", "ek_ra8m1")
+#: Rows that the slow part, counting, runs over; correctness is always over all of them.
+COUNTED_ROWS = 8
+
+PLACES = [("qemu", name) for name in QEMU] + [("renode", name) for name in RENODE_CORES]
+
+
+def strategy_or_skip(decoder: Callable[..., Decoder], strategy: str) -> Decoder:
+    try:
+        return decoder(strategy)
+    except UsageError as error:
+        pytest.skip(f"{strategy} is refused for this configuration: {error}")
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES.names())
+@pytest.mark.parametrize(("emulator", "name"), PLACES)
+def test_all_pairs(
+    emulator: str, name: str, strategy: str, decoder: Callable[..., Decoder], plan: Plan, sweep: Sweep, tmp_path: Path
+) -> None:
+    board = needs_board(name, emulator)
+    chosen = strategy_or_skip(decoder, strategy)
+    program = Program(tmp_path, board, choose(board.core), "depth", chosen.files)
+    verdict = run_image(EMULATORS[emulator], program.image(), board, chosen.plan, sweep)
+    if board.core.helium and verdict.fault is not None and verdict.fault.undefined:
+        # Never a pass: the instruction is named, and the portable variant has to run here.
+        portable = chosen.portable()
+        program = Program(tmp_path / "portable", board, choose(board.core), "depth", portable.files, portable.defines)
+        second = run_image(EMULATORS[emulator], program.image(), board, chosen.plan, sweep)
+        assert second.passed, second.reason
+        pytest.skip(f"{name}: not supported by this emulator: {verdict.reason}; the portable variant passed")
+    assert verdict.passed, verdict.reason
+    assert verdict.pairs == 65536
+    assert verdict.paths == {"decode": 0, "decode_block": 0}
+    assert verdict.stack_bytes is not None and 0 <= verdict.stack_bytes < 512
+
+
+@pytest.mark.parametrize("name", RENODE_BOARDS)
+def test_real_boards(name: str, decoder: Callable[..., Decoder], sweep: Sweep) -> None:
+    """Boards as Renode models them, with their own UART: check and measurement."""
+    board = needs_board(name, "renode")
+    record = measure_once(decoder("tile").portable(), board, EMULATORS["renode"], sweep, COUNTED_ROWS)
+    assert record.status == "ok", record.note
+    assert record.mismatches == 0
+    assert record.instructions_per_point is not None and 5 < record.instructions_per_point < 40
+    assert record.table_bytes is not None and 8000 < record.table_bytes < 30000
+
+
+SETTINGS = {
+    "planar": ("heads.layout=planar",),
+    "uint8 heads": ("heads.dtype=uint8", "heads.zero_point=0"),
+    "int16 heads": ("heads.dtype=int16", "heads.scale=0.0000152587890625", "heads.zero_point=-32768"),
+    "uint8 output": ("output.dtype=uint8",),
+    "int8 output": ("output.dtype=int8", "output.codes=[-100, 100]"),
+    "int16 output": ("output.dtype=int16", "output.codes=[-30000, 30000]"),
+    "int32 output": ("output.dtype=int32", "output.codes=[-2000000000, 2000000000]"),
+    "falling codes": ("output.codes=[10000, 500]",),
+    "distance": ("decoder.distance=true",),
+    "planar distance": ("heads.layout=planar", "decoder.distance=true"),
+    "moore": ("curve.kind=moore",),
+    "any scale": ("heads.scale=0.00437", "heads.zero_point=-97", "curve.inset=0.1"),
+}
+
+
+@pytest.mark.parametrize("name", ["microbit", "mps2-an386", "mps3-an547"])
+@pytest.mark.parametrize("what", SETTINGS)
+def test_configurations(name: str, what: str, tmp_path: Path) -> None:
+    """Types, layouts, distance: whatever strategy `auto` takes, on the least and the largest core."""
+    board = needs_board(name, "qemu")
+    try:
+        plan = plan_of(tmp_path, 3, "code.strategy=auto", *SETTINGS[what])
+        sweep = make_sweep(plan)
+        chosen = decoder_of(plan, sweep, "auto")
+    except UsageError as error:
+        pytest.skip(f"refused: {error}")
+    program = Program(tmp_path / "build", board, choose(board.core), "depth", chosen.files)
+    verdict = run_image(EMULATORS["qemu"], program.image(), board, chosen.plan, sweep)
+    assert verdict.passed, verdict.reason
+    expected = {"decode", "decode_block"}
+    if plan.distance:
+        expected |= {"decode_block_distance", "decode_block_distance_output"}
+    assert set(verdict.paths) == expected
+
+
+def test_every_board_has_a_core_and_a_place_to_run() -> None:
+    for board in BOARDS:
+        assert board.machines and set(board.machines) <= set(EMULATORS.names())
+        assert board.flash.size >= 1 << 16 and board.ram.size >= 8192

@@ -1,0 +1,76 @@
+"""Counting is exact: the same number twice, the same by Renode and QEMU on one ELF, and the number the code says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import needs_board, needs_emulator
+
+from hilbert_codegen.boardrun import run_image
+from hilbert_codegen.disassembly import disassemble
+from hilbert_codegen.emulators import EMULATORS, Job
+from hilbert_codegen.firmware import Program, Sweep
+from hilbert_codegen.measure import Decoder
+from hilbert_codegen.toolchains import choose
+
+SHARED = ("microbit", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps3-an547")
+
+
+@pytest.mark.parametrize("strategy", ["full", "tile"])
+@pytest.mark.parametrize("name", SHARED)
+def test_renode_and_qemu_agree(
+    name: str, strategy: str, decoder: Callable[..., Decoder], sweep: Sweep, tmp_path: Path
+) -> None:
+    """One ELF, both emulators, the whole sweep: equal to the instruction."""
+    needs_emulator("renode")
+    board = needs_board(name, "qemu")
+    chosen = decoder(strategy)
+    image = Program(tmp_path, board, choose(board.core), "depth", chosen.files).image(measure=True)
+    counts = {}
+    for emulator in ("qemu", "renode"):
+        verdict = run_image(EMULATORS[emulator], image, board, chosen.plan, sweep, measure=True)
+        if emulator == "renode" and verdict.fault is not None and verdict.fault.undefined:
+            pytest.skip(f"Renode: not supported by this emulator: {verdict.reason}")
+        assert verdict.passed, verdict.reason
+        counts[emulator] = verdict.outcome.instructions
+    assert counts["renode"] == counts["qemu"]
+
+
+@pytest.mark.parametrize("emulator", ["qemu", "renode"])
+def test_repeatable_and_followed(emulator: str, decoder: Callable[..., Decoder], sweep: Sweep, tmp_path: Path) -> None:
+    """Twice the same count, and the count is the number of followed steps between instructions."""
+    board = needs_board("mps2-an386", emulator)
+    chosen = decoder("tile")
+    image = Program(tmp_path, board, choose(board.core), "depth", chosen.files).image(measure=True, rows=2)
+    runs = [
+        EMULATORS[emulator].run(Job(image.elf, board, 60, count=image.decoder, entry=image.entry, trace=trace))
+        for trace in (False, True)
+    ]
+    assert runs[0].instructions == runs[1].instructions == sum(runs[1].steps.values())
+    known = {line.address for line in disassemble(image.elf, board.core, *image.decoder)}
+    assert {address for address, _ in runs[1].steps} <= known
+
+
+LOOP = """
+#include "depth_decoder.h"
+uint16_t depth_decode(int8_t x, int8_t y) { (void)x; (void)y; return 0; }
+__attribute__((naked)) void depth_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
+{
+    /* 2 instructions around a loop of 3 a point. */
+    __asm volatile(".syntax unified \\n nop \\n 1: nop \\n subs r2, r2, #1 \\n bne 1b \\n bx lr");
+}
+"""
+
+
+@pytest.mark.parametrize("emulator", ["qemu", "renode"])
+@pytest.mark.parametrize("name", ["microbit", "mps2-an386"])
+def test_counts_what_is_written(name: str, emulator: str, decoder: Callable[..., Decoder], tmp_path: Path) -> None:
+    """A function whose instruction count is known by its source: 3 a point, 2 a call."""
+    board = needs_board(name, emulator)
+    chosen = decoder("full", LOOP)
+    rows = 3
+    image = Program(tmp_path, board, choose(board.core), "depth", chosen.files).image(measure=True, rows=rows)
+    outcome = EMULATORS[emulator].run(Job(image.elf, board, 60, count=image.decoder, entry=image.entry))
+    assert outcome.instructions == rows * (3 * 256 + 2)

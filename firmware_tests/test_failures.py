@@ -1,0 +1,184 @@
+"""What must fail does, and says why: wrong results, hangs, faults, silence, guards, another program, too small a board."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import decoder_of, needs_board, plan_of
+
+from hilbert_codegen.boardrun import Verdict, judge, run_image
+from hilbert_codegen.boards import Board, Region, Uart
+from hilbert_codegen.emulators import EMULATORS, Outcome
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.firmware import Image, Program, Sweep
+from hilbert_codegen.measure import Decoder, measure
+from hilbert_codegen.plan import Plan
+from hilbert_codegen.toolchains import choose
+
+BODY = """
+#include "depth_decoder.h"
+uint16_t depth_decode(int8_t x, int8_t y) {{ (void)x; (void)y; return 0; }}
+void depth_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
+{{
+    (void)pSrc; (void)pDst; (void)blockSize;
+    {body}
+}}
+"""
+
+BOTH = pytest.mark.parametrize("emulator", ["qemu", "renode"])
+
+
+def run(emulator: str, board: Board, chosen: Decoder, sweep: Sweep, folder: Path, timeout: float = 60) -> Verdict:
+    program = Program(folder, board, choose(board.core), "depth", chosen.files, chosen.defines)
+    return run_image(EMULATORS[emulator], program.image(), board, chosen.plan, sweep, timeout=timeout)
+
+
+@BOTH
+def test_one_flipped_entry(emulator: str, decoder: Callable[..., Decoder], sweep: Sweep, tmp_path: Path) -> None:
+    """One of 65,536 table entries off by one: FAIL, one mismatch on each path, and its place and values."""
+    board = needs_board("mps2-an386", emulator)
+    good = decoder("full")
+    text = good.files["depth_decoder.c"].decode("ascii")
+    start = text.index("{", text.index("depth_value[65536]"))
+    numbers = list(re.finditer(r"(\d+)U", text[start : text.index("}", start)]))
+    assert len(numbers) == 65536
+    raw_x, raw_y = 0x21, 0xC3
+    entry = numbers[raw_x | raw_y << 8]
+    wrong = int(entry[1]) ^ 1
+    text = text[: start + entry.start(1)] + str(wrong) + text[start + entry.end(1) :]
+    verdict = run(
+        emulator, board, replace(good, files={**good.files, "depth_decoder.c": text.encode("ascii")}), sweep, tmp_path
+    )
+    assert not verdict.passed
+    assert verdict.paths == {"decode": 1, "decode_block": 1}
+    assert f"decode: x = 33, y = -61: expected {entry[1]}, got {wrong}" in verdict.reason
+
+
+@BOTH
+def test_hang(emulator: str, decoder: Callable[..., Decoder], sweep: Sweep, tmp_path: Path) -> None:
+    board = needs_board("mps2-an386", emulator)
+    chosen = decoder("full", BODY.format(body="for (;;) { }"))
+    verdict = run(emulator, board, chosen, sweep, tmp_path, timeout=5)
+    assert not verdict.passed
+    assert "had not ended after" in verdict.reason
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["microbit", "mps2-an386", "mps2-an505"])
+def test_fault(emulator: str, name: str, decoder: Callable[..., Decoder], sweep: Sweep, tmp_path: Path) -> None:
+    """A trap in decode_block: FAIL with the stacked registers, pc in the decoder, and the instruction there."""
+    board = needs_board(name, emulator)
+    chosen = decoder("full", BODY.format(body='__asm volatile("udf #0");'))
+    program = Program(tmp_path, board, choose(board.core), "depth", chosen.files)
+    image = program.image()
+    verdict = run_image(EMULATORS[emulator], image, board, chosen.plan, sweep, timeout=60)
+    assert not verdict.passed
+    assert verdict.fault is not None
+    assert image.decoder[0] <= verdict.fault.registers["pc"] < image.decoder[1]
+    assert set(verdict.fault.registers) == {"r0", "r1", "r2", "r3", "r12", "lr", "pc", "xpsr"}
+    assert verdict.fault.registers["r2"] == 256
+    assert "stacked r0=0x" in verdict.reason
+    assert "udf" in verdict.reason
+    if not board.core.baseline:
+        assert verdict.fault.undefined and "undefined instruction" in verdict.reason
+
+
+@BOTH
+def test_silence(emulator: str, decoder: Callable[..., Decoder], sweep: Sweep, tmp_path: Path) -> None:
+    """A program that prints nothing is a failure, however it ends."""
+    board = needs_board("mps2-an386", emulator)
+    mute = replace(board, uart=Uart("CMSDK", 0x20200000, board.uart.renode))
+    verdict = run(emulator, mute, decoder("full"), sweep, tmp_path, timeout=5)
+    assert not verdict.passed
+    assert "it printed nothing" in verdict.reason
+
+
+def test_guards(decoder: Callable[..., Decoder], sweep: Sweep, tmp_path: Path) -> None:
+    """Right on whole rows, but one element too many is written: the short blocks with guards catch it."""
+    board = needs_board("mps2-an386", "qemu")
+    good = decoder("full")
+    text = good.files["depth_decoder.c"].decode("ascii")
+    where = text.rindex("\n}")
+    text = text[:where] + "\n    if (pDst != 0) { *pDst = 0x1234u; }" + text[where:]
+    verdict = run("qemu", board, replace(good, files={**good.files, "depth_decoder.c": text.encode()}), sweep, tmp_path)
+    assert not verdict.passed
+    assert "guarded blocks failed" in verdict.reason
+
+
+def test_another_program(decoder: Callable[..., Decoder], sweep: Sweep, tmp_path: Path) -> None:
+    """The self-test of another configuration is not taken for this one's."""
+    board = needs_board("mps2-an386", "qemu")
+    other = plan_of(tmp_path, 2)
+    chosen = decoder("full")
+    image = Program(tmp_path / "b", board, choose(board.core), "depth", chosen.files).image()
+    verdict = run_image(EMULATORS["qemu"], image, board, other, sweep)
+    assert not verdict.passed
+    assert "is it another program" in verdict.reason
+
+
+def test_too_large(plan: Plan, decoder: Callable[..., Decoder], tmp_path: Path) -> None:
+    """A table larger than the flash: one error with the sizes."""
+    board = needs_board("mps2-an386", "qemu")
+    small = replace(board, flash=Region(0, 64 * 1024))
+    program = Program(tmp_path, small, choose(board.core), "depth", decoder("full").files)
+    with pytest.raises(UsageError, match=r"does not fit mps2-an386 \(FLASH has 65536 bytes, \d+ too few\)"):
+        program.image()
+
+
+@pytest.mark.parametrize("emulator", ["qemu", "renode"])
+def test_unsupported_instruction(emulator: str, plan: Plan, sweep: Sweep) -> None:
+    """A Helium variant the emulator can't run: reported as such, and the portable one measured in its place."""
+    board = needs_board("mps3-an547", emulator)
+    good = decoder_of(plan, sweep, "full")
+    text = good.files["depth_decoder.c"].decode("ascii")
+    # An encoding that no Cortex-M defines stands for an instruction that an emulator lacks.
+    start = text.index("{", text.index("void depth_decode_block("))
+    text = (
+        text[: start + 1]
+        + '\n#if !defined(DEPTH_USE_MVE) || DEPTH_USE_MVE\n    __asm volatile("udf #1");\n#endif\n'
+        + text[start + 1 :]
+    )
+    chosen = replace(good, files={**good.files, "depth_decoder.c": text.encode("ascii")})
+    records = measure(chosen, board, sweep, emulator, rows=2)
+    assert records[0].status == "unsupported"
+    assert records[0].instructions is None
+    assert "not supported by this emulator: udf" in records[0].note
+    assert records[1].status == "ok" and records[1].variant == "DEPTH_USE_MVE=0"
+    assert "in place of the Helium variant" in records[1].note
+    assert all(record.emulator != emulator for record in records[2:])
+
+
+GOOD = [
+    "HC begin depth hash={hash} rows=256 columns=256 bytes=2", "HC path decode rows=256 bad=0",
+    "HC path decode_block rows=256 bad=0", "HC tails lengths=42 bad=0", "HC stack bytes=4", "HC end PASS",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lost", range(len(GOOD)))
+def test_every_line_is_needed(lost: int, plan: Plan, sweep: Sweep) -> None:
+    """A PASS at the end is not enough: without any one of the lines (but the stack's) the run has failed."""
+    lines = [line.format(hash=plan.digest[:8]) for line in GOOD]
+    board = needs_board("mps2-an386", "qemu")
+    image = Image(Path("none.elf"), "gcc", (0, 4), 0, 4, 0, {})
+    assert judge(Outcome(lines), image, board, plan, sweep, 256, False).passed
+    verdict = judge(Outcome(lines[:lost] + lines[lost + 1 :]), image, board, plan, sweep, 256, False)
+    assert verdict.passed == lines[lost].startswith("HC stack")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["HC path decode rows=256 bad=1", "HC path decode rows=255 bad=0", "HC tails lengths=42 bad=1", "HC end FAIL"],
+)  # fmt: skip
+def test_bad_lines(line: str, plan: Plan, sweep: Sweep) -> None:
+    """A line that says something is wrong is a failure even where PASS follows."""
+    lines = [text.format(hash=plan.digest[:8]) for text in GOOD]
+    board = needs_board("mps2-an386", "qemu")
+    image = Image(Path("none.elf"), "gcc", (0, 4), 0, 4, 0, {})
+    key = line.split("=")[0].rsplit(" ", 1)[0]
+    changed = [line if text.startswith(key) else text for text in lines]
+    changed = changed if line in changed else [*lines[:-1], line, lines[-1]]
+    assert not judge(Outcome(changed), image, board, plan, sweep, 256, False).passed
