@@ -1,0 +1,156 @@
+"""The subcommands `boards`, `run` and `measure` as people and CI servers use them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import CONFIG, needs_board
+
+from hilbert_codegen.boards import BOARDS
+from hilbert_codegen.cli.measure import parse_clock, parse_frame, parse_tolerance
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.measure import Record, compare, rows_for, with_frame
+
+KEYS = {
+    "board", "core", "emulator", "strategy", "points", "mismatches", "instructions_per_point", "code_bytes", "table_bytes",
+    "stack_bytes", "cycles_per_point", "cycles_model",
+}  # fmt: skip
+
+
+def command(*words: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hilbert_codegen", *map(str, words)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "depth.toml"
+    path.write_text(CONFIG.format(order=2) + 'strategy = "full"\n', encoding="utf-8")
+    return path
+
+
+def test_boards(tmp_path: Path) -> None:
+    done = command("boards", "--format", "json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    records = {record["board"]: record for record in json.loads(done.stdout)}
+    assert set(records) == set(BOARDS.names())
+    assert records["mps2-an386"]["core"] == "cortex-m4"
+    for record in records.values():
+        assert record["usable"] or record["problem"]
+
+
+def test_run_passes_and_reports(config: Path, tmp_path: Path) -> None:
+    needs_board("mps2-an386", "qemu")
+    report = tmp_path / "report.xml"
+    done = command("run", config, "--board", "mps2-an386", "--emulator", "qemu", "--junit", report, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("PASS  full on mps2-an386 (Cortex-M4)")
+    assert "65,536 pairs" in done.stdout
+    suite = ElementTree.parse(report).getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("1", "0")
+
+
+def test_measure_json_and_baseline(config: Path, tmp_path: Path) -> None:
+    needs_board("mps2-an386", "qemu")
+    words = ["measure", config, "--board", "mps2-an386", "--emulator", "qemu", "--points", "512"]
+    done = command(*words, "--format", "json", "--frame", "256x192", "--clock", "168MHz", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (record,) = json.loads(done.stdout)
+    assert set(record) >= KEYS
+    assert record["points"] == 512 and record["mismatches"] == 0 and record["status"] == "ok"
+    assert record["instructions_per_point"] == pytest.approx(record["instructions"] / 512, abs=1e-4)
+    assert record["table_bytes"] == 131072
+    if record["cycles_per_point"] is not None:
+        assert record["cycles_model"]
+        assert record["milliseconds"] == pytest.approx(record["cycles_per_point"] * 49152 / 168e6 * 1e3, rel=1e-3)
+
+    same = tmp_path / "same.json"
+    same.write_text(done.stdout, encoding="utf-8")
+    done = command(*words, "--baseline", same, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Instructions are exact" in done.stdout and "flash wait" in done.stdout
+
+    better = tmp_path / "better.json"
+    better.write_text(json.dumps([{**record, "instructions_per_point": 1.0}]), encoding="utf-8")
+    done = command(*words, "--baseline", better, "--tolerance", "5%", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "instructions_per_point 1.0 ->" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["run", "{config}", "--board", "nonesuch"], "unknown board 'nonesuch': choose one of"),
+        (["run", "{config}", "--board", "stm32f4_discovery", "--emulator", "qemu"], "it runs on renode"),
+        (["run", "{config}", "--board", "mps2-an386", "--emulator", "renode", "--renode", "/nonesuch"], "https://renode.io"),
+        (["measure", "{config}", "--points", "0"], "--points 0: give a number from 1 to 65536"),
+        (["measure", "{config}", "--frame", "big"], "--frame big: write it as WIDTHxHEIGHT"),
+        (["measure", "{config}", "--clock", "1MHz"], "needs --frame"),
+        (["measure", "{config}", "--frame", "2x2", "--clock", "fast"], "--clock fast"),
+        (["measure", "{config}", "--strategy", "nonesuch"], "no such strategy"),
+        (["measure", "{config}", "--baseline", "none.json"], "--baseline none.json: can't be read"),
+    ],
+)  # fmt: skip
+def test_bad_requests(words: list[str], expected: str, config: Path, tmp_path: Path) -> None:
+    """One line on standard error, exit status 2."""
+    done = command(*[word.format(config=config) for word in words], cwd=tmp_path)
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_nothing_installed(config: Path, tmp_path: Path) -> None:
+    """Without any emulator or compiler: what to install, one line."""
+    done = command("run", config, "--board", "mps2-an386", cwd=tmp_path, PATH="/nonexistent", RENODE="", QEMU="")
+    assert done.returncode == 2
+    assert "qemu-system-arm" in done.stderr and "renode" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_parsers() -> None:
+    assert parse_frame("256x192") == 49152
+    assert parse_clock("168MHz") == 168e6 and parse_clock("1.5 GHz") == 1.5e9 and parse_clock("32768") == 32768
+    assert parse_tolerance("2%") == parse_tolerance("0.02") == 0.02
+    assert (rows_for(1), rows_for(256), rows_for(257), rows_for(65536)) == (1, 1, 2, 256)
+    for bad in ("0x2", "256", "-1x4"):
+        with pytest.raises(UsageError):
+            parse_frame(bad)
+
+
+RECORD = Record(
+    "b", "cortex-m4", "qemu", "7", "gcc 12", "tile", "default", "ok", 512, 0, 5120, 10.0, 100, 4096, 8, 12.0, "m"
+)
+
+
+def test_compare() -> None:
+    old = {"board": "b", "strategy": "tile", "instructions_per_point": 10.0, "code_bytes": 100, "table_bytes": 4096}
+    assert compare([RECORD], [old], 0.01) == []
+    assert compare([replace(RECORD, instructions_per_point=10.05)], [old], 0.01) == []
+    (line,) = compare([replace(RECORD, instructions_per_point=10.2)], [old], 0.01)
+    assert "instructions_per_point 10.0 -> 10.2 (+2.0 %)" in line
+    (line,) = compare([replace(RECORD, table_bytes=5000)], [old], 0.01)
+    assert "table_bytes" in line
+    (line,) = compare([replace(RECORD, status="failed")], [old], 0.01)
+    assert "not now" in line
+    assert compare([RECORD], [{**old, "board": "other"}], 0.0) == []
+
+
+def test_frame_takes_the_board_clock_where_none_is_given() -> None:
+    record = replace(RECORD, board="stm32f4_discovery")
+    (given,) = with_frame([record], 1000, 1e6, {"stm32f4_discovery": BOARDS["stm32f4_discovery"]})
+    assert given.milliseconds == pytest.approx(12.0)
+    (own,) = with_frame([record], 168_000, None, {"stm32f4_discovery": BOARDS["stm32f4_discovery"]})
+    assert own.milliseconds == pytest.approx(12.0)

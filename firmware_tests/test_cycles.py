@@ -1,0 +1,82 @@
+"""The estimate of cycles: basic blocks from what was executed, and both kinds of model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import needs_board
+
+from hilbert_codegen.cores import CORES
+from hilbert_codegen.cycles import TIMINGS, Block, Estimate, _by_table, blocks, estimate, registers
+from hilbert_codegen.disassembly import Instruction, llvm_tool
+from hilbert_codegen.emulators import EMULATORS, Job
+from hilbert_codegen.firmware import Program
+from hilbert_codegen.measure import Decoder
+from hilbert_codegen.toolchains import choose
+from hilbert_codegen.tools import Missing
+
+#: push; loop of ldrb, subs, bne that runs three times; pop.
+CODE = [
+    Instruction(0, "push {r4, lr}"),
+    Instruction(2, "ldrb r1, [r0]"),
+    Instruction(4, "subs r2, #1"),
+    Instruction(6, "bne 0x2", "#-8"),
+    Instruction(8, "pop {r4, pc}"),
+]
+STEPS = Counter({(0, 2): 1, (2, 4): 3, (4, 6): 3, (6, 2): 2, (6, 8): 1, (8, -1): 1})
+
+
+def test_blocks() -> None:
+    assert blocks(CODE, STEPS) == [Block((CODE[0],), 1), Block(tuple(CODE[1:4]), 3), Block((CODE[4],), 1)]
+
+
+def test_table_prices_taken_and_not_taken() -> None:
+    """M0+: push of 2 is 3; loop 2 + 1 + branch 2 taken, 1 not; pop with pc of 2 is 5."""
+    priced = _by_table(TIMINGS["cortex-m0plus"], CODE, STEPS)
+    assert priced.cycles == 3 + 3 * (2 + 1) + 2 * 2 + 1 + 5
+    assert "Cortex-M0+" in priced.model
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("push {r4, lr}", 2), ("pop {r4, r5, r6, r7, pc}", 5), ("ldm r0!, {r4-r7}", 4), ("nop", 0)]
+)
+def test_registers(text: str, count: int) -> None:
+    assert registers(text) == count
+
+
+def test_every_core_has_a_model() -> None:
+    for core in CORES.values():
+        assert (core.llvm_model is None) != (core.timing_table is None)
+        assert core.timing_table is None or core.timing_table in TIMINGS
+
+
+NOPS = """
+#include "depth_decoder.h"
+uint16_t depth_decode(int8_t x, int8_t y) {{ (void)x; (void)y; return 0; }}
+__attribute__((naked)) void depth_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
+{{
+    __asm volatile(".syntax unified \\n 1: {body} subs r2, r2, #1 \\n bne 1b \\n bx lr");
+}}
+"""
+
+
+@pytest.mark.parametrize("name", ["microbit", "mps2-an386", "mps2-an500", "mps3-an547"])
+def test_estimate_grows_with_the_loop(name: str, decoder: Callable[..., Decoder], tmp_path: Path) -> None:
+    """Twenty dependent adds more in the loop cost twenty cycles a point more, by every model."""
+    board = needs_board(name, "qemu")
+    if isinstance(llvm_tool("llvm-mca"), Missing) and board.core.llvm_model:
+        pytest.skip("llvm-mca is not installed")
+    found = []
+    for count in (4, 24):
+        chosen = decoder("full", NOPS.format(body="adds r3, r3, r0 \\n " * count))
+        program = Program(tmp_path / str(count), board, choose(board.core), "depth", chosen.files)
+        image = program.image(measure=True, rows=1)
+        outcome = EMULATORS["qemu"].run(Job(image.elf, board, 60, count=image.decoder, entry=image.entry, trace=True))
+        priced = estimate(image.elf, board.core, image.decoder, outcome.steps)
+        assert isinstance(priced, Estimate)
+        assert board.core_name in priced.model or board.core.title in priced.model
+        found.append(priced.cycles / 256)
+    assert found[1] - found[0] == pytest.approx(20, abs=0.2)
