@@ -32,8 +32,9 @@ firmware-test: $(READY) ## every core and strategy on emulated boards (Renode an
 	$(BIN)/python -m pytest -n 2 -q firmware_tests
 
 robot: $(READY) ## Robot Framework tests of the boards, by renode-test
+	rm -rf build/firmware
 	$(BIN)/hilbert-codegen run renode/boards.toml --emulator renode --keep build/firmware $(ROBOT_BOARDS)
-	renode-test renode/boards.robot renode/counting.robot --variable FIRMWARE:$(CURDIR)/build/firmware
+	renode-test renode/boards.robot renode/counting.robot -r build/robot --variable FIRMWARE:$(CURDIR)/build/firmware
 
 side-by-side: $(READY) ## all strategies and what people write first, on every core: benchmarks/results
 	$(BIN)/python benchmarks/side_by_side.py

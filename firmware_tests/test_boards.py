@@ -91,7 +91,7 @@ def test_configurations(name: str, what: str, tmp_path: Path) -> None:
     """Types, layouts, distance: whatever strategy `auto` takes, on the least and the largest core."""
     board = needs_board(name, "qemu")
     try:
-        plan = plan_of(tmp_path, 3, "code.strategy=auto", *SETTINGS[what])
+        plan = plan_of(tmp_path, 3, "code.strategy=auto", "code.max_flash_bytes=98304", *SETTINGS[what])
         sweep = make_sweep(plan)
         chosen = decoder_of(plan, sweep, "auto")
     except UsageError as error:
