@@ -144,6 +144,10 @@ class Image:
     symbols: Mapping[str, int]
 
 
+class DoesNotFit(UsageError):  # noqa: N818 - named as CheckFailed is
+    """The program is larger than the board's flash or RAM."""
+
+
 class Program:
     """The board program for one decoder on one board: compiled once, linked for each kind of run.
 
@@ -227,7 +231,7 @@ class Program:
                 f"{region} has {getattr(self.board, region.lower()).size} bytes, {extra} too few"
                 for region, extra in dict(over).items()
             )
-            raise UsageError(
+            raise DoesNotFit(
                 f"the program does not fit {self.board.name} ({sizes}): lower code.max_flash_bytes, choose a smaller "
                 "strategy or a larger board"
             ) from None

@@ -20,7 +20,7 @@ from hilbert_codegen.boards import Board
 from hilbert_codegen.cycles import estimate
 from hilbert_codegen.emulators import EMULATORS, Emulator
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.firmware import COLUMNS, ROWS, Program, Sweep, selftest_files
+from hilbert_codegen.firmware import COLUMNS, ROWS, DoesNotFit, Program, Sweep, selftest_files
 from hilbert_codegen.generate import generate
 from hilbert_codegen.plan import Plan, make_plan
 from hilbert_codegen.strategies import STRATEGIES
@@ -70,7 +70,7 @@ class Record:
         board, core: where.
         emulator, emulator_version, compiler: by what.
         strategy, variant: of what.
-        status: "ok", "failed", or "unsupported" (the emulator lacks an instruction).
+        status: "ok", "failed", "unsupported" (the emulator lacks an instruction), or "refused" (does not fit the board).
         points, mismatches: pairs decoded by the counted run; wrong results of the function that has most of them.
         instructions, instructions_per_point: executed in decode_block and what it calls; None if not counted.
         code_bytes, table_bytes, stack_bytes: of decode_block and what it calls.
@@ -254,11 +254,20 @@ def measure_all(
     workers: int = 2,
     done: Callable[[str], None] = lambda _: None,
 ) -> list[Record]:
-    """Measure every job, `workers` at a time, in the order of the jobs; `done` is told of each that has ended."""
+    """Measure every job, `workers` at a time, in the order of the jobs; `done` is told of each that has ended.
+
+    Of several jobs, one that does not fit its board gives a record of status "refused"; a single one is a UsageError.
+    """
 
     def one(job: tuple[Decoder, Board]) -> list[Record]:
         decoder, board = job
-        records = measure(decoder, board, sweep, emulator, rows, compiler, timeout)
+        try:
+            records = measure(decoder, board, sweep, emulator, rows, compiler, timeout)
+        except DoesNotFit as error:
+            if len(jobs) == 1:
+                raise
+            chosen = emulators.choose(board, emulator)
+            records = [replace(_base(decoder, board, chosen, "", 0), status="refused", note=str(error))]
         done(f"{decoder.strategy} on {board.name}")
         return records
 

@@ -134,7 +134,7 @@ def command(
         console.print(table_of(records, title))
         models = sorted({record.cycles_model for record in records if record.cycles_model})
         used = sorted({f"{record.emulator} {record.emulator_version}" for record in records})
-        compilers = sorted({record.compiler for record in records})
+        compilers = sorted({record.compiler for record in records if record.compiler})
         console.print(f"\n{rows * 256} points each; counted by {', '.join(used)}; compiled by {', '.join(compilers)}.")
         console.print(f"* {CAVEAT}", markup=False)
         if models:
@@ -142,9 +142,12 @@ def command(
     if not quiet:
         for name, reason in refused.items():
             STDERR.print(f"not measured: {name}: {reason}", markup=False)
+        notes: dict[str, list[str]] = {}
         for record in records:
             if record.note:
-                STDERR.print(f"{record.strategy} on {record.board} by {record.emulator}: {record.note}", markup=False)
+                notes.setdefault(record.note, []).append(f"{record.strategy} on {record.board} by {record.emulator}")
+        for note, names in notes.items():
+            STDERR.print(f"{', '.join(names)}: {note}", markup=False)
     worse = compare(records, before, allowed)
     if junit is not None:
         cases = [
@@ -152,7 +155,7 @@ def command(
                 f"hilbert-codegen.measure.{record.board}",
                 f"{record.strategy} {record.variant} by {record.emulator}",
                 failure=record.note if record.status == "failed" else "",
-                skipped=record.note if record.status == "unsupported" else "",
+                skipped=record.note if record.status in ("unsupported", "refused") else "",
             )
             for record in records
         ] + [Case("hilbert-codegen.measure.baseline", line, failure=line) for line in worse]
