@@ -28,6 +28,8 @@ from hilbert_codegen.tools import Found, Missing
 
 #: Rows (of 256 points) whose instruction sequence is followed for the estimate of cycles.
 TRACED_ROWS = 4
+#: As many instructions at most: an emulator follows some hundred thousand a second.
+TRACED_INSTRUCTIONS = 4_000_000
 
 #: Said once, where people read the numbers.
 CAVEAT = (
@@ -190,20 +192,26 @@ def measure_once(
         if not instructions:
             return replace(record, status="failed", note="the emulator counted no instruction of decode_block")
         points = rows * COLUMNS
-        traced_rows = min(rows, TRACED_ROWS)
-        image_traced = program.image(measure=True, rows=traced_rows)
-        traced = run_image(
-            emulator, image_traced, board, plan, sweep, rows=traced_rows, measure=True, trace=True, timeout=timeout
-        )
-        priced = estimate(image_traced.elf, board.core, image_traced.decoder, traced.outcome.steps)
         notes = [] if check.passed else [check.reason]
         cycles, model = None, None
-        if isinstance(priced, Missing):
-            notes.append(f"no estimate of cycles: {priced.reason}; {priced.remedy}")
-        elif traced.outcome.steps:
-            cycles, model = priced.cycles / (traced_rows * COLUMNS), priced.model
-            if priced.unpriced:
-                notes.append(f"the model has no price for {', '.join(priced.unpriced)}")
+        traced_rows = min(rows, TRACED_ROWS, TRACED_INSTRUCTIONS * rows // instructions)
+        if traced_rows == 0:
+            notes.append("no estimate of cycles: too many instructions a point to follow one by one")
+        else:
+            followed = program.image(measure=True, rows=traced_rows)
+            traced = run_image(
+                emulator, followed, board, plan, sweep, rows=traced_rows, measure=True, trace=True, timeout=timeout
+            )
+            if traced.outcome.problem is not None or traced.fault is not None or not traced.outcome.steps:
+                notes.append(f"no estimate of cycles: the instructions could not be followed: {traced.reason}")
+            else:
+                priced = estimate(followed.elf, board.core, followed.decoder, traced.outcome.steps)
+                if isinstance(priced, Missing):
+                    notes.append(f"no estimate of cycles: {priced.reason}; {priced.remedy}")
+                else:
+                    cycles, model = priced.cycles / (traced_rows * COLUMNS), priced.model
+                    if priced.unpriced:
+                        notes.append(f"the model has no price for {', '.join(priced.unpriced)}")
         return replace(
             record,
             mismatches=max(check.paths.values(), default=0),
