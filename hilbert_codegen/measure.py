@@ -280,7 +280,12 @@ def measure_all(
         return records
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        return [record for records in pool.map(one, jobs) for record in records]
+        try:
+            return [record for records in pool.map(one, jobs) for record in records]
+        except BaseException:
+            # Interrupted, or one job can't be done at all: the pool waits for the runs under way, so end them.
+            emulators.close_all()
+            raise
 
 
 def with_frame(

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from hilbert_codegen import __version__
 from hilbert_codegen.boards import BOARDS, Board
-from hilbert_codegen.emulators import EMULATORS, PREFERENCE
+from hilbert_codegen.emulators import EMULATORS, PREFERENCE, close_on_termination
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.measure import Record
 from hilbert_codegen.tools import Found
@@ -89,7 +89,8 @@ def read_outputs(path: Path | None) -> NDArray[np.int64] | None:
 
 
 def use_renode(command: str | None) -> None:
-    """Make --renode the command for this process."""
+    """Make --renode the command for this process, and end emulators with it."""
+    close_on_termination()
     if command is not None:
         try:
             words = shlex.split(command)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -71,6 +73,9 @@ class Emulator(Protocol):
     def run(self, job: Job) -> Outcome:
         """Run one image to its end, or to the time limit. Never raises for what the image does."""
 
+    def close(self) -> None:
+        """Kill every process of its own that still runs."""
+
 
 EMULATORS: Registry[Emulator] = Registry("emulator", __name__)
 
@@ -99,6 +104,22 @@ def choose(board: Board, wanted: str = "auto") -> Emulator:
                 return EMULATORS[name]
             problems.append(f"{found.reason} ({found.remedy})")
     raise UsageError(f"board {board.name}: no emulator for it here: {'; '.join(problems)}")
+
+
+def close_all() -> None:
+    """Kill every emulator that this process started."""
+    for emulator in EMULATORS:
+        emulator.close()
+
+
+def close_on_termination() -> None:
+    """Take emulators along when this process is told to end (SIGTERM); call it in the main thread."""
+
+    def end(number: int, _: object) -> None:
+        close_all()
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def follow(

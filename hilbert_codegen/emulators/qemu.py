@@ -26,6 +26,14 @@ class Qemu:
 
     name = "qemu"
 
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    def close(self) -> None:
+        """Kill every run that is under way."""
+        for process in list(self._running):
+            process.kill()
+
     def find(self) -> Found | Missing:
         """The emulator and its version."""
         return find(["qemu-system-arm"], r"QEMU emulator version (\d+\.\d+\S*)", REMEDY, variable="QEMU")
@@ -89,7 +97,11 @@ class Qemu:
                 outcome.instructions = count
             outcome.noise = (noise + rest).decode("utf-8", "replace").strip()
 
-        outcome.lines, outcome.problem = follow(process, process.stdout, job.timeout, drain)
+        self._running.add(process)
+        try:
+            outcome.lines, outcome.problem = follow(process, process.stdout, job.timeout, drain)
+        finally:
+            self._running.discard(process)
         outcome.steps = steps
         process.stdout.close()
         log.close()

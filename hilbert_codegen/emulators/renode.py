@@ -209,14 +209,15 @@ class Renode:
             self._mine.session = None
             session.close()
             with self._lock:
-                self._all.remove(session)
+                if session in self._all:
+                    self._all.remove(session)
 
     def close(self) -> None:
-        """End every session."""
+        """End every session; runs that are under way end with a problem."""
         with self._lock:
-            for session in self._all:
-                session.close()
-            self._all.clear()
+            sessions, self._all = self._all, []
+        for session in sessions:
+            session.close()
 
 
 def _last_error(said: str) -> str:
