@@ -154,3 +154,13 @@ def test_frame_takes_the_board_clock_where_none_is_given() -> None:
     assert given.milliseconds == pytest.approx(12.0)
     (own,) = with_frame([record], 168_000, None, {"stm32f4_discovery": BOARDS["stm32f4_discovery"]})
     assert own.milliseconds == pytest.approx(12.0)
+
+
+def test_without_pyelftools(config: Path, tmp_path: Path) -> None:
+    """The extra is not installed: other commands work, and this one says how to get it."""
+    needs_board("mps2-an386", "qemu")
+    (tmp_path / "elftools.py").write_text("raise ImportError\n", encoding="ascii")
+    assert command("--help", cwd=tmp_path, PYTHONPATH=str(tmp_path)).returncode == 0
+    done = command("run", config, "--board", "mps2-an386", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2
+    assert "hilbert_codegen[boards]" in done.stderr

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
 from numpy.typing import NDArray
 
 from hilbert_codegen.boards import Board
@@ -241,8 +239,7 @@ class Program:
 
 
 def _inspect(elf: Path, compiler: str, prefix: str) -> Image:
-    with elf.open("rb") as stream:
-        symbols = _symbols(ELFFile(stream))
+    symbols = _symbols(elf)
     start, end = symbols["__decoder_start"], symbols["__decoder_end"]
     name = f"{prefix}_decode_block"
     return Image(
@@ -256,7 +253,13 @@ def _inspect(elf: Path, compiler: str, prefix: str) -> Image:
     )
 
 
-def _symbols(elf: ELFFile) -> dict[str, int]:
-    table = elf.get_section_by_name(".symtab")
-    assert isinstance(table, SymbolTableSection)
-    return {symbol.name: int(symbol["st_value"]) for symbol in table.iter_symbols() if symbol.name}
+def _symbols(path: Path) -> dict[str, int]:
+    try:
+        from elftools.elf.elffile import ELFFile
+        from elftools.elf.sections import SymbolTableSection
+    except ImportError:
+        raise UsageError("boards need pyelftools; install it with: pip install 'hilbert_codegen[boards]'") from None
+    with path.open("rb") as stream:
+        table = ELFFile(stream).get_section_by_name(".symtab")
+        assert isinstance(table, SymbolTableSection)
+        return {symbol.name: int(symbol["st_value"]) for symbol in table.iter_symbols() if symbol.name}
