@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jinja2
 
-from hilbert_codegen import __version__
+from hilbert_codegen import __version__, misra
 from hilbert_codegen.config import show_value
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.plan import Plan
@@ -143,6 +143,7 @@ class Unit:
     curve_title: str
     facts: tuple[str, ...]
     proof: str
+    misra: str
     head: str
     raw: str
     out: str
@@ -269,6 +270,7 @@ def _unit(plan: Plan, built: Built, domain: Domain) -> Unit:
         curve_title=f"{spec.curve.name} curve of order {spec.curve.order}",
         facts=_facts(plan, built),
         proof=f"{answer}, {pairs}.",
+        misra=misra.banner(),
         head=head,
         raw=f"uint{spec.heads.bits}_t",
         out=out,

@@ -1,0 +1,45 @@
+"""Each seeded fault of mutants.toml must make its test fail: what the tests are worth."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hilbert_codegen.config import tomllib
+
+ROOT = Path(__file__).parent.parent.parent
+MUTANTS = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text(encoding="utf-8"))["mutant"]
+SKIPPED = ("SKIPPED", "skipped")
+
+
+def copy_of_the_project(target: Path) -> Path:
+    """Everything a test of the list needs, and nothing it could damage."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", ".hypothesis", "models")
+    for name in ("hilbert_codegen", "templates", "tests"):
+        shutil.copytree(ROOT / name, target / name, ignore=ignore)
+    shutil.copy(ROOT / "pyproject.toml", target)
+    return target
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant["name"] for mutant in MUTANTS])
+def test_fault_is_caught(mutant: dict[str, str], tmp_path: Path) -> None:
+    project = copy_of_the_project(tmp_path / "project")
+    path = project / mutant["file"]
+    text = path.read_text(encoding="utf-8")
+    assert text.count(mutant["find"]) == 1, f"{mutant['file']}: the text to replace must stand there exactly once"
+    path.write_text(text.replace(mutant["find"], mutant["replace"]), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", mutant["test"]],
+        cwd=project, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    said = done.stdout + done.stderr
+    if done.returncode == 0 and "skipped" in said and "passed" not in said:
+        pytest.skip(f"{mutant['test']} is skipped here")
+    # 1: tests ran and failed. Anything else (no such test, an error of collection) says nothing of the fault.
+    assert done.returncode == 1, f"exit status {done.returncode}: the fault was not caught\n{said[-2000:]}"
