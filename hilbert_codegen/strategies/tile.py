@@ -86,17 +86,25 @@ class Tile:
     def _tables(self, prefix: str, pool: Pool, bits: int, kind: str, picture: bool) -> list[Table]:
         """Tables of the portable variant; distances have no base."""
         where = "of tile (y >> 3) << 5 | x >> 3, of the raw codes"
+        start = f"start of the {kind} window"
         when = "!USE_MVE" if picture else ""
-        tables = [
-            Table(f"{prefix}offset", "uint16", pool.offset, f"start of the {kind} window {where}",
-                  when=when),
-            Table(f"{prefix}pattern", f"uint{bits}", pool.entries,
-                  f"windows of {kind}s, entered at offset + (raw word & 0x0707); {pool.distinct} are distinct",
-                  when="" if prefix else when),
-        ]  # fmt: skip
-        if not prefix:
-            tables.insert(0, Table("base", f"uint{bits}", pool.base, f"base {where}", when=when))
-        return tables
+        pattern = Table(
+            f"{prefix}pattern",
+            f"uint{bits}",
+            pool.entries,
+            f"windows of {kind}s, entered at their start + (raw word & 0x0707); {pool.distinct} are distinct",
+            when="" if prefix else when,
+        )
+        if prefix:
+            return [Table(f"{prefix}offset", "uint16", pool.offset, f"{start} {where}", when=when), pattern]
+        if picture:
+            both = pool.offset << 16 | pool.base
+            return [Table("tile", "uint32", both, f"{start} << 16 | base {where}", 8, when=when), pattern]
+        return [
+            Table("base", f"uint{bits}", pool.base, f"base {where}"),
+            Table("offset", "uint16", pool.offset, f"{start} {where}"),
+            pattern,
+        ]
 
     def _picture(self, tiles: IntArray, modulus: int, far: Pool | None) -> Table:
         """The Helium layout: base and start of a tile lie 256 entries apart like the rows of the pool, below which
