@@ -25,9 +25,9 @@
  * cell                  26.15233737 x 26.15233737 codes
  * half branch distance  13.07616868 x 13.07616868 codes
  * curve length          7.2 unit intervals
- * tables                53248 bytes
+ * tables                36864 bytes
  * 
- * The full table in 8 x 8 tiles, each a base and one of few patterns: constant time.
+ * The full table in 8 x 8 tiles, each a base and a window of a shared pool: constant time.
  *
  * Proved: value, equal to the exact reference on all 65536 pairs of codes.
  */
@@ -35,6 +35,11 @@
 #define ANY_DECODER_H
 
 #include <stdint.h>
+
+/* With HILBERT_USE_CMSIS_DSP types and attributes are those of CMSIS-DSP. */
+#if defined(HILBERT_USE_CMSIS_DSP)
+#include "arm_math_types.h"
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -69,6 +74,11 @@ uint16_t any_decode(int8_t x, int8_t y);
  * No alignment beyond that of the types is needed. pDst may be the buffer of pSrc (decoding in place); any other overlap is not allowed.
  */
 void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize);
+
+#if defined(HILBERT_USE_CMSIS_DSP)
+/* The same in the types of CMSIS-DSP. */
+void any_decode_block(const q7_t *pSrc, uint16_t *pDst, uint32_t blockSize);
+#endif
 
 #ifdef __cplusplus
 }

@@ -38,10 +38,18 @@ typedef char depth_header_matches_source[(DEPTH_DECODER_CONFIG_HASH == 0x53CF986
 
 /* Placement hooks: define them to put the tables or the functions into sections of your choice. */
 #if !defined(DEPTH_TABLE_ATTR)
+#if defined(HILBERT_USE_CMSIS_DSP)
+#define DEPTH_TABLE_ATTR ARM_DSP_TABLE_ATTRIBUTE
+#else
 #define DEPTH_TABLE_ATTR
 #endif
+#endif
 #if !defined(DEPTH_CODE_ATTR)
+#if defined(HILBERT_USE_CMSIS_DSP)
+#define DEPTH_CODE_ATTR ARM_DSP_ATTRIBUTE
+#else
 #define DEPTH_CODE_ATTR
+#endif
 #endif
 
 /* Helium: chosen where the compiler has it; predefine DEPTH_USE_MVE as 0 or 1 to force it. */
@@ -54,6 +62,19 @@ typedef char depth_header_matches_source[(DEPTH_DECODER_CONFIG_HASH == 0x53CF986
 #endif
 #if DEPTH_USE_MVE
 #include <arm_mve.h>
+#endif
+
+/* Hexagon vectors of 128 bytes: chosen where the compiler has them; predefine DEPTH_USE_HVX to force it. */
+#if !defined(DEPTH_USE_HVX)
+#if defined(__HVX__) && defined(__HVX_LENGTH__)
+#define DEPTH_USE_HVX (__HVX_LENGTH__ == 128)
+#else
+#define DEPTH_USE_HVX 0
+#endif
+#endif
+#if DEPTH_USE_HVX
+#include <hexagon_types.h>
+#include <hvx_hexagon_protos.h>
 #endif
 
 #if !DEPTH_USE_MVE
@@ -1642,6 +1663,36 @@ static const uint16_t depth_picture[8192] DEPTH_TABLE_ATTR = {
 };
 #endif
 
+#if DEPTH_USE_HVX
+/* Six tables of 16 raw cells (y's top bits << 2 | x's top bits), 64 entries a register: arc length in codes of the own vertex, steps to the next and the last vertex, arc lengths of two neighbours, signs: 384 entries, 768 bytes. */
+static const uint16_t depth_hvx[384] DEPTH_TABLE_ATTR = {
+      512U,     0U,   704U,     0U,   256U,     0U,   448U,     0U,   576U,     0U,   640U,     0U,   320U,     0U,   384U,     0U,
+      896U,     0U,   960U,     0U,     0U,     0U,    64U,     0U,   832U,     0U,   768U,     0U,   192U,     0U,   128U,     0U,
+        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
+        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
+      256U,     0U, 65280U,     0U,   256U,     0U,     1U,     0U,     1U,     0U, 65280U,     0U,     1U,     0U, 65280U,     0U,
+        1U,     0U,     0U,     0U,     1U,     0U,   256U,     0U, 65280U,     0U,   255U,     0U,   256U,     0U,   255U,     0U,
+        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
+        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
+      255U,     0U,   256U,     0U, 65280U,     0U,   256U,     0U, 65280U,     0U,   255U,     0U, 65280U,     0U,   255U,     0U,
+      256U,     0U,   255U,     0U,     0U,     0U,   255U,     0U,     1U,     0U,   256U,     0U,     1U,     0U, 65280U,     0U,
+        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
+        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
+      832U,     0U,   704U,     0U,   256U,     0U,   256U,     0U,   576U,     0U,   640U,     0U,   320U,     0U,   384U,     0U,
+      896U,     0U,   960U,     0U,     0U,     0U,    64U,     0U,   512U,     0U,   768U,     0U,   192U,     0U,   128U,     0U,
+        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
+        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
+      704U,     0U,   704U,     0U,   256U,     0U,   128U,     0U,   576U,     0U,   640U,     0U,   320U,     0U,   384U,     0U,
+      896U,     0U,   960U,     0U,     0U,     0U,    64U,     0U,   832U,     0U,   768U,     0U,   192U,     0U,   448U,     0U,
+        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
+        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
+      511U,     0U,     0U,     0U,     0U,     0U,   511U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
+        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,   255U,     0U,     0U,     0U,     0U,     0U,   256U,     0U,
+        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
+        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U
+};
+#endif
+
 /* Decode the raw bits of one point: the base of its tile and what lies in the tile's window of the pool. */
 static inline int16_t depth_point(uint8_t x, uint8_t y)
 {
@@ -1745,18 +1796,151 @@ void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst,
         codes += 8;
     }
 }
+#elif DEPTH_USE_HVX
+/* Look 128 raw cells up in a table of 16: results of the even ones in the low vector, of the odd in the high. */
+static inline HVX_VectorPair depth_lookup(HVX_Vector cell, const uint16_t *table)
+{
+    const HVX_UVector *part = (const HVX_UVector *)(const void *)table;
+    HVX_VectorPair found = Q6_Wh_vlut16_VbVhR(cell, part[0], 0);
+
+    return found;
+}
+
+/* Codes of 64 points: offsets from the vertices of their cells as pairs of bytes, and what the tables say of the cells. */
+static inline HVX_Vector depth_lanes(HVX_Vector offset, HVX_Vector arc, HVX_Vector forth, HVX_Vector back,
+                                HVX_Vector arc1, HVX_Vector arc2, HVX_Vector sign)
+{
+    const HVX_Vector zero = Q6_V_vzero();
+    const HVX_Vector cellSquare = Q6_Vh_vsplat_R(4096);
+    const HVX_VectorPair toNext = Q6_Wh_vmpy_VbVb(offset, forth);
+    const HVX_VectorPair toLast = Q6_Wh_vmpy_VbVb(offset, back);
+    const HVX_Vector a = Q6_Vh_vadd_VhVh(Q6_V_lo_W(toNext), Q6_V_hi_W(toNext));
+    const HVX_Vector b = Q6_Vh_vadd_VhVh(Q6_V_lo_W(toLast), Q6_V_hi_W(toLast));
+    const HVX_Vector minusB = Q6_Vh_vsub_VhVh(zero, b);
+    const HVX_Vector own = Q6_Vh_vadd_VhVh(
+        arc, Q6_V_vmux_QVV(Q6_Q_vcmp_gt_VhVh(a, b), Q6_Vh_vmax_VhVh(a, zero), Q6_Vh_vmin_VhVh(minusB, zero)));
+    /* The outer quadrant of a turn: |a| and |b|, each 0 outside it or where a product below is 0. */
+    const HVX_Vector u = Q6_Vh_vmax_VhVh(Q6_Vh_vsub_VhVh(zero, a), zero);
+    const HVX_Vector v = Q6_Vh_vmax_VhVh(minusB, zero);
+    const HVX_VectorPair change = Q6_Wh_vmpy_VbVb(Q6_Vb_vshuffe_VbVb(u, v), sign);
+    const HVX_Vector change1 = Q6_V_lo_W(change);
+    const HVX_Vector change2 = Q6_V_hi_W(change);
+    const HVX_VectorPred near1 = Q6_Q_vcmp_gt_VhVh(
+        Q6_Vh_vmpyiacc_VhVhVh(Q6_Vh_vasl_VhR(u, 7), change1, change1), cellSquare);
+    const HVX_VectorPred near2 = Q6_Q_vcmp_gt_VhVh(
+        Q6_Vh_vmpyiacc_VhVhVh(Q6_Vh_vasl_VhR(v, 7), change2, change2), cellSquare);
+    const HVX_Vector s1 = Q6_Vh_vadd_VhVh(arc1, change1);
+    const HVX_Vector s2 = Q6_Vh_vadd_VhVh(arc2, change2);
+    const HVX_Vector both = Q6_V_vmux_QVV(Q6_Q_vcmp_gt_VhVh(u, v), s1, Q6_V_vmux_QVV(near2, s2, s1));
+    const HVX_Vector s = Q6_V_vmux_QVV(near1, both, Q6_V_vmux_QVV(near2, s2, own));
+    /* The code: s = k cells and r codes, each times its share of the output, whole and 65536ths. */
+    const HVX_Vector k = Q6_Vh_vasr_VhR(Q6_Vh_vadd_VhVh(s, Q6_Vh_vsplat_R(32)), 6);
+    const HVX_Vector r = Q6_Vh_vsub_VhVh(s, Q6_Vh_vasl_VhR(k, 6));
+    const HVX_Vector rounding = Q6_V_vsplat_R(32776);
+    const HVX_VectorPair part = Q6_Ww_vmpyacc_WwVhRh_sat(
+        Q6_Wuw_vmpyacc_WuwVuhRuh(Q6_W_vcombine_VV(rounding, rounding), k, (int32_t)0xAAABAAAB), r,
+        (int32_t)0x1AAB1AAB);
+    const HVX_Vector whole = Q6_Vh_vmpyiacc_VhVhVh(Q6_Vh_vmpyi_VhVh(k, Q6_Vh_vsplat_R(-634)), r,
+                                                   Q6_Vh_vsplat_R(-10));
+    const HVX_Vector code = Q6_Vh_vadd_VhVh(whole, Q6_Vh_vshuffo_VhVh(Q6_V_hi_W(part), Q6_V_lo_W(part)));
+
+    return Q6_Vh_vadd_VhVh(code, Q6_Vh_vsplat_R(10000));
+}
+
+DEPTH_CODE_ATTR
+void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst, uint32_t blockSize)
+{
+    const HVX_UVector *x = (const HVX_UVector *)(const void *)pSrcX;
+    const HVX_UVector *y = (const HVX_UVector *)(const void *)pSrcY;
+    HVX_UVector *codes = (HVX_UVector *)(void *)pDst;
+    const HVX_Vector inside = Q6_V_vsplat_R(0x3F3F3F3F);
+    const HVX_Vector half = Q6_V_vsplat_R(0x20202020);
+
+    for (uint32_t turns = blockSize >> 7; turns > 0U; turns--)
+    {
+        /* The even points, then the odd ones. */
+        const HVX_Vector codesX = x[0];
+        const HVX_Vector codesY = y[0];
+        const HVX_Vector first = Q6_Vb_vshuffe_VbVb(codesY, codesX);
+        const HVX_Vector second = Q6_Vb_vshuffo_VbVb(codesY, codesX);
+        const HVX_Vector column = Q6_V_vand_VV(Q6_Vuh_vlsr_VuhR(codesX, 6), Q6_V_vsplat_R(0x03030303));
+        const HVX_Vector row = Q6_V_vand_VV(Q6_Vuh_vlsr_VuhR(codesY, 4), Q6_V_vsplat_R(0x0C0C0C0C));
+        const HVX_Vector cell = Q6_V_vor_VV(row, column);
+        const HVX_VectorPair arc = depth_lookup(cell, &depth_hvx[0]);
+        const HVX_VectorPair forth = depth_lookup(cell, &depth_hvx[64]);
+        const HVX_VectorPair back = depth_lookup(cell, &depth_hvx[128]);
+        const HVX_VectorPair arc1 = depth_lookup(cell, &depth_hvx[192]);
+        const HVX_VectorPair arc2 = depth_lookup(cell, &depth_hvx[256]);
+        const HVX_VectorPair sign = depth_lookup(cell, &depth_hvx[320]);
+        const HVX_Vector code0 = depth_lanes(
+            Q6_Vb_vsub_VbVb(Q6_V_vand_VV(first, inside), half), Q6_V_lo_W(arc), Q6_V_lo_W(forth), Q6_V_lo_W(back),
+            Q6_V_lo_W(arc1), Q6_V_lo_W(arc2), Q6_V_lo_W(sign));
+        const HVX_Vector code1 = depth_lanes(
+            Q6_Vb_vsub_VbVb(Q6_V_vand_VV(second, inside), half), Q6_V_hi_W(arc), Q6_V_hi_W(forth), Q6_V_hi_W(back),
+            Q6_V_hi_W(arc1), Q6_V_hi_W(arc2), Q6_V_hi_W(sign));
+        const HVX_VectorPair inOrder = Q6_W_vshuff_VVR(code1, code0, -2);
+
+        codes[0] = Q6_V_lo_W(inOrder);
+        codes[1] = Q6_V_hi_W(inOrder);
+        codes += 2;
+        x++;
+        y++;
+    }
+    pSrcX += blockSize & ~127U;
+    pSrcY += blockSize & ~127U;
+    pDst += blockSize & ~127U;
+    blockSize &= 127U;
+    for (uint32_t rounds = blockSize / 8U; rounds > 0U; rounds--)
+    {
+        pDst[0] = depth_point((uint8_t)pSrcX[0], (uint8_t)pSrcY[0]);
+        pDst[1] = depth_point((uint8_t)pSrcX[1], (uint8_t)pSrcY[1]);
+        pDst[2] = depth_point((uint8_t)pSrcX[2], (uint8_t)pSrcY[2]);
+        pDst[3] = depth_point((uint8_t)pSrcX[3], (uint8_t)pSrcY[3]);
+        pDst[4] = depth_point((uint8_t)pSrcX[4], (uint8_t)pSrcY[4]);
+        pDst[5] = depth_point((uint8_t)pSrcX[5], (uint8_t)pSrcY[5]);
+        pDst[6] = depth_point((uint8_t)pSrcX[6], (uint8_t)pSrcY[6]);
+        pDst[7] = depth_point((uint8_t)pSrcX[7], (uint8_t)pSrcY[7]);
+        pSrcX += 8;
+        pSrcY += 8;
+        pDst += 8;
+    }
+    blockSize &= 7U;
+    for (; blockSize > 0U; blockSize--)
+    {
+        *pDst = depth_point((uint8_t)pSrcX[0], (uint8_t)pSrcY[0]);
+        pSrcX += 1;
+        pSrcY += 1;
+        pDst += 1;
+    }
+}
 #else
 DEPTH_CODE_ATTR
 void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst, uint32_t blockSize)
 {
+    for (uint32_t rounds = blockSize / 8U; rounds > 0U; rounds--)
+    {
+        pDst[0] = depth_point((uint8_t)pSrcX[0], (uint8_t)pSrcY[0]);
+        pDst[1] = depth_point((uint8_t)pSrcX[1], (uint8_t)pSrcY[1]);
+        pDst[2] = depth_point((uint8_t)pSrcX[2], (uint8_t)pSrcY[2]);
+        pDst[3] = depth_point((uint8_t)pSrcX[3], (uint8_t)pSrcY[3]);
+        pDst[4] = depth_point((uint8_t)pSrcX[4], (uint8_t)pSrcY[4]);
+        pDst[5] = depth_point((uint8_t)pSrcX[5], (uint8_t)pSrcY[5]);
+        pDst[6] = depth_point((uint8_t)pSrcX[6], (uint8_t)pSrcY[6]);
+        pDst[7] = depth_point((uint8_t)pSrcX[7], (uint8_t)pSrcY[7]);
+        pSrcX += 8;
+        pSrcY += 8;
+        pDst += 8;
+    }
+    blockSize &= 7U;
     for (; blockSize > 0U; blockSize--)
     {
-        *pDst = depth_point((uint8_t)*pSrcX, (uint8_t)*pSrcY);
-        pSrcX++;
-        pSrcY++;
-        pDst++;
+        *pDst = depth_point((uint8_t)pSrcX[0], (uint8_t)pSrcY[0]);
+        pSrcX += 1;
+        pSrcY += 1;
+        pDst += 1;
     }
 }
+
 #endif
 
 #if DEPTH_USE_MVE
