@@ -127,6 +127,14 @@ def generate(plan: Plan, progress: Progress = _silent) -> Generated:
     return Generated(render(plan, built, domain), built, domain, expected)
 
 
+#: CMSIS-DSP's names of the signed types.
+CMSIS_TYPES = {"int8_t": "q7_t", "int16_t": "q15_t", "int32_t": "q31_t"}
+
+
+def _source_params(head: str, planar: bool) -> str:
+    return f"const {head} *pSrcX, const {head} *pSrcY" if planar else f"const {head} *pSrc"
+
+
 @dataclass(frozen=True)
 class Unit:
     """What the templates see as `d`; everything that needs arithmetic is computed here."""
@@ -153,6 +161,8 @@ class Unit:
     planar: bool
     in_place: bool
     source_params: str
+    cmsis_params: str
+    cmsis_out: str
     distance: bool
     distance_indent: str
     code0: str
@@ -279,7 +289,9 @@ def _unit(plan: Plan, built: Built, domain: Domain) -> Unit:
         wide="int64_t" if spec.output.dtype == "int32" else "int32_t" if signed else "uint32_t",
         planar=planar,
         in_place=in_place,
-        source_params=f"const {head} *pSrcX, const {head} *pSrcY" if planar else f"const {head} *pSrc",
+        source_params=_source_params(head, planar),
+        cmsis_params=_source_params(CMSIS_TYPES.get(head, head), planar),
+        cmsis_out=CMSIS_TYPES.get(out, out),
         distance=plan.distance,
         distance_indent=" " * len(f"void {prefix}_decode_block_distance("),
         code0=_literal(c0, spec.output.dtype),

@@ -36,6 +36,8 @@ class Table:
         meaning: one line: what an entry is, with its scaling.
         columns: entries a line in the file.
         when: which variants have it: "" all, "USE_MVE" or "!USE_MVE" (without the prefix) those alone.
+        beside: whether the variant has the table beside the portable ones and not in their place (a Hexagon, whose
+            memory is not what `max_flash_bytes` is about).
     """
 
     name: str
@@ -44,6 +46,7 @@ class Table:
     meaning: str
     columns: int = 16
     when: str = ""
+    beside: bool = False
 
     @property
     def ctype(self) -> str:
@@ -81,13 +84,13 @@ class Built:
     decode: Model
     distance: Model | None
     note: str
-    params: Mapping[str, int | str | bool] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def table_bytes(self) -> int:
-        """Bytes of all tables that one variant has: of the largest, where variants differ."""
+        """Bytes of all tables that a core with code in flash has: of the largest variant, where they differ."""
         common = sum(table.nbytes for table in self.tables if not table.when)
-        variants = {table.when for table in self.tables if table.when}
+        variants = {table.when for table in self.tables if table.when and not table.beside}
         return common + max((self._variant_bytes(when) for when in variants), default=0)
 
     def _variant_bytes(self, when: str) -> int:

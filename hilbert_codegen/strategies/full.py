@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hilbert_codegen.hvx import add_hvx
 from hilbert_codegen.reference import Ideal
 from hilbert_codegen.spec import INTEGER_TYPES, Spec
 from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table
@@ -33,7 +34,7 @@ class Full:
         def measure(x: IntArray, y: IntArray) -> IntArray:
             return np.asarray(far[x | (y << 8)])
 
-        return Built(
+        built = Built(
             strategy=self.name,
             tables=tuple(tables),
             decode=decode,
@@ -41,6 +42,7 @@ class Full:
             note="One table entry for every pair of codes: a single load a point, constant time.",
             params={"mve": INTEGER_TYPES[spec.output.dtype][0] <= 16},
         )
+        return add_hvx(spec, ideal, built)
 
 
 STRATEGIES.add(Full.name, Full())

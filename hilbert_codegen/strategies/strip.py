@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hilbert_codegen.hvx import add_hvx
 from hilbert_codegen.reference import Ideal
 from hilbert_codegen.spec import INTEGER_TYPES, Spec
 from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table, as_output
@@ -73,7 +74,7 @@ class Strip:
             word = x | (y << 8)
             return np.asarray(far.entries[far.offset[word >> 5] + (word & 31)])
 
-        return Built(
+        built = Built(
             strategy=self.name,
             tables=tuple(tables),
             decode=decode,
@@ -81,6 +82,7 @@ class Strip:
             note="The full table in strips of 32 codes, each a base and a window of a shared pool: constant time.",
             params={"mve": bits <= 16, "wide": bits > 16},
         )
+        return add_hvx(spec, ideal, built)
 
     def _pool(self, spec: Spec, strips: IntArray, modulus: int, exact: bool, fixed_bytes: int, full_bytes: int) -> Pool:
         pool = row_pool(strips, modulus, exact)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hilbert_codegen.hvx import add_hvx
 from hilbert_codegen.reference import Ideal
 from hilbert_codegen.spec import INTEGER_TYPES, Spec
 from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table, as_output
@@ -61,7 +62,7 @@ class Tile:
             assert far is not None
             return entry(far, x, y)
 
-        return Built(
+        built = Built(
             strategy=self.name,
             tables=tuple(tables),
             decode=decode,
@@ -69,6 +70,7 @@ class Tile:
             note="The full table in 8 x 8 tiles, each a base and a window of a shared pool: constant time.",
             params={"mve": bits <= 16},
         )
+        return add_hvx(spec, ideal, built)
 
     def _pool(self, spec: Spec, tiles: IntArray, modulus: int, exact: bool, fixed_bytes: int, full_bytes: int) -> Pool:
         shapes = tiles if exact else (tiles - tiles[:, :1, :1]) % modulus

@@ -37,6 +37,11 @@
 
 #include <stdint.h>
 
+/* With HILBERT_USE_CMSIS_DSP types and attributes are those of CMSIS-DSP. */
+#if defined(HILBERT_USE_CMSIS_DSP)
+#include "arm_math_types.h"
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -70,6 +75,11 @@ uint16_t any_decode(int8_t x, int8_t y);
  * No alignment beyond that of the types is needed. pDst may be the buffer of pSrc (decoding in place); any other overlap is not allowed.
  */
 void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize);
+
+#if defined(HILBERT_USE_CMSIS_DSP)
+/* The same in the types of CMSIS-DSP. */
+void any_decode_block(const q7_t *pSrc, uint16_t *pDst, uint32_t blockSize);
+#endif
 
 #ifdef __cplusplus
 }

@@ -37,6 +37,11 @@
 
 #include <stdint.h>
 
+/* With HILBERT_USE_CMSIS_DSP types and attributes are those of CMSIS-DSP. */
+#if defined(HILBERT_USE_CMSIS_DSP)
+#include "arm_math_types.h"
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -93,6 +98,13 @@ uint8_t depth_distance(int8_t x, int8_t y);
  */
 void depth_decode_block_distance(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst, uint8_t *pDistance,
                                  uint32_t blockSize);
+
+#if defined(HILBERT_USE_CMSIS_DSP)
+/* The same in the types of CMSIS-DSP. */
+void depth_decode_block(const q7_t *pSrcX, const q7_t *pSrcY, q15_t *pDst, uint32_t blockSize);
+void depth_decode_block_distance(const q7_t *pSrcX, const q7_t *pSrcY, q15_t *pDst, uint8_t *pDistance,
+                                 uint32_t blockSize);
+#endif
 
 #ifdef __cplusplus
 }
