@@ -39,6 +39,9 @@ robot: $(READY) ## Robot Framework tests of the boards, by renode-test
 side-by-side: $(READY) ## all strategies and what people write first, on every core: benchmarks/results
 	$(BIN)/python benchmarks/side_by_side.py
 
+costs: $(READY) ## measure what strategy = "auto" chooses by: hilbert_codegen/costs.json
+	$(BIN)/python benchmarks/costs.py
+
 goldens: $(READY) ## write tests/golden/* again
 	for config in tests/golden/*.toml; do \
 	  $(BIN)/hilbert-codegen generate $$config -o $${config%.toml} -q || exit 1; done
@@ -49,4 +52,4 @@ wheel: $(READY) ## build the wheel into build/dist
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: help setup run test lint firmware-test robot side-by-side goldens wheel clean
+.PHONY: help setup run test lint firmware-test robot side-by-side costs goldens wheel clean

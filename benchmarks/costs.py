@@ -1,0 +1,58 @@
+"""Measure what `auto` chooses by: instructions a point of every strategy on every core, into hilbert_codegen/costs.json.
+
+    python benchmarks/costs.py
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import click
+from side_by_side import CONFIG, boards_here
+
+import hilbert_codegen
+from hilbert_codegen.config import load
+from hilbert_codegen.firmware import make_sweep
+from hilbert_codegen.measure import decoders, measure_all
+from hilbert_codegen.plan import make_plan
+
+#: One configuration serves all strategies of the nearest point, one those that are made for the posterior mean.
+CASES = {
+    "nearest": (),
+    "mean": ("decoder.estimator=mean", "decoder.sigma=0.4", "decoder.gate=0.15", "curve.order=2"),
+    "int16": ("heads.dtype=int16", "heads.scale=1.52587890625e-05", "heads.zero_point=-32768"),
+}
+
+
+@click.command()
+@click.option("--emulator", type=click.Choice(["auto", "renode", "qemu"]), default="auto", show_default=True)
+@click.option("--rows", type=click.IntRange(1, 256), default=256, show_default=True, help="Rows of 256 points.")
+def command(emulator: str, rows: int) -> None:
+    """Measure every strategy on every core that can be run here; the first case that has a strategy counts."""
+    costs: dict[str, dict[str, float]] = {}
+    for name, settings in CASES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            config = Path(folder) / "costs.toml"
+            config.write_text(CONFIG, encoding="utf-8")
+            plan = make_plan(load(config, settings))
+        sweep = make_sweep(plan)
+        found, _ = decoders(plan, ["all"], sweep)
+        boards = boards_here(emulator)
+        known = set().union(*costs.values()) if costs else set()
+        jobs = [(decoder, board) for board in boards for decoder in found if decoder.strategy not in known]
+        click.echo(f"{name}: {', '.join(sorted({decoder.strategy for decoder, _ in jobs}))}", err=True)
+        for record in measure_all(jobs, sweep, emulator, rows, done=lambda what: click.echo(what, err=True)):
+            if record.status == "ok" and record.variant == "default" and record.instructions_per_point is not None:
+                costs.setdefault(record.core, {})[record.strategy] = round(record.instructions_per_point, 2)
+            elif record.status == "failed":
+                raise SystemExit(f"FAIL {record.strategy} on {record.board}: {record.note}")
+    target = Path(hilbert_codegen.__file__).parent / "costs.json"
+    content = {"instructions_per_point": {core: dict(sorted(costs[core].items())) for core in sorted(costs)}}
+    target.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    click.echo(json.dumps(content, indent=2))
+
+
+if __name__ == "__main__":
+    command()
