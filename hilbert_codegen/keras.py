@@ -90,7 +90,7 @@ def squared(decoded: Tensor, t: Tensor) -> Tensor:
     return ops.square(decoded - t)
 
 
-class HilbertLoss(keras.losses.Loss):
+class HilbertLoss(keras.losses.Loss):  # type: ignore[misc]  # keras has no types
     """task(t(h), t) + alpha * (|h - c(t)|^2 + beta * r^2), reduced as any Keras loss.
 
     Args:

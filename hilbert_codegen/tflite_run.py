@@ -35,7 +35,7 @@ class Inference:
         outputs: the raw output tensors without the batch axis, shape (n, ...), in the model's dtype.
         scale: quantization scale of each output, 0 where it is float.
         zero_point: quantization zero point of each output.
-        milliseconds: mean time of one invocation on this host, single-threaded, reference kernels unless asked.
+        milliseconds: median time of one invocation on this host, single-threaded, reference kernels unless asked.
     """
 
     outputs: tuple[NDArray[Any], ...]
@@ -75,12 +75,12 @@ def _run(path: str, samples: NDArray[Any], wanted: list[int] | None, reference: 
         samples = np.clip(np.rint(samples / (scale or 1.0)) + zero, limits.min, limits.max)
     samples = samples.astype(inputs[0]["dtype"])
     results: list[list[NDArray[Any]]] = [[] for _ in details]
-    spent = 0.0
+    spent = []
     for done, sample in enumerate(samples, start=1):
         interpreter.set_tensor(inputs[0]["index"], sample.reshape(shape))
         start = time.perf_counter()
         interpreter.invoke()
-        spent += time.perf_counter() - start
+        spent.append(time.perf_counter() - start)
         for collected, detail in zip(results, details, strict=True):
             collected.append(interpreter.get_tensor(detail["index"])[0])
         if done % _REPORT_EVERY == 0:
@@ -89,7 +89,7 @@ def _run(path: str, samples: NDArray[Any], wanted: list[int] | None, reference: 
         **{f"output{i}": np.stack(result) for i, result in enumerate(results)},
         "scale": np.array([detail["quantization"][0] for detail in details]),
         "zero_point": np.array([detail["quantization"][1] for detail in details]),
-        "milliseconds": np.array(1000.0 * spent / len(samples)),
+        "milliseconds": np.array(1000.0 * np.median(spent)),
     }
 
 

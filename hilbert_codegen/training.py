@@ -100,7 +100,7 @@ class HeadCurve:
 
 def squared(decoded: FloatArray, t: FloatArray) -> FloatArray:
     """The task loss (decoded - t)^2, elementwise."""
-    return np.square(decoded - t)
+    return np.asarray(np.square(decoded - t))
 
 
 def hilbert_loss(
@@ -127,4 +127,4 @@ def hilbert_loss(
     truth = np.asarray(t, dtype=np.float64)
     decoded, off = on.decode(heads)
     miss = np.square((np.asarray(heads, dtype=np.float64) - on.targets(truth)) / on.length).sum(axis=-1)
-    return task(decoded, truth) + alpha * (miss + beta * np.square(off))
+    return np.asarray(task(decoded, truth) + alpha * (miss + beta * np.square(off)))

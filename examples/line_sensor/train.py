@@ -22,6 +22,7 @@ error bounded to linear past 4 UNIT: a point on a wrong branch is the business o
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -85,7 +86,7 @@ def train_and_export(order: int, seed: int, steps: int) -> dict[str, bytes]:
     rng = np.random.default_rng(seed)
     sizes = (PIXELS, *HIDDEN, 2 if on else 1)
     kernels, biases = [], []
-    for layer, (before, after) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for layer, (before, after) in enumerate(itertools.pairwise(sizes)):
         last = layer == len(HIDDEN)
         spread = np.sqrt(2 / before) * (0.3 if last else 1.0)
         kernels.append(tf.Variable(spread * rng.standard_normal((1, 1, before, after)), dtype=tf.float32))

@@ -1,0 +1,147 @@
+"""`hilbert-codegen advise`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from hilbert_codegen.advise import Advice, advise_from_noise, advise_from_pilot
+from hilbert_codegen.cli._common import STDERR, format_option
+from hilbert_codegen.cli.evaluate import bar, wide_console
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.evaluate import evaluate
+from hilbert_codegen.pilot import load_pilot
+
+
+def _insets(words: tuple[str, ...]) -> list[str | Fraction]:
+    found: list[str | Fraction] = []
+    for word in words:
+        try:
+            value: str | Fraction = "cell" if word == "cell" else Fraction(Decimal(word))
+        except (InvalidOperation, ValueError, OverflowError):
+            value = Fraction(1)
+        if isinstance(value, Fraction) and not 0 <= value < Fraction(1, 2):
+            raise UsageError(f'--inset {word}: it takes "cell" or a number in [0, 0.5)')
+        found.append(value)
+    return found
+
+
+def _positive(value: float | None, option: str) -> None:
+    if value is not None and not 0 < value < 1e12:
+        raise UsageError(f"{option} {value:g}: it takes a positive number")
+
+
+@click.command()
+@click.argument("pilot", type=click.Path(path_type=Path), required=False)
+@click.option("--noise-lsb", type=float, help="Standard deviation of either head's noise, in codes, rounding included.")
+@click.option("--noise-1d-lsb", type=float, help="The same of a 1D head; without it as large as --noise-lsb.")
+@click.option("--scale", type=float, default=1 / 256, help="Head units a code, the range being 1.  [default: 1/256]")
+@click.option(
+    "--truth-error", type=float, help="Standard deviation of the float net's error to truth, in the task's unit."
+)
+@click.option("--span", type=float, default=1.0, show_default=True, help="Size of the range, in the task's unit.")
+@click.option("--error", "wanted", type=float, help="Wanted RMSE of the quantization error, in the task's unit.")
+@click.option("--order", "orders", type=click.IntRange(1, 6), multiple=True, default=(1, 2, 3, 4, 5), show_default=True)
+@click.option("--inset", "insets", multiple=True, default=("cell", "0.1"), show_default=True)
+@click.option("--limit", type=click.IntRange(min=20), help="With PILOT.toml: use only the first so many samples.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")
+@format_option
+def command(
+    pilot: Path | None, noise_lsb: float | None, noise_1d_lsb: float | None, scale: float,
+    truth_error: float | None, span: float, wanted: float | None, orders: tuple[int, ...], insets: tuple[str, ...],
+    limit: int | None, quiet: bool, form: str,
+) -> None:  # fmt: skip
+    """Rank curve orders and insets by the error to expect, branch jumps included.
+
+    From a PILOT.toml: its models are run and their noise is measured; a setting of the mean estimator is proposed as
+    well. Or from a figure for the noise alone: the difference of a quantized and a float head, in codes.
+
+    Columns: half branch and noise (along the curve) in codes; blur is the float net's own error to truth in cells.
+
+    \b
+    hilbert-codegen advise --noise-lsb 1.2 --noise-1d-lsb 0.8 --span 9500 --error 5
+    hilbert-codegen advise pilot.toml
+    """
+    if (pilot is None) == (noise_lsb is None):
+        raise UsageError("advise: give either a PILOT.toml or --noise-lsb")
+    for value, option in ((noise_lsb, "--noise-lsb"), (noise_1d_lsb, "--noise-1d-lsb"), (scale, "--scale"),
+                          (span, "--span"), (truth_error, "--truth-error"), (wanted, "--error")):  # fmt: skip
+        _positive(value, option)
+    margins = _insets(insets)
+    with bar(quiet) as progress:
+        if pilot is not None:
+            if noise_1d_lsb is not None:
+                raise UsageError("--noise-1d-lsb: a pilot's baseline is measured; name one as [[baseline]] in it")
+            evaluation = evaluate(load_pilot(pilot), limit, progress)
+            span = evaluation.span
+            progress("simulating", 0, 1)
+            advice = advise_from_pilot(evaluation, orders, margins, wanted / span if wanted else None)
+        else:
+            assert noise_lsb is not None
+            progress("simulating", 0, 1)
+            advice = advise_from_noise(
+                noise_lsb,
+                noise_1d_lsb or noise_lsb,
+                scale,
+                orders,
+                margins,
+                wanted / span if wanted else None,
+                (truth_error or 0.0) / span,
+            )
+    if form == "json":
+        click.echo(json.dumps({**asdict(advice), "span": span}, indent=2))
+    else:
+        _print(advice, span)
+    if not quiet:
+        for warning in advice.warnings:
+            STDERR.print(f"hilbert-codegen: warning: {warning}", markup=False)
+
+
+def _print(advice: Advice, span: float) -> None:
+    console = wide_console()
+    table = Table(title="Expected quantization error in the task's unit, best first", title_justify="left")
+    for column in (
+        "order",
+        "inset",
+        "L",
+        "half branch",
+        "noise",
+        "blur",
+        "MAE",
+        "RMSE",
+        "robust SD",
+        "jumps",
+        "gain",
+        "noise from",
+    ):
+        table.add_column(column, justify="left" if column == "noise from" else "right")
+    base = advice.baseline
+    figures = [f"{span * value:.4g}" for value in (base.mae, base.rmse, base.robust_sd)]
+    table.add_row("1D", "", "1", "", "", "", *figures, "", "1.0", advice.baseline_source)
+    for c in advice.candidates:
+        error = c.expected.error
+        table.add_row(
+            str(c.order), f"{c.inset:.4g}", f"{c.length:.3g}", f"{c.half_branch:.3g}",
+            f"{c.noise:.2f}", f"{c.blur:.2f}",
+            *(f"{span * v:.4g}" for v in (error.mae, error.rmse, error.robust_sd)),
+            f"{100 * c.expected.jumps:.2g} %", f"{c.gain:.1f}", c.source,
+        )  # fmt: skip
+    console.print(table)
+    for name, plain, best in advice.estimators:
+        if best.sigma:
+            click.echo(
+                f'{name}: [decoder] estimator = "mean", sigma = {best.sigma:g}, gate = {best.gate:g} (cells) brings '
+                f"the RMSE of quantization from {span * plain.quantization.rmse:.4g} to "
+                f"{span * best.quantization.rmse:.4g}, to truth from {span * plain.truth.rmse:.4g} to "
+                f"{span * best.truth.rmse:.4g} (on samples it was not chosen by)"
+            )
+        else:
+            click.echo(f"{name}: the nearest point is the best estimator")
+    for line in advice.verdict:
+        click.echo(line)
