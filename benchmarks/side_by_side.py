@@ -18,6 +18,7 @@ import click
 from hilbert_codegen.boards import BOARDS, Board
 from hilbert_codegen.config import load
 from hilbert_codegen.emulators import choose as choose_emulator
+from hilbert_codegen.emulators import close_on_termination
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.firmware import make_sweep, selftest_files
 from hilbert_codegen.generate import generate
@@ -162,6 +163,7 @@ def picture(records: Sequence[Record], path: Path) -> None:
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True)
 def command(folder: Path, emulator: str, rows: int, brute_rows: int, jobs: int) -> None:
     """Measure every strategy, the full table and two brute-force decoders on every core that can be run here."""
+    close_on_termination()
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "side_by_side.toml"
     config.write_text(CONFIG, encoding="utf-8")
@@ -178,7 +180,7 @@ def command(folder: Path, emulator: str, rows: int, brute_rows: int, jobs: int) 
     pairs = [(decoder, board) for board in boards for decoder in found]
     records = measure_all(pairs, sweep, emulator, rows, workers=jobs, done=done)
     slow = [(decoder, board) for board in boards for decoder in brute_force(plan)]
-    records += measure_all(slow, sweep, emulator, brute_rows, timeout=300, workers=jobs, done=done)
+    records += measure_all(slow, sweep, emulator, brute_rows, timeout=1200, workers=jobs, done=done)
     text = markdown(records)
     (folder / "side_by_side.json").write_text(
         json.dumps([asdict(record) for record in records], indent=2) + "\n", encoding="utf-8"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import CONFIG, needs_board
 
+import hilbert_codegen
 from hilbert_codegen.boards import BOARDS
 from hilbert_codegen.cli.measure import parse_clock, parse_frame, parse_tolerance
 from hilbert_codegen.errors import UsageError
@@ -24,11 +25,15 @@ KEYS = {
 }  # fmt: skip
 
 
+#: The package under test, whatever is installed beside it.
+PACKAGE = str(Path(hilbert_codegen.__file__).parents[1])
+
+
 def command(*words: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "hilbert_codegen", *map(str, words)],
         cwd=cwd,
-        env={**os.environ, **environment},
+        env={**os.environ, "PYTHONPATH": PACKAGE, **environment},
         capture_output=True,
         text=True,
         timeout=300,
@@ -160,7 +165,7 @@ def test_without_pyelftools(config: Path, tmp_path: Path) -> None:
     """The extra is not installed: other commands work, and this one says how to get it."""
     needs_board("mps2-an386", "qemu")
     (tmp_path / "elftools.py").write_text("raise ImportError\n", encoding="ascii")
-    assert command("--help", cwd=tmp_path, PYTHONPATH=str(tmp_path)).returncode == 0
-    done = command("run", config, "--board", "mps2-an386", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert command("--help", cwd=tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{PACKAGE}").returncode == 0
+    done = command("run", config, "--board", "mps2-an386", cwd=tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{PACKAGE}")
     assert done.returncode == 2
     assert "hilbert_codegen[boards]" in done.stderr
