@@ -274,6 +274,7 @@ class Settings:
         folder: folder of the configuration file; paths in it are relative to this.
         arguments: the words of the command line that changed values, for the banner.
         origin: dotted key -> "default", the file's name, "--set", or the model tensor it was read from.
+        model: the .tflite file that was read, or None.
     """
 
     config: Config
@@ -281,6 +282,7 @@ class Settings:
     folder: Path
     arguments: tuple[str, ...]
     origin: Mapping[str, str]
+    model: Path | None = None
 
     def error(self, key: str, problem: str, remedy: str) -> UsageError:
         """A one-line error about the value at dotted `key`."""
@@ -397,6 +399,7 @@ def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) ->
     raw = read_toml(path)
     source = path.name
     origin: dict[str, str] = {}
+    file: Path | None = None
     for table, values in raw.items():
         if not isinstance(values, dict):
             raise UsageError(
@@ -438,7 +441,7 @@ def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) ->
     for table, keys in known_keys().items():
         for key in keys:
             origin.setdefault(f"{table}.{key}", "default")
-    return Settings(config, source, path.parent, tuple(arguments), origin)
+    return Settings(config, source, path.parent, tuple(arguments), origin, file)
 
 
 class _Relocated:

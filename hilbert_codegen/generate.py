@@ -13,6 +13,7 @@ import jinja2
 from hilbert_codegen import __version__, misra
 from hilbert_codegen.config import show_value
 from hilbert_codegen.errors import CheckFailed, UsageError
+from hilbert_codegen.packages import PACKAGES
 from hilbert_codegen.plan import Plan
 from hilbert_codegen.proof import Domain, proof_domain, prove, reference_for
 from hilbert_codegen.reference import Ideal
@@ -346,6 +347,14 @@ def render_harness(
     """
     unit = _unit(plan, generated.built, generated.domain)
     return environment().get_template(template).render(d=unit, **more).encode("ascii")
+
+
+def render_package(plan: Plan, generated: Generated, name: str) -> dict[str, bytes]:
+    """The files of the package format `name` (a name in PACKAGES) that go beside the decoder's: path -> bytes."""
+    return {
+        path: render_harness(plan, generated, template)
+        for path, template in PACKAGES[name].templates(plan.prefix).items()
+    }
 
 
 def render(plan: Plan, built: Built, domain: Domain) -> dict[str, bytes]:

@@ -164,17 +164,21 @@ def _stage(path: Path, content: bytes) -> None:
 
 
 def _replace(folder: Path, files: Mapping[str, bytes]) -> list[str]:
-    for suffix in (_TEMPORARY, _BACKUP):  # what a killed run left
-        for leftover in folder.glob(f"*{suffix}"):
-            leftover.unlink(missing_ok=True)
+    for place in {(folder / name).parent for name in files}:
+        for suffix in (_TEMPORARY, _BACKUP):  # what a killed run left
+            for leftover in place.glob(f"*{suffix}"):
+                leftover.unlink(missing_ok=True)
     present = {name: _read(folder / name) for name in files}
     for name, content in present.items():
         if content is not None and MARK not in content[:4096]:
             raise UsageError(f"{folder / name}: was not made by this tool; move it away, or change code.prefix")
     staged = {name: folder / f"{name}{_TEMPORARY}" for name in files}
     backups = {name: folder / f"{name}{_BACKUP}" for name, content in present.items() if content is not None}
+    made: list[Path] = []
     try:
         for name, content in files.items():
+            made += [path for path in (folder / name).parents if not path.exists()]
+            staged[name].parent.mkdir(parents=True, exist_ok=True)
             _stage(staged[name], content)
         for name, path in backups.items():
             _second_name(folder / name, path)
@@ -182,6 +186,9 @@ def _replace(folder: Path, files: Mapping[str, bytes]) -> list[str]:
     finally:
         for path in (*staged.values(), *backups.values()):
             path.unlink(missing_ok=True)
+        for path in made:  # where nothing came of it
+            with suppress(OSError):
+                path.rmdir()
     return list(files)
 
 

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import needs
 from hypothesis import HealthCheck, given, settings
-from specs import specs
 
 from hilbert_codegen import output
 from hilbert_codegen.config import load
@@ -20,6 +18,8 @@ from hilbert_codegen.proof import proof_domain, prove, reference_for
 from hilbert_codegen.spec import Spec
 from hilbert_codegen.strategies import STRATEGIES, Refused
 from hilbert_codegen.verify import verify
+from tests.conftest import needs
+from tests.specs import specs
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.toml"))
 

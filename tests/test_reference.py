@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from specs import decode_plainly, specs
 
 from hilbert_codegen.curves import cell_inset, make_curve
 from hilbert_codegen.reference import ideal
 from hilbert_codegen.spec import Heads, Output, Spec, type_range
+from tests.specs import decode_plainly, specs
 
 
 def hilbert(order: int, inset: Fraction) -> Spec:

@@ -13,6 +13,7 @@ from rich.console import Console
 from hilbert_codegen.config import load
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.generate import Progress
+from hilbert_codegen.packages import PACKAGES
 from hilbert_codegen.plan import Plan, make_plan
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,6 +45,16 @@ def plan_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def package_option(command: F) -> F:
+    """--package NAME."""
+    return click.option(
+        "--package",
+        metavar="NAME",
+        callback=lambda context, option, value: value and PACKAGES[value].name,
+        help=f"Also the files that make the folder a package: {', '.join(PACKAGES.names())}.",
+    )(command)
 
 
 def format_option(command: F) -> F:

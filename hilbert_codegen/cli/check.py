@@ -8,18 +8,20 @@ from pathlib import Path
 import click
 
 from hilbert_codegen import output
-from hilbert_codegen.cli._common import STDERR, format_option, plan_of, plan_options, progress
+from hilbert_codegen.cli._common import STDERR, format_option, package_option, plan_of, plan_options, progress
 from hilbert_codegen.errors import CheckFailed
-from hilbert_codegen.generate import generate
+from hilbert_codegen.generate import generate, render_package
 
 
 @click.command()
 @plan_options
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=Path(), help="Folder of the files.")
+@package_option
 @format_option
 def command(
-    config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool, folder: Path, form: str
-) -> None:
+    config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool,
+    folder: Path, package: str | None, form: str,
+) -> None:  # fmt: skip
     """Compare the files in a folder with what would be generated; for CI and pre-commit.
 
     Exit status 0 if they are the same, 1 (with a unified diff on standard output) if not. A difference in nothing but
@@ -28,12 +30,13 @@ def command(
     plan = plan_of(config, settings, model, strict, quiet)
     with progress(quiet) as step:
         result = generate(plan, step)
-    changed = output.stale(folder, result.files)
+    files = {**result.files, **(render_package(plan, result, package) if package else {})}
+    changed = output.stale(folder, files)
     if form == "json":
-        click.echo(json.dumps({"folder": folder.as_posix(), "files": list(result.files), "stale": changed}, indent=2))
+        click.echo(json.dumps({"folder": folder.as_posix(), "files": list(files), "stale": changed}, indent=2))
     elif changed:
-        click.echo(output.difference(folder, result.files), nl=False)
+        click.echo(output.difference(folder, files), nl=False)
     if changed:
         raise CheckFailed(f"{folder.as_posix()}: {', '.join(changed)} differ from {config.name}; run generate")
     if not quiet and form == "text":
-        STDERR.print(f"up to date: {', '.join(result.files)}", markup=False)
+        STDERR.print(f"up to date: {', '.join(files)}", markup=False)

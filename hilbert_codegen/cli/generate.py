@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 
 from hilbert_codegen import output
-from hilbert_codegen.cli._common import STDERR, format_option, plan_of, plan_options, progress
-from hilbert_codegen.generate import generate
+from hilbert_codegen.cli._common import STDERR, format_option, package_option, plan_of, plan_options, progress
+from hilbert_codegen.depfile import rule, tool_files
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.generate import generate, render_package
 
 
 @click.command()
@@ -17,10 +19,14 @@ from hilbert_codegen.generate import generate
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=Path(), help="Folder for the files.")
 @click.option("--dry-run", is_flag=True, help="Do everything but write; say what would be written.")
 @click.option("--list-outputs", is_flag=True, help="Only list the files that would be generated.")
+@click.option(
+    "--depfile", type=click.Path(path_type=Path), help="Also write what the files depend on, for make or ninja."
+)
+@package_option
 @format_option
 def command(
     config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool,
-    folder: Path, dry_run: bool, list_outputs: bool, form: str,
+    folder: Path, dry_run: bool, list_outputs: bool, depfile: Path | None, package: str | None, form: str,
 ) -> None:  # fmt: skip
     """Write <prefix>_decoder.h and <prefix>_decoder.c, proved exact on the whole input domain.
 
@@ -33,15 +39,23 @@ def command(
     plan = plan_of(config, settings, model, strict, quiet)
     with progress(quiet) as step:
         result = generate(plan, step)
-    names = list(result.files)
+    files = {**result.files, **(render_package(plan, result, package) if package else {})}
+    names = list(files)
     if list_outputs:
         click.echo(json.dumps(names) if form == "json" else "\n".join((folder / name).as_posix() for name in names))
         return
-    changed = output.stale(folder, result.files) if dry_run else output.write(folder, result.files)
+    changed = output.stale(folder, files) if dry_run else output.write(folder, files)
+    if depfile is not None and not dry_run:
+        model_file = plan.settings.model
+        inputs = [config, *([model_file] if model_file is not None else []), *tool_files()]
+        try:
+            depfile.write_text(rule([folder / name for name in names], inputs), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"--depfile {depfile}: can't be written: {error.strerror}") from None
     if form == "json":
         record = {
             "folder": folder.as_posix(),
-            "files": {name: {"bytes": len(result.files[name]), "changed": name in changed} for name in names},
+            "files": {name: {"bytes": len(files[name]), "changed": name in changed} for name in names},
             "written": not dry_run,
             "strategy": result.built.strategy,
             "table_bytes": result.built.table_bytes,
