@@ -5,12 +5,12 @@ HVX has no gather outside its tightly coupled memory, so tables larger than its 
 vertex of the query's own cell, o and i the unit steps to the next and the previous vertex, d the query's offset from
 the vertex in codes, a = o.d and b = i.d, the arc length in codes is
 
-    s = P k + (a > b ? max(a, 0) : min(-b, 0)),    P codes a cell,
+    s = P k + r,    r = a > b ? max(a, 0) : min(-b, 0),    P codes a cell,
 
 but in the outer quadrant of a turn (a < 0 and b < 0). There the neighbour in direction -o is nearer if it has a half
 segment along -i and b^2 > P^2 - 2 P |a|, the one in direction -i if it has one along -o and a^2 > P^2 - 2 P |b|; where
-both are, the larger of |a| and |b| decides. The output is c0 + s D / (P M) rounded, with s = P k + r split so that two
-16-bit fractions are precise enough.
+both are, the larger of |a| and |b| decides. The output is c0 + s D / (P M) rounded; k and r stay apart so that two 16-bit
+fractions are precise enough.
 
 `build` gives the constants, or None where this does not equal the reference on every pair; the model takes the same
 integer steps as templates/hvx.c.j2.
@@ -32,8 +32,9 @@ IntArray = NDArray[np.int64]
 
 #: Cells of a table of one-byte indices; order 4 has 256.
 MOST_CELLS = 256
-#: Order of the tables in memory.
-TABLES = ("arc", "forth", "back", "arc1", "arc2", "sign")
+#: The tables of bytes and of pairs of bytes, in their order in memory.
+BYTES = ("own", "near1", "near2")
+PAIRS = ("forth", "back", "sign")
 #: Entries of 16 bits in a vector register of 128 bytes.
 REGISTER = 64
 
@@ -45,11 +46,12 @@ class Arithmetic:
     Attributes:
         order: p.
         shift: log2 of P, the codes of a cell.
-        arc: P k.
+        own: k.
+        near1, near2: index of the neighbour's vertex in direction -o and -i.
         forth, back: the steps o and i, bytes -1, 0 or 1.
-        arc1, arc2: P times the neighbour's vertex index, in direction -o and -i.
-        sign: bytes: what |b| is to be multiplied by to be added to arc1, and |a| for arc2; 0 for no half segment.
-        wrap: on a closed curve its length in codes, else 0.
+        sign: bytes: what |b| is to be multiplied by to be r at the first neighbour, and |a| at the second; 0 where
+            that has no such half segment.
+        closed: whether r < 0 at vertex 0 means the last segment.
         start: c0.
         whole_cell, part_cell: output codes of a segment: whole + part / 65536, part 0..65535.
         whole_code, part_code: output codes of a head code, part -32768..32767.
@@ -59,13 +61,13 @@ class Arithmetic:
 
     order: int
     shift: int
-    arc: IntArray
+    own: IntArray
+    near1: IntArray
+    near2: IntArray
     forth: IntArray
     back: IntArray
-    arc1: IntArray
-    arc2: IntArray
     sign: IntArray
-    wrap: int
+    closed: bool
     start: int
     whole_cell: int
     part_cell: int
@@ -74,32 +76,29 @@ class Arithmetic:
     rounding: int
     seam: int | None
 
-    def arc_length(self, x: IntArray, y: IntArray) -> IntArray:
-        """Arc length in codes of raw bytes x and y, by the steps of the C."""
+    def place(self, x: IntArray, y: IntArray) -> tuple[IntArray, IntArray]:
+        """Vertex index k and codes r past it, of raw bytes x and y, by the steps of the C."""
         codes = 1 << self.shift
         cell = (y >> self.shift) << self.order | (x >> self.shift)
         dx, dy = (x & (codes - 1)) - codes // 2, (y & (codes - 1)) - codes // 2
-        along = dx * _byte(self.forth[cell], 0) + dy * _byte(self.forth[cell], 1)
-        behind = dx * _byte(self.back[cell], 0) + dy * _byte(self.back[cell], 1)
-        arc = self.arc[cell]
-        own = arc + np.where(along > behind, np.maximum(along, 0), np.minimum(-behind, 0))
-        u, v = np.maximum(-along, 0), np.maximum(-behind, 0)
-        t1, t2 = v * _byte(self.sign[cell], 0), u * _byte(self.sign[cell], 1)
-        near1 = t1 * t1 + (u << (self.shift + 1)) > codes * codes
-        near2 = t2 * t2 + (v << (self.shift + 1)) > codes * codes
-        s1, s2 = self.arc1[cell] + t1, self.arc2[cell] + t2
-        s = np.where(near1, np.where((u > v) | ~near2, s1, s2), np.where(near2, s2, own))
-        return np.asarray(np.where(s < 0, s + self.wrap, s) if self.wrap else s)
+        a = dx * _byte(self.forth[cell], 0) + dy * _byte(self.forth[cell], 1)
+        b = dx * _byte(self.back[cell], 0) + dy * _byte(self.back[cell], 1)
+        # Equally near on both sides of vertex 0 of a closed curve: the smaller arc length is the one past it.
+        tie = (self.own[cell] == 0) if self.closed else 0
+        own = np.where(a > b - tie, np.maximum(a, 0), np.minimum(-b, 0))
+        u, v = np.maximum(-a, 0), np.maximum(-b, 0)
+        r1, r2 = v * _byte(self.sign[cell], 0), u * _byte(self.sign[cell], 1)
+        is1 = r1 * r1 + (u << (self.shift + 1)) > codes * codes
+        is2 = r2 * r2 + (v << (self.shift + 1)) > codes * codes
+        first = is1 & ((u > v) | ~is2)
+        k = np.where(first, self.near1[cell], np.where(is2, self.near2[cell], self.own[cell]))
+        r = np.where(first, r1, np.where(is2, r2, own))
+        if self.closed:
+            k = np.where((k << self.shift) + r < 0, len(self.own), k)
+        return k, r
 
-    def decode(self, x: IntArray, y: IntArray, bits: int) -> IntArray:
-        """Output bits (unsigned) of raw bytes x and y."""
-        return self.output(self.arc_length(x, y), bits)
-
-    def output(self, s: IntArray, bits: int) -> IntArray:
-        """Output bits (unsigned) of arc lengths in codes."""
-        half = 1 << (self.shift - 1)
-        k = (s + half) >> self.shift
-        r = s - (k << self.shift)
+    def output(self, k: IntArray, r: IntArray, bits: int) -> IntArray:
+        """Output bits (unsigned) of vertex indices and codes past them."""
         low = (k * self.part_cell + r * self.part_code + self.rounding) >> 16
         code = (low + k * self.whole_cell + r * self.whole_code + self.start) % (1 << bits)
         if self.seam is not None:
@@ -107,24 +106,35 @@ class Arithmetic:
         return np.asarray(code)
 
     @property
-    def table(self) -> IntArray:
-        """The six tables one after the other, each in whole registers.
+    def indices(self) -> IntArray:
+        """The tables BYTES one after the other, each in whole registers of 128 entries.
 
-        A register holds 64 entries: word j has entry j in its low half and entry 32 + j in its high half.
+        Half-word j of a register has entry j in its low byte and entry 64 + j in its high byte.
         """
-        cells = len(self.arc)
-        registers = -(-cells // REGISTER)
+        return self._registers(BYTES, 2 * REGISTER)
+
+    @property
+    def pairs(self) -> IntArray:
+        """The tables PAIRS one after the other, each in whole registers of 64 entries.
+
+        Word j of a register has entry j in its low half and entry 32 + j in its high half.
+        """
+        return self._registers(PAIRS, REGISTER) % 65536
+
+    def _registers(self, names: tuple[str, ...], room: int) -> IntArray:
+        registers = -(-len(self.own) // room)
         rows = []
-        for name in TABLES:
-            entries = np.zeros(registers * REGISTER, np.int64)
-            entries[:cells] = getattr(self, name) % 65536
-            rows.append(entries.reshape(registers, 2, REGISTER // 2).transpose(0, 2, 1).reshape(-1))
+        for name in names:
+            entries = np.zeros(registers * room, np.int64)
+            entries[: len(self.own)] = getattr(self, name)
+            rows.append(entries.reshape(registers, 2, room // 2).transpose(0, 2, 1).reshape(-1))
         return np.concatenate(rows)
 
     def parameters(self, indent: str, bits: int) -> dict[str, object]:
         """What templates/hvx.c.j2 needs: every constant as it stands in the C. `indent` is blank space."""
-        cells, side, codes = len(self.arc), 1 << self.order, 1 << self.shift
-        entries = -(-cells // REGISTER) * REGISTER
+        cells, side, codes = len(self.own), 1 << self.order, 1 << self.shift
+        byte_entries = -(-cells // (2 * REGISTER)) * 2 * REGISTER
+        pair_entries = -(-cells // REGISTER) * REGISTER
 
         def four(byte: int) -> str:
             return f"0x{byte * 0x01010101:08X}"
@@ -135,9 +145,11 @@ class Arithmetic:
         return {
             "cells": cells,
             "indent": indent,
-            # Sixteen entries a lookup; within a register, 0 to 3 select the quarter.
-            "lookups": [(group // 4, group) for group in range(-(-cells // 16))],
-            "at": {name: index * entries for index, name in enumerate(TABLES)},
+            # A lookup is of 32 bytes or 16 pairs; within a register, two bits of the selector choose the quarter.
+            "byte_lookups": [(group // 4, group) for group in range(-(-cells // 32))],
+            "pair_lookups": [(group // 4, group) for group in range(-(-cells // 16))],
+            "at": {name: index * byte_entries for index, name in enumerate(BYTES)}
+            | {name: index * pair_entries for index, name in enumerate(PAIRS)},
             "shift": self.shift,
             "double_shift": self.shift + 1,
             "row_shift": 8 - 2 * self.order,
@@ -145,9 +157,8 @@ class Arithmetic:
             "row_mask": four((side - 1) << self.order),
             "inside_mask": four(codes - 1),
             "half_cells": four(codes // 2),
-            "half_cell": codes // 2,
             "cell_square": codes * codes,
-            "wrap": self.wrap,
+            "closed": self.closed,
             "rounding": self.rounding,
             "part_cell": two(self.part_cell),
             "part_code": two(self.part_code),
@@ -194,7 +205,7 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
     ]
     if any(sorted(column) != list(range(curve.side)) for column in cells):
         return None
-    tables: dict[str, list[int]] = {name: [] for name in TABLES}
+    tables: dict[str, list[int]] = {name: [] for name in BYTES + PAIRS}
 
     def step(k: int, change: int) -> tuple[int, int]:
         other = (k + change) % count if curve.closed else k + change
@@ -218,11 +229,11 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
             forth, back = step(k, 1), step(k, -1)
             other1, sign1 = neighbour(k, forth, back)
             other2, sign2 = neighbour(k, back, forth)
-            tables["arc"].append(k * codes)
+            tables["own"].append(k)
             tables["forth"].append(_pair(*forth))
             tables["back"].append(_pair(*back))
-            tables["arc1"].append(other1 * codes)
-            tables["arc2"].append(other2 * codes)
+            tables["near1"].append(other1)
+            tables["near2"].append(other2)
             tables["sign"].append(_pair(sign1, sign2))
 
     c0, c1 = spec.output.codes
@@ -238,7 +249,7 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
             order=curve.order,
             shift=codes.bit_length() - 1,
             **{name: np.array(values, dtype=np.int64) for name, values in tables.items()},
-            wrap=curve.segments * codes if curve.closed else 0,
+            closed=curve.closed,
             start=c0,
             whole_cell=whole_cell,
             part_cell=part_cell,
@@ -250,11 +261,10 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
 
     x, y = np.meshgrid(np.arange(256), np.arange(256))
     wanted = ideal.codes % (1 << bits)
-    arithmetic = made(32768)
-    s = arithmetic.arc_length(x, y)
-    # Any rounding constant that is right for every arc length will do; 32768 is right but for the fractions' errors.
+    vertex, past = made(32768).place(x, y)
+    # Any rounding constant that is right for every point will do; 32768 is right but for the fractions' errors.
     for rounding in sorted(range(32768 - 512, 32768 + 513, 8), key=lambda value: abs(value - 32768)):
-        if np.array_equal(made(rounding).output(s, bits), wanted):
+        if np.array_equal(made(rounding).output(vertex, past, bits), wanted):
             return made(rounding)
     return None
 
@@ -264,12 +274,12 @@ def add_hvx(spec: Spec, ideal: Ideal, built: Built, indent: str = "") -> Built:
     arithmetic = build(spec, ideal)
     if arithmetic is None:
         return replace(built, params={**built.params, "hvx": None})
-    meaning = (
-        f"six tables of {len(arithmetic.arc)} raw cells (y's top bits << {arithmetic.order} | x's top bits), 64 "
-        "entries a register: arc length in codes of the own vertex, steps to the next and the last vertex, arc "
-        "lengths of two neighbours, signs"
+    cells = f"by raw cell (y's top bits << {arithmetic.order} | x's top bits), each in whole vector registers"
+    tables = (
+        Table("hvx_bytes", "uint8", arithmetic.indices, f"indices of the own vertex and of two neighbours {cells}"),
+        Table("hvx_pairs", "uint16", arithmetic.pairs, f"steps to the next and the last vertex, and signs, {cells}"),
     )
-    table = Table("hvx", "uint16", arithmetic.table, meaning, when="USE_HVX", beside=True)
+    beside = [replace(table, when="USE_HVX", beside=True) for table in tables]
     bits = INTEGER_TYPES[spec.output.dtype][0]
     params = {**built.params, "hvx": arithmetic.parameters(indent, bits)}
-    return replace(built, tables=(*built.tables, table), params=params)
+    return replace(built, tables=(*built.tables, *beside), params=params)

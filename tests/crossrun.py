@@ -15,7 +15,18 @@ from hilbert_codegen.plan import Plan
 from hilbert_codegen.spec import INTEGER_TYPES
 
 HERE = Path(__file__).parent / "cross"
-STRICT = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wcast-qual", "-Werror"]
+STRICT = [
+    "-std=c99",
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Wconversion",
+    "-Wsign-conversion",
+    "-Wshadow",
+    "-Wcast-qual",
+    "-Werror",
+]
 
 
 @dataclass(frozen=True)
