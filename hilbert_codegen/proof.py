@@ -80,7 +80,7 @@ def prove(spec: Spec, built: Built, domain: Domain, expected: Ideal) -> None:
         if len(wrong):
             row, column = divmod(int(wrong[0]), len(domain.x))
             raise CheckFailed(
-                f"strategy {built.strategy}: {name} is not exact: {len(wrong)} of {domain.pairs} pairs differ, first "
+                f"strategy {built.strategy}: {name} is not exact: {len(wrong)} of {domain.pairs} pairs differ, first at "
                 f"x = {domain.x[column]}, y = {domain.y[row]}: expected {wanted.flat[wrong[0]]}, "
                 f"got {got.flat[wrong[0]]}"
             )

@@ -115,13 +115,23 @@ def test_verify_reports_the_first_mismatch(plan: Callable[..., Plan]) -> None:
     assert verdict.first == f"x = 5, y = 0: expected {codes[0, 5]}, got {codes[0, 5] - 1}"
 
 
-def test_int16_heads_say_what_was_proved(plan: Callable[..., Plan]) -> None:
-    try:
-        generated = generate(plan("heads.dtype=int16", "heads.scale=1.52587890625e-05", "heads.zero_point=-32768"))
-    except UsageError as refused:
-        pytest.skip(f"no strategy takes 16-bit heads: {refused}")
+@needs("gcc")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["heads.scale=1.52587890625e-05", "heads.zero_point=-32768"],
+        ["heads.scale=3.1e-05", "heads.range=[-1, 1]", "curve.inset=0.1", "decoder.distance=true"],
+        ["heads.scale=[3.1e-05, 2.9e-05]", "heads.range=[-1, 1]", "curve.kind=moore", "curve.order=5"],
+    ],
+    ids=["cell-grid", "symmetric", "moore"],
+)
+def test_int16_heads_say_what_was_proved(plan: Callable[..., Plan], changes: list[str]) -> None:
+    made = plan("heads.dtype=int16", "heads.zero_point=0", *changes)
+    generated = generate(made)
     assert not generated.domain.complete
     assert b"not all 2^32 pairs" in generated.files["hilbert_decoder.h"]
+    for verdict in verify(made, generated):
+        assert verdict.mismatches == 0, f"{verdict.function}: {verdict.first}"
 
 
 def test_goldens_are_ascii_with_unix_line_ends() -> None:
