@@ -199,16 +199,17 @@ def evaluate(
     return Evaluation(**{**evaluation.__dict__, "verdict": _verdict(evaluation)})
 
 
-def _infer(
-    pilot: Pilot, path: Path, samples: Samples, wanted: list[int], label: str, progress: Progress
-) -> tuple[Inference, float]:
+def _infer(pilot: Pilot, path: Path, samples: Samples, wanted: list[int], label: str, progress: Progress) -> Inference:
     def count(done: int, total: int) -> None:
         progress(label, done, total)
 
     reference = pilot.config.evaluate.kernels == "reference"
-    result = infer(path, samples.inputs, tuple(wanted), reference=reference, count=count)
-    timed = infer(path, samples.inputs[:_TIMED], tuple(wanted), reference=False)
-    return result, timed.milliseconds
+    return infer(path, samples.inputs, tuple(wanted), reference=reference, count=count)
+
+
+def _host_ms(path: Path, samples: Samples) -> float:
+    """Median milliseconds of an inference on this host with the optimized kernels."""
+    return infer(path, samples.inputs[:_TIMED], reference=False).milliseconds
 
 
 def _shaped(pilot: Pilot, path: Path, values: FloatArray, shape: tuple[int, ...]) -> FloatArray:
@@ -259,12 +260,12 @@ def _errors(trace: Trace, parts: dict[str, tuple[str, NDArray[np.bool_]]], close
 
 
 def _baseline(pilot: Pilot, table: BaselineTable, seed: int, samples: Samples, progress: Progress) -> NetResult:
-    results, host = [], math.nan
+    results = []
     for key, name in (("float", table.float), ("quantized", table.quantized)):
         path = pilot.path(f"baseline.{key}", name, seed)
         output = table.float_output if key == "float" and table.float_output is not None else table.output
         wanted = _one_output(pilot, path, output)
-        inference, host = _infer(pilot, path, samples, wanted, f"{table.name}, seed {seed}: {path.name}", progress)
+        inference = _infer(pilot, path, samples, wanted, f"{table.name}, seed {seed}: {path.name}", progress)
         results.append((path, inference))
     low, high = table.range
     t = [
@@ -279,7 +280,7 @@ def _baseline(pilot: Pilot, table: BaselineTable, seed: int, samples: Samples, p
     subsets = _errors(trace, _subsets(samples, None, pilot), False)
     stats = subsets["all"].quantization
     return NetResult(
-        table.name, seed, subsets, stats.bits, inspect_network(quantized_path), host, trace,
+        table.name, seed, subsets, stats.bits, inspect_network(quantized_path), _host_ms(quantized_path, samples), trace,
         noise_lsb=stats.rmse / lsb, robust_lsb=stats.robust_sd / lsb,
     )  # fmt: skip
 
@@ -331,10 +332,10 @@ def _model(
     quantized_path = pilot.path("model.quantized", table.quantized, seed)
     label = f"{table.name}, seed {seed}: "
     float_outputs = table.float_outputs if table.float_outputs is not None else table.outputs
-    run, _ = _infer(pilot, float_path, samples, select(float_path, float_outputs), label + float_path.name, progress)
+    run = _infer(pilot, float_path, samples, select(float_path, float_outputs), label + float_path.name, progress)
     float_heads = _heads(pilot, float_path, run, shape, real=True)
     wanted = select(quantized_path, table.outputs)
-    run, host = _infer(pilot, quantized_path, samples, wanted, label + quantized_path.name, progress)
+    run = _infer(pilot, quantized_path, samples, wanted, label + quantized_path.name, progress)
     codes = _heads(pilot, quantized_path, run, shape, real=False)
     quantized_heads = _heads(pilot, quantized_path, run, shape, real=True)
 
@@ -367,7 +368,7 @@ def _model(
     network = inspect_network(quantized_path, table.outputs)
     progress(label + "bootstrap", 1, 1)
     return NetResult(
-        table.name, seed, subsets, subsets["all"].quantization.bits, network, host, trace,
+        table.name, seed, subsets, subsets["all"].quantization.bits, network, _host_ms(quantized_path, samples), trace,
         noise_lsb=noise.along, robust_lsb=noise.along_robust,
         decoder=_decoder_facts(plan, generated, codes, compiler),
         jumps=int(jumps.sum()), float_jumps=int(wrong.sum()), noise=noise,

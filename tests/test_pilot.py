@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import needs
 
 from hilbert_codegen.advise import advise_from_noise, advise_from_pilot, expect, measured_source
 from hilbert_codegen.cli import main
@@ -21,6 +20,7 @@ from hilbert_codegen.network import inspect_network
 from hilbert_codegen.noise import ErrorStats
 from hilbert_codegen.pilot import load_pilot
 from hilbert_codegen.report import overheads, render_report
+from tests.conftest import needs
 
 LINE = Path(__file__).parent.parent / "examples" / "line_sensor"
 MODELS = Path(__file__).parent / "models"

@@ -230,9 +230,7 @@ class Segment:
             raise Refused(f"it would pick from {entries} pairs of half cells, against the full table's 65536 results")
         index = _bits(entries) - (0 if strict else 1)
         compare = max(_bits(int(max(rank_x.max(), rank_y.max())) + 1), 1)
-        corner_x, corner_y = (
-            max((_bits(axis.size(n)) for n in np.flatnonzero(axis.zone)), default=0) for axis in (x, y)
-        )
+        corner_x, corner_y = (max((_bits(axis.size(n)) for n in np.flatnonzero(axis.zone)), default=0) for axis in (x, y))
         plain_y = max(_bits(y.size(n)) for n in range(len(y.half)) if not y.zone[n])
         window = max(1, corner_x + corner_y, plain_y, *(_bits(x.size(n)) for n in range(len(x.half))))
         room = WORD - index - compare
@@ -282,9 +280,7 @@ class Segment:
             tables=(
                 Table("column", "uint32", column, "class, rank and label of an x code by its raw bits", 8),
                 Table("row", "uint32", line, "class, rank and label of a y code by its raw bits", 8),
-                Table(
-                    "pick", "uint16", pick, "place of a row in result; its low five bits rotate the label to the top"
-                ),
+                Table("pick", "uint16", pick, "place of a row in result; its low five bits rotate the label to the top"),
                 Table("result", spec.output.dtype, results, "decoded codes by half segment and label"),
             ),
             decode=decode,
