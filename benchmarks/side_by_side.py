@@ -116,9 +116,15 @@ def markdown(records: Sequence[Record], wrong: Mapping[str, int]) -> str:
             value = record.instructions_per_point if record else None
             row.append("-" if value is None else f"{value:,.2f}" if value < 100 else f"{value:,.0f}")
         lines.append("| " + " | ".join(row) + " |")
-    lines += ["", "Executed instructions per point in decode_block and what it calls."]
+    points = {r.points for r in records if r.strategy not in BRUTE}, {r.points for r in records if r.strategy in BRUTE}
+    counted, slow = (" or ".join(f"{number:,}" for number in sorted(found)) for found in points)
+    lines += [
+        "",
+        f"Executed instructions per point in decode_block and what it calls, counted over {counted} points spread over the "
+        f"square (brute force: {slow}).",
+    ]
     for strategy, count in wrong.items():
-        lines.append(f"`{strategy}` is not exact: {count} of the 65,536 results differ (it resolves ties otherwise).")
+        lines.append(f"`{strategy}` is not exact: {count} of the 65,536 results differ from the exact table.")
     used = sorted({f"{r.board} ({r.emulator} {r.emulator_version}, {r.compiler})" for r in records})
     lines.append("Boards: " + "; ".join(used) + ".")
     return "\n".join(lines) + "\n"
@@ -161,8 +167,7 @@ def picture(records: Sequence[Record], path: Path) -> None:
         )
         for core in cores
     ]
-    first = figure.legend(handles=one, loc="outside right upper", title="decoder", frameon=False)
-    figure.add_artist(first)
+    figure.legend(handles=one, loc="outside right upper", title="decoder", frameon=False)
     figure.legend(handles=two, loc="outside right lower", title="core", frameon=False)
     axes.set_title("Decoders of a Hilbert curve of order 3, INT8 heads, uint16 output")
     figure.savefig(path, metadata={"Date": None})
