@@ -10,7 +10,7 @@ import pytest
 from conftest import needs_board
 
 from hilbert_codegen.cores import CORES
-from hilbert_codegen.cycles import TIMINGS, Block, Estimate, _by_table, blocks, estimate, registers
+from hilbert_codegen.cycles import TIMINGS, Estimate, _assembly, _by_table, _unconditional, estimate, registers
 from hilbert_codegen.disassembly import Instruction, llvm_tool
 from hilbert_codegen.emulators import EMULATORS, Job
 from hilbert_codegen.firmware import Program
@@ -29,10 +29,6 @@ CODE = [
 STEPS = Counter({(0, 2): 1, (2, 4): 3, (4, 6): 3, (6, 2): 2, (6, 8): 1, (8, -1): 1})
 
 
-def test_blocks() -> None:
-    assert blocks(CODE, STEPS) == [Block((CODE[0],), 1), Block(tuple(CODE[1:4]), 3), Block((CODE[4],), 1)]
-
-
 def test_table_prices_taken_and_not_taken() -> None:
     """M0+: push of 2 is 3; loop 2 + 1 + branch 2 taken, 1 not; pop with pc of 2 is 5."""
     priced = _by_table(TIMINGS["cortex-m0plus"], CODE, STEPS)
@@ -45,6 +41,19 @@ def test_table_prices_taken_and_not_taken() -> None:
 )
 def test_registers(text: str, count: int) -> None:
     assert registers(text) == count
+
+
+def test_conditions_are_taken_off() -> None:
+    texts = ["ite ge", "movge r0, r1", "addlt.w r0, r1, #4", "it eq", "bxeq lr", "bls 0x20", "teq r0, r1"]
+    plain = _unconditional([Instruction(2 * i, text) for i, text in enumerate(texts)])
+    assert [line.text for line in plain] == ["mov r0, r1", "add.w r0, r1, #4", "bx lr", "bls 0x20", "teq r0, r1"]
+
+
+def test_calls_are_priced_as_branches() -> None:
+    """llvm-mca assumes 100 cycles for a call."""
+    assert _assembly(Instruction(0, "bl 0x120", "#0x10")) == "b #0x10"
+    assert _assembly(Instruction(0, "blx r3")) == "bx r3"
+    assert _assembly(Instruction(0, "bls 0x120", "#-0x8")) == "bls #-0x8"
 
 
 def test_every_core_has_a_model() -> None:
@@ -75,7 +84,7 @@ def test_estimate_grows_with_the_loop(name: str, decoder: Callable[..., Decoder]
         program = Program(tmp_path / str(count), board, choose(board.core), "depth", chosen.files)
         image = program.image(measure=True, rows=1)
         outcome = EMULATORS["qemu"].run(Job(image.elf, board, 60, count=image.decoder, entry=image.entry, trace=True))
-        priced = estimate(image.elf, board.core, image.decoder, outcome.steps)
+        priced = estimate(image.elf, board.core, image.decoder, outcome.steps, outcome.path)
         assert isinstance(priced, Estimate)
         assert board.core_name in priced.model or board.core.title in priced.model
         found.append(priced.cycles / 256)

@@ -1,8 +1,7 @@
-"""Estimated cycles of what was executed: basic blocks and how often each ran, priced by a model of the core.
+"""Estimated cycles of what was executed, priced by a model of the core.
 
-Two kinds of model. Where LLVM has a scheduling model of the core, llvm-mca prices each basic block as if repeated
-(steady state), and the blocks are added up by how often they ran: what a loop costs that is entered once is right, what
-two blocks that alternate cost together is an approximation. Where LLVM has none (the two- and three-stage cores
+Two kinds of model. Where LLVM has a scheduling model of the core, llvm-mca prices a stretch of the instructions in the
+order in which they were executed, branches taken as if foreseen. Where LLVM has none (the two- and three-stage cores
 without caches or dual issue), the core's instruction timings from its Technical Reference Manual are added up instruction
 by instruction. Neither knows of flash wait states, caches, bus contention or branch prediction.
 """
@@ -11,7 +10,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -69,45 +67,15 @@ class Estimate:
     unpriced: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Block:
-    """Instructions that always run one after the other, and how many times they did."""
-
-    code: tuple[Instruction, ...]
-    times: int
-
-
-def blocks(code: Sequence[Instruction], steps: Steps) -> list[Block]:
-    """Cut what was executed into basic blocks.
+def estimate(elf: Path, core: Core, window: tuple[int, int], steps: Steps, path: Sequence[int]) -> Estimate | Missing:
+    """Price what was executed in the address range `window` of an image.
 
     Args:
-        code: the instructions of the counted range, by address.
-        steps: (address, next address) -> times.
-    """
-    executed: Counter[int] = Counter()
-    for (address, _), times in steps.items():
-        executed[address] += times
-    following = {a.address: b.address for a, b in pairwise(code)}
-    leaders = {following_ for address, following_ in steps if following.get(address) != following_}
-    leaders |= {
-        following[address] for address, target in steps if address in following and following[address] != target
-    }
-    found: list[Block] = []
-    current: list[Instruction] = []
-    for instruction in code:
-        ran = executed.get(instruction.address, 0)
-        if current and (instruction.address in leaders or ran != executed[current[0].address]):
-            found.append(Block(tuple(current), executed[current[0].address]))
-            current = []
-        if ran:
-            current.append(instruction)
-    if current:
-        found.append(Block(tuple(current), executed[current[0].address]))
-    return found
-
-
-def estimate(elf: Path, core: Core, window: tuple[int, int], steps: Steps) -> Estimate | Missing:
-    """Price the executed `steps` of the address range `window` of an image.
+        elf: the image.
+        core: what it ran on.
+        window: address range [start, end).
+        steps: (address, next address) -> times, over everything that was executed there.
+        path: a stretch of it, addresses in the order of execution.
 
     Returns Missing if the core's model needs a program that is not installed.
     """
@@ -116,7 +84,8 @@ def estimate(elf: Path, core: Core, window: tuple[int, int], steps: Steps) -> Es
         if not code:
             return Missing("no disassembler", "install llvm or binutils for Arm")
         return _by_table(TIMINGS[core.timing_table], code, steps)
-    return _by_mca(core, blocks(code, steps))
+    at = {instruction.address: instruction for instruction in code}
+    return _by_mca(core, [at[address] for address in path], sum(steps.values()))
 
 
 def registers(text: str) -> int:
@@ -162,24 +131,38 @@ def _cost(timings: Timings, instruction: Instruction, taken: bool) -> int:
     return 1
 
 
-_REGION = re.compile(r"Code Region - block(\d+).*?Total Cycles:\s+(\d+)", re.DOTALL)
-
-
-def _mca_total(command: Sequence[str], source: Path, iterations: int) -> dict[int, int]:
-    output = run(
-        [*command, f"-iterations={iterations}", "-instruction-info=0", "-resource-pressure=0", source], "llvm-mca"
-    )
-    return {int(number): int(cycles) for number, cycles in _REGION.findall(output)}
+def _unconditional(code: Sequence[Instruction]) -> list[Instruction]:
+    """The same without IT instructions and the conditions they set: for models that do not know them."""
+    result: list[Instruction] = []
+    conditional = 0
+    for instruction in code:
+        if re.fullmatch(r"it[te]{0,3}", instruction.mnemonic):
+            conditional = len(instruction.mnemonic) - 1
+            continue
+        if conditional:
+            conditional -= 1
+            plain = re.sub(
+                r"^([a-z]+?)(eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)(\.|\s)", r"\1\3", instruction.text
+            )
+            instruction = Instruction(instruction.address, plain, instruction.branch)
+        result.append(instruction)
+    return result
 
 
 def _assembly(instruction: Instruction) -> str:
-    """The text as an assembler reads it: a branch's target as the offset."""
-    if instruction.branch is None:
-        return instruction.text
-    return re.sub(r"(0x[0-9a-f]+|#-?0x[0-9a-f]+)$", instruction.branch, instruction.text)
+    """The text as llvm-mca reads it: a branch's target as the offset, a call as the branch it is (it assumes 100 cycles)."""
+    text = instruction.text
+    if instruction.branch is not None:
+        text = re.sub(r"(0x[0-9a-f]+|#-?0x[0-9a-f]+)$", instruction.branch, text)
+    return re.sub(r"^bl(x?)\s", r"b\1 ", text)
 
 
-def _by_mca(core: Core, parts: Sequence[Block]) -> Estimate | Missing:
+#: Low-overhead loops: nothing in the core's loop cache, and models either lack them or take them for calls.
+_LOOP = re.compile(r"(wls|dls|le|wlstp|dlstp|letp|lctp)(\.|$)")
+
+
+def _by_mca(core: Core, path: Sequence[Instruction], executed: int) -> Estimate | Missing:
+    """Cycles of `executed` instructions at the rate of the stretch `path`."""
     tool = llvm_tool("llvm-mca")
     if isinstance(tool, Missing):
         return tool
@@ -187,40 +170,36 @@ def _by_mca(core: Core, parts: Sequence[Block]) -> Estimate | Missing:
     triple = "thumbv8.1m.main-none-eabi" if core.helium else "thumbv7em-none-eabi"
     if core.name == "cortex-m33":
         triple = "thumbv8m.main-none-eabi"
-    command = [*tool.command, f"-mtriple={triple}", f"-mcpu={core.llvm_model}"]
+    command = [*tool.command, f"-mtriple={triple}", f"-mcpu={core.llvm_model}", "-iterations=1"]
     unpriced: list[str] = []
     with tempfile.TemporaryDirectory(prefix="hilbert_codegen-") as folder:
-        source = Path(folder) / "blocks.s"
-
-        def write(skipped: set[str]) -> dict[int, Block]:
-            lines: list[str] = []
-            kept = {}
-            for number, block in enumerate(parts):
-                texts = [_assembly(i) for i in block.code if i.mnemonic not in skipped]
-                if texts:
-                    kept[number] = block
-                    lines += [f"# LLVM-MCA-BEGIN block{number}", *texts, f"# LLVM-MCA-END block{number}"]
-            source.write_text("\n".join(lines).replace("# LLVM", "@ LLVM") + "\n", encoding="ascii")
-            return kept
-
-        skipped: set[str] = set()
+        source = Path(folder) / "path.s"
         while True:
-            kept = write(skipped)
+            code = _unconditional(path) if "it" in unpriced else path
+            texts = [
+                _assembly(instruction)
+                for instruction in code
+                if instruction.mnemonic not in unpriced and not _LOOP.match(instruction.mnemonic)
+            ]
+            source.write_text("\n".join(texts) + "\n", encoding="ascii")
             try:
-                few, many = _mca_total(command, source, 100), _mca_total(command, source, 300)
+                output = run([*command, "-instruction-info=0", "-resource-pressure=0", source], "llvm-mca")
                 break
             except ToolFailed as error:
                 # An instruction that the scheduling model lacks: leave it out and say so.
-                culprit = re.search(r"instruction: (\S+)|note: instruction:\s+(\S+)", error.output)
-                name = (culprit[1] or culprit[2]).lower() if culprit else None
-                if name is None:
-                    numbered = re.search(r"blocks\.s:(\d+):", error.output)
-                    if numbered is None:
-                        raise
-                    name = source.read_text(encoding="ascii").splitlines()[int(numbered[1]) - 1].split()[0].lower()
-                if name in skipped:
+                lacking = re.search(r"note: instruction:\s+(\S+)", error.output)
+                line = re.search(r"path\.s:(\d+):", error.output)
+                if lacking is not None:
+                    name = lacking[1].lower()
+                elif line is not None:
+                    name = texts[int(line[1]) - 1].split()[0].lower()
+                else:
                     raise
-                skipped.add(name)
+                name = "it" if re.fullmatch(r"it[te]{0,3}", name) else name
+                if name in unpriced:
+                    raise
                 unpriced.append(name)
-    total = sum((many[number] - few[number]) / 200 * block.times for number, block in kept.items())
-    return Estimate(total, f"llvm-mca {tool.version} {core.llvm_model}", tuple(unpriced))
+    total = re.search(r"Total Cycles:\s+(\d+)", output)
+    assert total is not None
+    rate = int(total[1]) / len(path)
+    return Estimate(rate * executed, f"llvm-mca {tool.version} {core.llvm_model}", tuple(unpriced))

@@ -205,7 +205,7 @@ def measure_once(
             if traced.outcome.problem is not None or traced.fault is not None or not traced.outcome.steps:
                 notes.append(f"no estimate of cycles: the instructions could not be followed: {traced.reason}")
             else:
-                priced = estimate(followed.elf, board.core, followed.decoder, traced.outcome.steps)
+                priced = estimate(followed.elf, board.core, followed.decoder, traced.outcome.steps, traced.outcome.path)
                 if isinstance(priced, Missing):
                     notes.append(f"no estimate of cycles: {priced.reason}; {priced.remedy}")
                 else:

@@ -21,6 +21,9 @@ from hilbert_codegen.tools import Found, Missing
 #: The last line of every run (firmware_tests/board/main.c).
 END = "HC end "
 
+#: Addresses kept in order of execution: enough for hundreds of points, few enough to be priced in a second.
+PATH_LENGTH = 6000
+
 
 @dataclass(frozen=True)
 class Job:
@@ -52,6 +55,7 @@ class Outcome:
         problem: why the run has failed as a run (time-out, crash of the emulator, early end), or None if it ended itself.
         instructions: executed in the counted range, or None if not counted.
         steps: (address, next address in the range) -> times, if traced.
+        path: the first PATH_LENGTH addresses executed in the range, in order, if traced.
         noise: the emulator's own last words, for error messages.
     """
 
@@ -59,6 +63,7 @@ class Outcome:
     problem: str | None = None
     instructions: int | None = None
     steps: Counter[tuple[int, int]] = field(default_factory=Counter)
+    path: list[int] = field(default_factory=list)
     noise: str = ""
 
 

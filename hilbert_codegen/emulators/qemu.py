@@ -6,7 +6,7 @@ import re
 import subprocess
 from collections import Counter
 
-from hilbert_codegen.emulators import EMULATORS, Job, Outcome, follow
+from hilbert_codegen.emulators import EMULATORS, PATH_LENGTH, Job, Outcome, follow
 from hilbert_codegen.tools import Found, Missing, find, platform_hint
 
 REMEDY = platform_hint(
@@ -89,6 +89,8 @@ class Qemu:
                         if last is not None:
                             steps[last, address] += 1
                         last = address
+                        if len(outcome.path) < PATH_LENGTH:
+                            outcome.path.append(address)
                 if blocks == 0:
                     noise = (noise + chunk)[-4096:]
             if last is not None:

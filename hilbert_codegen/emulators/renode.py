@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from hilbert_codegen.emulators import EMULATORS, END, Job, Outcome
+from hilbert_codegen.emulators import EMULATORS, END, PATH_LENGTH, Job, Outcome
 from hilbert_codegen.resources import resource
 from hilbert_codegen.tools import Found, Missing, find, platform_hint
 
@@ -84,7 +84,7 @@ class _Session:
         if job.count is not None:
             outcome.instructions = _count(said)
             if job.trace:
-                outcome.steps = _steps(folder / "trace.txt", *job.count)
+                outcome.steps, outcome.path = _steps(folder / "trace.txt", *job.count)
         shutil.rmtree(folder, ignore_errors=True)
         return outcome
 
@@ -239,9 +239,10 @@ def _count(log: str) -> int:
     return total
 
 
-def _steps(trace: Path, start: int, end: int) -> Counter[tuple[int, int]]:
-    """Transitions within [start, end) of a trace of addresses, one a line."""
+def _steps(trace: Path, start: int, end: int) -> tuple[Counter[tuple[int, int]], list[int]]:
+    """Transitions within [start, end) of a trace of addresses, one a line, and the first of them in order."""
     steps: Counter[tuple[int, int]] = Counter()
+    path: list[int] = []
     last: int | None = None
     if trace.exists():
         with trace.open(encoding="ascii", errors="replace") as stream:
@@ -254,9 +255,11 @@ def _steps(trace: Path, start: int, end: int) -> Counter[tuple[int, int]]:
                     if last is not None:
                         steps[last, address] += 1
                     last = address
+                    if len(path) < PATH_LENGTH:
+                        path.append(address)
     if last is not None:
         steps[last, -1] += 1
-    return steps
+    return steps, path
 
 
 EMULATORS.add(Renode.name, Renode())
