@@ -46,7 +46,9 @@ def deepest(name: str, stack: dict[str, int], calls: dict[str, set[str]], path: 
 def test_stack_is_bounded_and_nothing_recurses(strategy: str, level: str, tmp_path: Path) -> None:
     if strategy == "patch":
         pytest.importorskip("flint", reason="the mean's exact table needs python-flint")
-    found = [case for case in cases(tmp_path, ["soft"] if strategy == "patch" else ["odd", "cell"]) if case[1] == strategy]
+    found = [
+        case for case in cases(tmp_path, ["soft"] if strategy == "patch" else ["odd", "cell"]) if case[1] == strategy
+    ]
     assert found
     for shape, name in found:
         folder = tmp_path / shape
@@ -111,7 +113,9 @@ def test_decode_executes_equally_many_instructions_for_every_pair(shape: str, st
         [*target.compile, *target.flags, f"-I{tmp_path}", *sources, *target.end, "-o", "program"],
         cwd=tmp_path, check=True, timeout=200,
     )  # fmt: skip
-    symbols = subprocess.run(["arm-none-eabi-nm", "-S", "program"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    symbols = subprocess.run(
+        ["arm-none-eabi-nm", "-S", "program"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     place = {line.split()[-1]: line.split() for line in symbols.stdout.splitlines() if len(line.split()) == 4}
     start, size = int(place["m_decode"][0], 16), int(place["m_decode"][1], 16)
     mark = int(place["mark"][0], 16)
