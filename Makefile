@@ -42,6 +42,14 @@ side-by-side: $(READY) ## all strategies and what people write first, on every c
 costs: $(READY) ## measure what strategy = "auto" chooses by: hilbert_codegen/costs.json
 	$(BIN)/python benchmarks/costs.py
 
+matrix: $(READY) ## every compiler, level, standard and machine at hand, on every strategy (half an hour)
+	$(BIN)/python -m tests.matrix.run
+
+docs: $(READY) ## the documentation site in build/site
+	$(BIN)/pip install --quiet '.[docs]'
+	$(BIN)/python -m hilbert_codegen.reference_page > docs/configuration.md
+	$(BIN)/python -m mkdocs build --strict --site-dir build/site
+
 goldens: $(READY) ## write tests/golden/* again
 	for config in tests/golden/*.toml; do \
 	  $(BIN)/hilbert-codegen generate $$config -o $${config%.toml} -q || exit 1; done
@@ -52,4 +60,4 @@ wheel: $(READY) ## build the wheel into build/dist
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: help setup run test lint firmware-test robot side-by-side costs goldens wheel clean
+.PHONY: matrix docs help setup run test lint firmware-test robot side-by-side costs goldens wheel clean

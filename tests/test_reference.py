@@ -79,6 +79,13 @@ def test_closed_curve_wraps() -> None:
     codes = ideal(turn).codes
     assert codes.min() == 0
     assert codes.max() <= 65535
+    # At 8 bits the last 1/64 of a cell rounds up to a full turn, which is the first code.
+    turn = Spec(make_curve("moore", 2), spec.inset, spec.heads, Output("uint8", (0, 256)))
+    answer = ideal(turn)
+    last = answer.arc > turn.curve.segments - 1 / 32
+    assert last.any()
+    assert set(np.unique(answer.codes[last])) == {0}
+    assert answer.codes.max() == 255
 
 
 def test_codes_far_off_the_grid_are_refused() -> None:

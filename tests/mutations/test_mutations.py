@@ -14,7 +14,11 @@ from hilbert_codegen.config import tomllib
 
 ROOT = Path(__file__).parent.parent.parent
 MUTANTS = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text(encoding="utf-8"))["mutant"]
-SKIPPED = ("SKIPPED", "skipped")
+#: One failing example is enough here; hypothesis would look for the smallest for minutes.
+NO_SHRINKING = """
+from hypothesis import Phase, settings
+settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate], database=None)
+"""
 
 
 def copy_of_the_project(target: Path) -> Path:
@@ -23,6 +27,8 @@ def copy_of_the_project(target: Path) -> Path:
     for name in ("hilbert_codegen", "templates", "tests"):
         shutil.copytree(ROOT / name, target / name, ignore=ignore)
     shutil.copy(ROOT / "pyproject.toml", target)
+    with (target / "tests" / "conftest.py").open("a", encoding="utf-8") as stream:
+        stream.write(NO_SHRINKING)
     return target
 
 
@@ -35,7 +41,8 @@ def test_fault_is_caught(mutant: dict[str, str], tmp_path: Path) -> None:
     path.write_text(text.replace(mutant["find"], mutant["replace"]), encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", mutant["test"]],
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-profile=mutation",
+         mutant["test"]],
         cwd=project, env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     said = done.stdout + done.stderr
