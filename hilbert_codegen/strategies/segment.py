@@ -217,24 +217,25 @@ class Segment:
         folds = [fold(spec, axis) for axis in (0, 1)]
         reached = np.ix_(np.unique(folds[1].half), np.unique(folds[0].half))
         split = bool(around.lone[reached].any())
-        x, y = (_axis(folded, split) for folded in folds)
-        wanted = _wanted(x, y, around)
-        ranks = _ranks(x, y, wanted)
+        head_x, head_y = (_axis(folded, split) for folded in folds)
+        wanted = _wanted(head_x, head_y, around)
+        ranks = _ranks(head_x, head_y, wanted)
         strict = ranks is not None
         # With ties that no order settles the comparison has three outcomes, hence four entries a pair of classes.
-        rank_x, rank_y = ranks if ranks is not None else _equal_ranks(x, y)
+        rank_x, rank_y = ranks if ranks is not None else _equal_ranks(head_x, head_y)
         stride = 2 if strict else 4
 
-        entries = stride * len(x.half) * len(y.half)
+        entries = stride * len(head_x.half) * len(head_y.half)
         if entries > MAX_ENTRIES:
             raise Refused(f"it would pick from {entries} pairs of half cells, against the full table's 65536 results")
         index = _bits(entries) - (0 if strict else 1)
         compare = max(_bits(int(max(rank_x.max(), rank_y.max())) + 1), 1)
         corner_x, corner_y = (
-            max((_bits(axis.size(n)) for n in np.flatnonzero(axis.zone)), default=0) for axis in (x, y)
+            max((_bits(axis.size(n)) for n in np.flatnonzero(axis.zone).tolist()), default=0)
+            for axis in (head_x, head_y)
         )
-        plain_y = max(_bits(y.size(n)) for n in range(len(y.half)) if not y.zone[n])
-        window = max(1, corner_x + corner_y, plain_y, *(_bits(x.size(n)) for n in range(len(x.half))))
+        plain_y = max(_bits(head_y.size(n)) for n in range(len(head_y.half)) if not head_y.zone[n])
+        window = max(1, corner_x + corner_y, plain_y, *(_bits(head_x.size(n)) for n in range(len(head_x.half))))
         room = WORD - index - compare
         low = max(1, corner_y, plain_y)
         if window + low > room:
@@ -242,14 +243,14 @@ class Segment:
         # Spare bits let labels start anywhere, so that rows of results that start apart can lie end to end.
         window = min(room - low, max(window, _bits(2 * GRAIN)))
         low = min(room - window, max(low, _bits(2 * GRAIN)), window)
-        label_x = x.label + x.shift(window)
+        label_x = head_x.label + head_x.shift(window)
         beside = 1 << (low - corner_y)
-        in_corner = y.label * beside + (y.label + y.start[y.of]) % beside
-        label_y = np.where(y.zone[y.of], in_corner, y.label + y.shift(low))
+        in_corner = head_y.label * beside + (head_y.label + head_y.start[head_y.of]) % beside
+        label_y = np.where(head_y.zone[head_y.of], in_corner, head_y.label + head_y.shift(low))
         carry = WORD - index
         unit = 1 << (carry - compare)
-        column = (x.of * (stride if strict else stride // 2)) << carry
-        line = (y.of * len(x.half) * (stride if strict else stride // 2)) << carry
+        column = (head_x.of * 2) << carry
+        line = (head_y.of * len(head_x.half) * 2) << carry
         column = column + rank_x * unit + (label_x << low)
         line = line + ((1 << compare) - 1 - rank_y) * unit + label_y
 
@@ -272,8 +273,8 @@ class Segment:
             pick[number] = start_of[demand]
         pick = pick[: max(demands) + 1]
 
-        def decode(bits_x: IntArray, bits_y: IntArray) -> IntArray:
-            total, entry = sums(bits_x, bits_y)
+        def decode(x: IntArray, y: IntArray) -> IntArray:
+            total, entry = sums(x, y)
             start = pick[entry]
             return np.asarray(results[start + (_rotated(total, start) >> (WORD - window))])
 
