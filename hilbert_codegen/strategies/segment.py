@@ -15,7 +15,7 @@ rotation, which brings the label that matters, or a window over parts of both, t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from hilbert_codegen.folding import Folded, Item, Quarters, fold, quarters, tie_order
 from hilbert_codegen.reference import Ideal
-from hilbert_codegen.spec import Spec
+from hilbert_codegen.spec import INTEGER_TYPES, Spec
 from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table
 
 WORD = 32
@@ -148,6 +148,20 @@ class Demand:
     values: tuple[int, ...]
 
 
+def _functions(
+    entry: IntArray, place: IntArray, codes: IntArray
+) -> Iterator[tuple[int, tuple[int, ...], tuple[int, ...]]]:
+    """Entries whose codes are a function of the place: (entry, places, codes), places rising."""
+    order = np.lexsort((codes, place, entry))
+    triples = np.stack([entry[order], place[order], codes[order]], axis=1)
+    triples = triples[np.flatnonzero((np.diff(triples, axis=0, prepend=-1) != 0).any(axis=1))]
+    clash = np.flatnonzero((np.diff(triples[:, :2], axis=0) == 0).all(axis=1))
+    fine = triples[~np.isin(triples[:, 0], triples[clash, 0])]
+    for group in np.split(fine, np.flatnonzero(np.diff(fine[:, 0])) + 1):
+        if len(group):
+            yield int(group[0, 0]), tuple(group[:, 1].tolist()), tuple(group[:, 2].tolist())
+
+
 def _demands(
     codes: IntArray, total: IntArray, entry: IntArray, rotations: Sequence[int], window: int
 ) -> dict[int, Demand]:
@@ -155,16 +169,8 @@ def _demands(
     demands: dict[int, Demand] = {}
     for rotation in rotations:
         place = _rotated(total, rotation) >> (WORD - window)
-        order = np.lexsort((codes, place, entry))
-        triples = np.stack([entry[order], place[order], codes[order]], axis=1)
-        triples = triples[np.flatnonzero((np.diff(triples, axis=0, prepend=-1) != 0).any(axis=1))]
-        clash = np.flatnonzero((np.diff(triples[:, :2], axis=0) == 0).all(axis=1))
-        fine = triples[~np.isin(triples[:, 0], triples[clash, 0])]
-        for group in np.split(fine, np.flatnonzero(np.diff(fine[:, 0])) + 1):
-            if len(group) and int(group[0, 0]) not in demands:
-                demands[int(group[0, 0])] = Demand(
-                    rotation % GRAIN, tuple(group[:, 1].tolist()), tuple(group[:, 2].tolist())
-                )
+        for number, places, values in _functions(entry, place, codes):
+            demands.setdefault(number, Demand(rotation % GRAIN, places, values))
     if len(demands) < len(np.unique(entry)):
         raise Refused("a result depends on more of both codes than a window holds")
     return demands
@@ -197,6 +203,24 @@ def _pack(demands: Sequence[Demand], window: int) -> tuple[IntArray, list[int]]:
         starts[number] = start
         end = max(end, int(start + places.max()) + 1)
     return values[:end], starts
+
+
+def _helium(words: tuple[IntArray, IntArray], places: IntArray, turns: IntArray) -> list[Table]:
+    """The tables that the Helium variant has in place of column, row and pick.
+
+    Its lanes are halves of the words, and a rotation becomes a shift of the lower half, where the labels are.
+    """
+    halves = []
+    for name, head, word in (("column", "x", words[0]), ("row", "y", words[1])):
+        for half, values in (("low", word & 0xFFFF), ("high", word >> 16)):
+            meaning = f"{half} half of the word of an {head} code by its raw bits"
+            halves.append(Table(f"{name}_{half}", "uint16", values, meaning, when="USE_MVE"))
+    meaning = "shift that brings the label of the same entry to the bottom, left where positive"
+    return [
+        *halves,
+        Table("place", "uint16", places, "place of a row in result, by the top of a sum", when="USE_MVE"),
+        Table("turn", "int8", turns, meaning, 24, when="USE_MVE"),
+    ]
 
 
 class Segment:
@@ -278,15 +302,32 @@ class Segment:
             start = pick[entry]
             return np.asarray(results[start + (_rotated(total, start) >> (WORD - window))])
 
+        helium = None
+        if low == window and 2 * window <= 16 < carry and INTEGER_TYPES[spec.output.dtype][0] <= 16:
+            # A constant needs no label: its place is moved to where it lies, and its shift leaves nothing.
+            constant = np.array([n for n, demand in demands.items() if demand.rotation == 0], dtype=np.int64)
+            places, turns = pick.copy(), window - pick % GRAIN
+            places[constant] += np.array([demands[number].places[0] for number in constant.tolist()], dtype=np.int64)
+            turns[constant] = -16
+            label = np.where(turns[entry] > 0, total << np.maximum(turns[entry], 0), (total & 0xFFFF) >> -turns[entry])
+            if (results[places[entry] + (label & ((1 << window) - 1))] != ideal.codes.reshape(-1)).any():
+                raise ValueError("segment: the tables for Helium are not exact")
+            helium = _helium((column, line), places, turns)
+        when = "!USE_MVE" if helium else ""
         return Built(
             strategy=self.name,
             tables=(
-                Table("column", "uint32", column, "class, rank and label of an x code by its raw bits", 8),
-                Table("row", "uint32", line, "class, rank and label of a y code by its raw bits", 8),
+                Table("column", "uint32", column, "class, rank and label of an x code by its raw bits", 8, when),
+                Table("row", "uint32", line, "class, rank and label of a y code by its raw bits", 8, when),
                 Table(
-                    "pick", "uint16", pick, "place of a row in result; its low five bits rotate the label to the top"
+                    "pick",
+                    "uint16",
+                    pick,
+                    "place of a row in result; its low five bits rotate the label to the top",
+                    when=when,
                 ),
                 Table("result", spec.output.dtype, results, "decoded codes by half segment and label"),
+                *(helium or ()),
             ),
             decode=decode,
             distance=None,
@@ -295,6 +336,12 @@ class Segment:
                 "carry": carry,
                 "window_shift": WORD - window,
                 "strict": strict,
+                "lane_shift": carry - 16,
+                "unit_low": f"{unit & 0xFFFF}U",
+                "unit_high": f"{unit >> 16}U",
+                "mask": f"{(1 << window) - 1}U",
+                "mve": helium is not None,
+                "hvx": False,
                 "unit": f"0x{unit:08X}U",
             },
         )
