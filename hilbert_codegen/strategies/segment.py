@@ -15,7 +15,7 @@ rotation, which brings the label that matters, or a window over parts of both, t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from hilbert_codegen.folding import Folded, Item, Quarters, fold, quarters, tie_order
 from hilbert_codegen.reference import Ideal
-from hilbert_codegen.spec import Spec
+from hilbert_codegen.spec import INTEGER_TYPES, Spec
 from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table
 
 WORD = 32
@@ -148,6 +148,20 @@ class Demand:
     values: tuple[int, ...]
 
 
+def _functions(
+    entry: IntArray, place: IntArray, codes: IntArray
+) -> Iterator[tuple[int, tuple[int, ...], tuple[int, ...]]]:
+    """Entries whose codes are a function of the place: (entry, places, codes), places rising."""
+    order = np.lexsort((codes, place, entry))
+    triples = np.stack([entry[order], place[order], codes[order]], axis=1)
+    triples = triples[np.flatnonzero((np.diff(triples, axis=0, prepend=-1) != 0).any(axis=1))]
+    clash = np.flatnonzero((np.diff(triples[:, :2], axis=0) == 0).all(axis=1))
+    fine = triples[~np.isin(triples[:, 0], triples[clash, 0])]
+    for group in np.split(fine, np.flatnonzero(np.diff(fine[:, 0])) + 1):
+        if len(group):
+            yield int(group[0, 0]), tuple(group[:, 1].tolist()), tuple(group[:, 2].tolist())
+
+
 def _demands(
     codes: IntArray, total: IntArray, entry: IntArray, rotations: Sequence[int], window: int
 ) -> dict[int, Demand]:
@@ -155,16 +169,8 @@ def _demands(
     demands: dict[int, Demand] = {}
     for rotation in rotations:
         place = _rotated(total, rotation) >> (WORD - window)
-        order = np.lexsort((codes, place, entry))
-        triples = np.stack([entry[order], place[order], codes[order]], axis=1)
-        triples = triples[np.flatnonzero((np.diff(triples, axis=0, prepend=-1) != 0).any(axis=1))]
-        clash = np.flatnonzero((np.diff(triples[:, :2], axis=0) == 0).all(axis=1))
-        fine = triples[~np.isin(triples[:, 0], triples[clash, 0])]
-        for group in np.split(fine, np.flatnonzero(np.diff(fine[:, 0])) + 1):
-            if len(group) and int(group[0, 0]) not in demands:
-                demands[int(group[0, 0])] = Demand(
-                    rotation % GRAIN, tuple(group[:, 1].tolist()), tuple(group[:, 2].tolist())
-                )
+        for number, places, values in _functions(entry, place, codes):
+            demands.setdefault(number, Demand(rotation % GRAIN, places, values))
     if len(demands) < len(np.unique(entry)):
         raise Refused("a result depends on more of both codes than a window holds")
     return demands
@@ -199,6 +205,24 @@ def _pack(demands: Sequence[Demand], window: int) -> tuple[IntArray, list[int]]:
     return values[:end], starts
 
 
+def _helium(words: tuple[IntArray, IntArray], places: IntArray, turns: IntArray) -> list[Table]:
+    """The tables that the Helium variant has in place of column, row and pick.
+
+    Its lanes are halves of the words, and a rotation becomes a shift of the lower half, where the labels are.
+    """
+    halves = []
+    for name, head, word in (("column", "x", words[0]), ("row", "y", words[1])):
+        for half, values in (("low", word & 0xFFFF), ("high", word >> 16)):
+            meaning = f"{half} half of the word of an {head} code by its raw bits"
+            halves.append(Table(f"{name}_{half}", "uint16", values, meaning, when="USE_MVE"))
+    meaning = "shift that brings the label of the same entry to the bottom, left where positive"
+    return [
+        *halves,
+        Table("place", "uint16", places, "place of a row in result, by the top of a sum", when="USE_MVE"),
+        Table("turn", "int8", turns, meaning, 24, when="USE_MVE"),
+    ]
+
+
 class Segment:
     """Eleven or twelve instructions a point on Cortex-M3 and M4, constant time, 6 to 16 KB up to order 3."""
 
@@ -217,22 +241,25 @@ class Segment:
         folds = [fold(spec, axis) for axis in (0, 1)]
         reached = np.ix_(np.unique(folds[1].half), np.unique(folds[0].half))
         split = bool(around.lone[reached].any())
-        x, y = (_axis(folded, split) for folded in folds)
-        wanted = _wanted(x, y, around)
-        ranks = _ranks(x, y, wanted)
+        head_x, head_y = (_axis(folded, split) for folded in folds)
+        wanted = _wanted(head_x, head_y, around)
+        ranks = _ranks(head_x, head_y, wanted)
         strict = ranks is not None
         # With ties that no order settles the comparison has three outcomes, hence four entries a pair of classes.
-        rank_x, rank_y = ranks if ranks is not None else _equal_ranks(x, y)
+        rank_x, rank_y = ranks if ranks is not None else _equal_ranks(head_x, head_y)
         stride = 2 if strict else 4
 
-        entries = stride * len(x.half) * len(y.half)
+        entries = stride * len(head_x.half) * len(head_y.half)
         if entries > MAX_ENTRIES:
             raise Refused(f"it would pick from {entries} pairs of half cells, against the full table's 65536 results")
         index = _bits(entries) - (0 if strict else 1)
         compare = max(_bits(int(max(rank_x.max(), rank_y.max())) + 1), 1)
-        corner_x, corner_y = (max((_bits(axis.size(n)) for n in np.flatnonzero(axis.zone)), default=0) for axis in (x, y))
-        plain_y = max(_bits(y.size(n)) for n in range(len(y.half)) if not y.zone[n])
-        window = max(1, corner_x + corner_y, plain_y, *(_bits(x.size(n)) for n in range(len(x.half))))
+        corner_x, corner_y = (
+            max((_bits(axis.size(n)) for n in np.flatnonzero(axis.zone).tolist()), default=0)
+            for axis in (head_x, head_y)
+        )
+        plain_y = max(_bits(head_y.size(n)) for n in range(len(head_y.half)) if not head_y.zone[n])
+        window = max(1, corner_x + corner_y, plain_y, *(_bits(head_x.size(n)) for n in range(len(head_x.half))))
         room = WORD - index - compare
         low = max(1, corner_y, plain_y)
         if window + low > room:
@@ -240,14 +267,14 @@ class Segment:
         # Spare bits let labels start anywhere, so that rows of results that start apart can lie end to end.
         window = min(room - low, max(window, _bits(2 * GRAIN)))
         low = min(room - window, max(low, _bits(2 * GRAIN)), window)
-        label_x = x.label + x.shift(window)
+        label_x = head_x.label + head_x.shift(window)
         beside = 1 << (low - corner_y)
-        in_corner = y.label * beside + (y.label + y.start[y.of]) % beside
-        label_y = np.where(y.zone[y.of], in_corner, y.label + y.shift(low))
+        in_corner = head_y.label * beside + (head_y.label + head_y.start[head_y.of]) % beside
+        label_y = np.where(head_y.zone[head_y.of], in_corner, head_y.label + head_y.shift(low))
         carry = WORD - index
         unit = 1 << (carry - compare)
-        column = (x.of * (stride if strict else stride // 2)) << carry
-        line = (y.of * len(x.half) * (stride if strict else stride // 2)) << carry
+        column = (head_x.of * 2) << carry
+        line = (head_y.of * len(head_x.half) * 2) << carry
         column = column + rank_x * unit + (label_x << low)
         line = line + ((1 << compare) - 1 - rank_y) * unit + label_y
 
@@ -270,18 +297,37 @@ class Segment:
             pick[number] = start_of[demand]
         pick = pick[: max(demands) + 1]
 
-        def decode(bits_x: IntArray, bits_y: IntArray) -> IntArray:
-            total, entry = sums(bits_x, bits_y)
+        def decode(x: IntArray, y: IntArray) -> IntArray:
+            total, entry = sums(x, y)
             start = pick[entry]
             return np.asarray(results[start + (_rotated(total, start) >> (WORD - window))])
 
+        helium = None
+        if low == window and 2 * window <= 16 < carry and INTEGER_TYPES[spec.output.dtype][0] <= 16:
+            # A constant needs no label: its place is moved to where it lies, and its shift leaves nothing.
+            constant = np.array([n for n, demand in demands.items() if demand.rotation == 0], dtype=np.int64)
+            places, turns = pick.copy(), window - pick % GRAIN
+            places[constant] += np.array([demands[number].places[0] for number in constant.tolist()], dtype=np.int64)
+            turns[constant] = -16
+            label = np.where(turns[entry] > 0, total << np.maximum(turns[entry], 0), (total & 0xFFFF) >> -turns[entry])
+            if (results[places[entry] + (label & ((1 << window) - 1))] != ideal.codes.reshape(-1)).any():
+                raise ValueError("segment: the tables for Helium are not exact")
+            helium = _helium((column, line), places, turns)
+        when = "!USE_MVE" if helium else ""
         return Built(
             strategy=self.name,
             tables=(
-                Table("column", "uint32", column, "class, rank and label of an x code by its raw bits", 8),
-                Table("row", "uint32", line, "class, rank and label of a y code by its raw bits", 8),
-                Table("pick", "uint16", pick, "place of a row in result; its low five bits rotate the label to the top"),
+                Table("column", "uint32", column, "class, rank and label of an x code by its raw bits", 8, when),
+                Table("row", "uint32", line, "class, rank and label of a y code by its raw bits", 8, when),
+                Table(
+                    "pick",
+                    "uint16",
+                    pick,
+                    "place of a row in result; its low five bits rotate the label to the top",
+                    when=when,
+                ),
                 Table("result", spec.output.dtype, results, "decoded codes by half segment and label"),
+                *(helium or ()),
             ),
             decode=decode,
             distance=None,
@@ -290,6 +336,12 @@ class Segment:
                 "carry": carry,
                 "window_shift": WORD - window,
                 "strict": strict,
+                "lane_shift": carry - 16,
+                "unit_low": f"{unit & 0xFFFF}U",
+                "unit_high": f"{unit >> 16}U",
+                "mask": f"{(1 << window) - 1}U",
+                "mve": helium is not None,
+                "hvx": False,
                 "unit": f"0x{unit:08X}U",
             },
         )
