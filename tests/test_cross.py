@@ -93,18 +93,27 @@ def test_other_machines_are_exact(plan: Callable[..., Plan], tmp_path: Path, mac
     _passes(machine, tmp_path)
 
 
+ANY_SCALE = ["curve.inset=0.1", "heads.scale=[0.00437, 0.0041]", "heads.zero_point=[-97, -110]"]
+
+
 @pytest.mark.parametrize("machine", ["hexagon-v67", "riscv64", "powerpc64 (big-endian)"])
 @pytest.mark.parametrize(
     "changes",
-    [[], ["curve.inset=0.1", "heads.scale=[0.00437, 0.0041]", "heads.zero_point=[-97, -110]", "output.dtype=int32"]],
-    ids=["cell grid", "any scale"],
+    [
+        ["code.strategy=segment", *ANY_SCALE],
+        ["code.strategy=segment", "output.dtype=int32", *ANY_SCALE],
+        ["code.strategy=octant", *ANY_SCALE],
+        ["code.strategy=patch", "decoder.estimator=mean", "decoder.sigma=0.4", "decoder.gate=0.15"],
+    ],
+    ids=["segment", "segment-int32", "octant", "patch"],
 )
-def test_what_auto_chooses_runs_anywhere(
+def test_other_strategies_run_anywhere(
     plan: Callable[..., Plan], tmp_path: Path, machine: str, changes: list[str]
 ) -> None:
     _skip_without(machine)
-    made = plan("code.prefix=depth", "code.max_flash_bytes=65000", *changes)
-    write_case(tmp_path, made, generate(made))
+    if "decoder.estimator=mean" in changes:
+        pytest.importorskip("flint")
+    _case(plan, tmp_path, *changes)
     _passes(machine, tmp_path)
 
 

@@ -1876,7 +1876,7 @@ static inline HVX_Vector depth_lanes(HVX_Vector offset, HVX_Vector own, HVX_Vect
     const HVX_Vector k = Q6_V_vmux_QVV(is1, Q6_V_vmux_QVV(larger, near1, Q6_V_vmux_QVV(is2, near2, near1)),
                                        Q6_V_vmux_QVV(is2, near2, own));
     /* The code: k cells and r codes, each times its share of the output, whole and 65536ths. */
-    const HVX_Vector rounding = Q6_V_vsplat_R(32776);
+    const HVX_Vector rounding = Q6_V_vsplat_R(32775);
     const HVX_VectorPair part = Q6_Ww_vmpyacc_WwVhRh_sat(
         Q6_Wuw_vmpyacc_WuwVuhRuh(Q6_W_vcombine_VV(rounding, rounding), k, (int32_t)0xAAABAAAB), r,
         (int32_t)0x1AAB1AAB);
