@@ -244,6 +244,8 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
     if not (0 <= part_cell <= 65535 and -32768 <= part_code <= 32767):
         return None
 
+    seam = c1 % (1 << bits) if curve.closed and (c1 - c0) % (1 << bits) else None
+
     def made(rounding: int) -> Arithmetic:
         return Arithmetic(
             order=curve.order,
@@ -256,17 +258,22 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
             whole_code=whole_code,
             part_code=part_code,
             rounding=rounding,
-            seam=c1 % (1 << bits) if curve.closed and (c1 - c0) % (1 << bits) else None,
+            seam=seam,
         )
 
     x, y = np.meshgrid(np.arange(256), np.arange(256))
     wanted = ideal.codes % (1 << bits)
     vertex, past = made(32768).place(x, y)
-    # Any rounding constant that is right for every point will do; 32768 is right but for the fractions' errors.
-    for rounding in sorted(range(32768 - 512, 32768 + 513, 8), key=lambda value: abs(value - 32768)):
-        if np.array_equal(made(rounding).output(vertex, past, bits), wanted):
-            return made(rounding)
-    return None
+    # Half, but for the errors of the fractions: every point bounds the constant from both sides.
+    missed = (wanted - made(32768).output(vertex, past, bits) + (1 << bits) // 2) % (1 << bits) - (1 << bits) // 2
+    fraction = vertex * part_cell + past * part_code
+    floor = ((fraction + 32768) >> 16) + missed
+    bounding = np.ones_like(wanted, dtype=bool) if seam is None else wanted != c0 % (1 << bits)
+    least = int(((floor << 16) - fraction)[bounding].max())
+    most = int(((floor << 16) - fraction)[bounding].min()) + 65535
+    rounding = min(max(32768, least), most)
+    arithmetic = made(rounding)
+    return arithmetic if np.array_equal(arithmetic.output(vertex, past, bits), wanted) else None
 
 
 def add_hvx(spec: Spec, ideal: Ideal, built: Built, indent: str = "") -> Built:

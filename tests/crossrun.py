@@ -31,16 +31,16 @@ STRICT = [
 
 @dataclass(frozen=True)
 class Machine:
-    """A compiler with its flags, a linker (None: the compiler links, with a libc), and an emulator's command line."""
+    """A compiler with its flags, a linker, and an emulator's command line. No libc: not every compiler has one."""
 
     compiler: tuple[str, ...]
-    linker: tuple[str, ...] | None
+    linker: tuple[str, ...]
     emulator: tuple[str, ...]
 
     @property
     def missing(self) -> list[str]:
         """Programs of it that are not installed."""
-        programs = [self.compiler[0], *(self.linker or ())[:1], *self.emulator[:1]]
+        programs = [self.compiler[0], self.linker[0], self.emulator[0]]
         return [program for program in programs if shutil.which(program) is None]
 
 
@@ -68,8 +68,16 @@ MACHINES = {
     "hexagon-v66-hvx": Machine((*_HEXAGON, "-mv66", *_HVX), _LLD, ("qemu-hexagon",)),
     "hexagon-v67-hvx": Machine((*_HEXAGON, "-mv67", *_HVX), _LLD, ("qemu-hexagon",)),
     "hexagon-v67": Machine((*_HEXAGON, "-mv67"), _LLD, ("qemu-hexagon",)),
-    "riscv64": Machine(("riscv64-linux-gnu-gcc",), None, ("qemu-riscv64",)),
-    "powerpc64 (big-endian)": Machine(("powerpc64-linux-gnu-gcc",), None, ("qemu-ppc64",)),
+    "riscv64": Machine(
+        ("riscv64-linux-gnu-gcc", "-ffreestanding"),
+        ("riscv64-linux-gnu-gcc", "-nostdlib", "-static", "-Wl,--no-relax"),
+        ("qemu-riscv64",),
+    ),
+    "powerpc64 (big-endian)": Machine(
+        ("powerpc64-linux-gnu-gcc", "-ffreestanding"),
+        ("powerpc64-linux-gnu-gcc", "-nostdlib", "-static"),
+        ("qemu-ppc64",),
+    ),
 }
 
 
@@ -107,7 +115,7 @@ def build(folder: Path, machine: Machine, prefix: str, *flags: str) -> Path:
         _run([*machine.compiler, *options, *flags, "-I", folder, "-c", source, "-o", target])
         objects.append(target)
     program = folder / "program.elf"
-    _run([*(machine.linker or (*machine.compiler, "-static")), *objects, "-o", program])
+    _run([*machine.linker, *objects, "-o", program])
     return program
 
 

@@ -56,8 +56,11 @@ typedef char depth_header_matches_source[(DEPTH_DECODER_CONFIG_HASH == 0x53CF986
 /* Holds an address in a register of its own, where the compiler would rather compute it from another each time. */
 #if defined(__GNUC__) && defined(__thumb__)
 #define DEPTH_KEEP(address) __asm__("" : "+r"(address))
+/* Keeps stores apart, which the compiler would rather merge at more cost than they have. */
+#define DEPTH_KEEP_ORDER() __asm__ volatile("" ::: "memory")
 #else
 #define DEPTH_KEEP(address) (void)(address)
+#define DEPTH_KEEP_ORDER() (void)0
 #endif
 
 /* Helium: chosen where the compiler has it; predefine DEPTH_USE_MVE as 0 or 1 to force it. */
@@ -1666,26 +1669,44 @@ static const uint16_t depth_picture[8192] DEPTH_TABLE_ATTR = {
 #endif
 
 #if DEPTH_USE_HVX
-/* Six tables of 16 raw cells (y's top bits << 2 | x's top bits), 64 entries a register: arc length in codes of the own vertex, steps to the next and the last vertex, arc lengths of two neighbours, signs: 384 entries, 768 bytes. */
-static const uint16_t depth_hvx[384] DEPTH_TABLE_ATTR = {
-      512U,     0U,   704U,     0U,   256U,     0U,   448U,     0U,   576U,     0U,   640U,     0U,   320U,     0U,   384U,     0U,
-      896U,     0U,   960U,     0U,     0U,     0U,    64U,     0U,   832U,     0U,   768U,     0U,   192U,     0U,   128U,     0U,
-        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
-        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
+/* Indices of the own vertex and of two neighbours by raw cell (y's top bits << 2 | x's top bits), each in whole vector registers: 384 entries, 384 bytes. */
+static const uint8_t depth_hvx_bytes[384] DEPTH_TABLE_ATTR = {
+     8U,  0U, 11U,  0U,  4U,  0U,  7U,  0U,  9U,  0U, 10U,  0U,  5U,  0U,  6U,  0U,
+    14U,  0U, 15U,  0U,  0U,  0U,  1U,  0U, 13U,  0U, 12U,  0U,  3U,  0U,  2U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+    13U,  0U, 11U,  0U,  4U,  0U,  4U,  0U,  9U,  0U, 10U,  0U,  5U,  0U,  6U,  0U,
+    14U,  0U, 15U,  0U,  0U,  0U,  1U,  0U,  8U,  0U, 12U,  0U,  3U,  0U,  2U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+    11U,  0U, 11U,  0U,  4U,  0U,  2U,  0U,  9U,  0U, 10U,  0U,  5U,  0U,  6U,  0U,
+    14U,  0U, 15U,  0U,  0U,  0U,  1U,  0U, 13U,  0U, 12U,  0U,  3U,  0U,  7U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
+     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U
+};
+#endif
+
+#if DEPTH_USE_HVX
+/* Steps to the next and the last vertex, and signs, by raw cell (y's top bits << 2 | x's top bits), each in whole vector registers: 192 entries, 384 bytes. */
+static const uint16_t depth_hvx_pairs[192] DEPTH_TABLE_ATTR = {
       256U,     0U, 65280U,     0U,   256U,     0U,     1U,     0U,     1U,     0U, 65280U,     0U,     1U,     0U, 65280U,     0U,
         1U,     0U,     0U,     0U,     1U,     0U,   256U,     0U, 65280U,     0U,   255U,     0U,   256U,     0U,   255U,     0U,
         0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
         0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
       255U,     0U,   256U,     0U, 65280U,     0U,   256U,     0U, 65280U,     0U,   255U,     0U, 65280U,     0U,   255U,     0U,
       256U,     0U,   255U,     0U,     0U,     0U,   255U,     0U,     1U,     0U,   256U,     0U,     1U,     0U, 65280U,     0U,
-        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
-        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
-      832U,     0U,   704U,     0U,   256U,     0U,   256U,     0U,   576U,     0U,   640U,     0U,   320U,     0U,   384U,     0U,
-      896U,     0U,   960U,     0U,     0U,     0U,    64U,     0U,   512U,     0U,   768U,     0U,   192U,     0U,   128U,     0U,
-        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
-        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
-      704U,     0U,   704U,     0U,   256U,     0U,   128U,     0U,   576U,     0U,   640U,     0U,   320U,     0U,   384U,     0U,
-      896U,     0U,   960U,     0U,     0U,     0U,    64U,     0U,   832U,     0U,   768U,     0U,   192U,     0U,   448U,     0U,
         0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
         0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
       511U,     0U,     0U,     0U,     0U,     0U,   511U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
@@ -1808,8 +1829,17 @@ void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst,
     }
 }
 #elif DEPTH_USE_HVX
-/* Look 128 raw cells up in a table of 16: results of the even ones in the low vector, of the odd in the high. */
-static inline HVX_VectorPair depth_lookup(HVX_Vector cell, const uint16_t *table)
+/* Look 128 raw cells up in a table of 16 bytes. */
+static inline HVX_Vector depth_bytes(HVX_Vector cell, const uint8_t *table)
+{
+    const HVX_UVector *part = (const HVX_UVector *)(const void *)table;
+    HVX_Vector found = Q6_Vb_vlut32_VbVbR(cell, part[0], 0);
+
+    return found;
+}
+
+/* Look 128 raw cells up in a table of 16 pairs: the even ones' in the low vector, the odd ones' in the high. */
+static inline HVX_VectorPair depth_pairs(HVX_Vector cell, const uint16_t *table)
 {
     const HVX_UVector *part = (const HVX_UVector *)(const void *)table;
     HVX_VectorPair found = Q6_Wh_vlut16_VbVhR(cell, part[0], 0);
@@ -1818,8 +1848,8 @@ static inline HVX_VectorPair depth_lookup(HVX_Vector cell, const uint16_t *table
 }
 
 /* Codes of 64 points: offsets from the vertices of their cells as pairs of bytes, and what the tables say of the cells. */
-static inline HVX_Vector depth_lanes(HVX_Vector offset, HVX_Vector arc, HVX_Vector forth, HVX_Vector back,
-                                HVX_Vector arc1, HVX_Vector arc2, HVX_Vector sign)
+static inline HVX_Vector depth_lanes(HVX_Vector offset, HVX_Vector own, HVX_Vector near1, HVX_Vector near2,
+                                HVX_Vector forth, HVX_Vector back, HVX_Vector sign)
 {
     const HVX_Vector zero = Q6_V_vzero();
     const HVX_Vector cellSquare = Q6_Vh_vsplat_R(4096);
@@ -1828,26 +1858,25 @@ static inline HVX_Vector depth_lanes(HVX_Vector offset, HVX_Vector arc, HVX_Vect
     const HVX_Vector a = Q6_Vh_vadd_VhVh(Q6_V_lo_W(toNext), Q6_V_hi_W(toNext));
     const HVX_Vector b = Q6_Vh_vadd_VhVh(Q6_V_lo_W(toLast), Q6_V_hi_W(toLast));
     const HVX_Vector minusB = Q6_Vh_vsub_VhVh(zero, b);
-    const HVX_Vector own = Q6_Vh_vadd_VhVh(
-        arc, Q6_V_vmux_QVV(Q6_Q_vcmp_gt_VhVh(a, b), Q6_Vh_vmax_VhVh(a, zero), Q6_Vh_vmin_VhVh(minusB, zero)));
+    const HVX_Vector r0 =
+        Q6_V_vmux_QVV(Q6_Q_vcmp_gt_VhVh(a, b), Q6_Vh_vmax_VhVh(a, zero), Q6_Vh_vmin_VhVh(minusB, zero));
     /* The outer quadrant of a turn: |a| and |b|, each 0 outside it or where a product below is 0. */
     const HVX_Vector u = Q6_Vh_vmax_VhVh(Q6_Vh_vsub_VhVh(zero, a), zero);
     const HVX_Vector v = Q6_Vh_vmax_VhVh(minusB, zero);
     const HVX_VectorPair change = Q6_Wh_vmpy_VbVb(Q6_Vb_vshuffe_VbVb(u, v), sign);
-    const HVX_Vector change1 = Q6_V_lo_W(change);
-    const HVX_Vector change2 = Q6_V_hi_W(change);
-    const HVX_VectorPred near1 = Q6_Q_vcmp_gt_VhVh(
-        Q6_Vh_vmpyiacc_VhVhVh(Q6_Vh_vasl_VhR(u, 7), change1, change1), cellSquare);
-    const HVX_VectorPred near2 = Q6_Q_vcmp_gt_VhVh(
-        Q6_Vh_vmpyiacc_VhVhVh(Q6_Vh_vasl_VhR(v, 7), change2, change2), cellSquare);
-    const HVX_Vector s1 = Q6_Vh_vadd_VhVh(arc1, change1);
-    const HVX_Vector s2 = Q6_Vh_vadd_VhVh(arc2, change2);
-    const HVX_Vector both = Q6_V_vmux_QVV(Q6_Q_vcmp_gt_VhVh(u, v), s1, Q6_V_vmux_QVV(near2, s2, s1));
-    const HVX_Vector s = Q6_V_vmux_QVV(near1, both, Q6_V_vmux_QVV(near2, s2, own));
-    /* The code: s = k cells and r codes, each times its share of the output, whole and 65536ths. */
-    const HVX_Vector k = Q6_Vh_vasr_VhR(Q6_Vh_vadd_VhVh(s, Q6_Vh_vsplat_R(32)), 6);
-    const HVX_Vector r = Q6_Vh_vsub_VhVh(s, Q6_Vh_vasl_VhR(k, 6));
-    const HVX_Vector rounding = Q6_V_vsplat_R(32776);
+    const HVX_Vector r1 = Q6_V_lo_W(change);
+    const HVX_Vector r2 = Q6_V_hi_W(change);
+    const HVX_VectorPred is1 = Q6_Q_vcmp_gt_VhVh(
+        Q6_Vh_vmpyiacc_VhVhVh(Q6_Vh_vasl_VhR(u, 7), r1, r1), cellSquare);
+    const HVX_VectorPred is2 = Q6_Q_vcmp_gt_VhVh(
+        Q6_Vh_vmpyiacc_VhVhVh(Q6_Vh_vasl_VhR(v, 7), r2, r2), cellSquare);
+    const HVX_VectorPred larger = Q6_Q_vcmp_gt_VhVh(u, v);
+    const HVX_Vector r = Q6_V_vmux_QVV(is1, Q6_V_vmux_QVV(larger, r1, Q6_V_vmux_QVV(is2, r2, r1)),
+                                       Q6_V_vmux_QVV(is2, r2, r0));
+    const HVX_Vector k = Q6_V_vmux_QVV(is1, Q6_V_vmux_QVV(larger, near1, Q6_V_vmux_QVV(is2, near2, near1)),
+                                       Q6_V_vmux_QVV(is2, near2, own));
+    /* The code: k cells and r codes, each times its share of the output, whole and 65536ths. */
+    const HVX_Vector rounding = Q6_V_vsplat_R(32775);
     const HVX_VectorPair part = Q6_Ww_vmpyacc_WwVhRh_sat(
         Q6_Wuw_vmpyacc_WuwVuhRuh(Q6_W_vcombine_VV(rounding, rounding), k, (int32_t)0xAAABAAAB), r,
         (int32_t)0x1AAB1AAB);
@@ -1866,6 +1895,7 @@ void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst,
     HVX_UVector *codes = (HVX_UVector *)(void *)pDst;
     const HVX_Vector inside = Q6_V_vsplat_R(0x3F3F3F3F);
     const HVX_Vector half = Q6_V_vsplat_R(0x20202020);
+    const HVX_Vector low = Q6_V_vsplat_R(0x00FF00FF);
 
     for (uint32_t turns = blockSize >> 7; turns > 0U; turns--)
     {
@@ -1877,18 +1907,18 @@ void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst,
         const HVX_Vector column = Q6_V_vand_VV(Q6_Vuh_vlsr_VuhR(codesX, 6), Q6_V_vsplat_R(0x03030303));
         const HVX_Vector row = Q6_V_vand_VV(Q6_Vuh_vlsr_VuhR(codesY, 4), Q6_V_vsplat_R(0x0C0C0C0C));
         const HVX_Vector cell = Q6_V_vor_VV(row, column);
-        const HVX_VectorPair arc = depth_lookup(cell, &depth_hvx[0]);
-        const HVX_VectorPair forth = depth_lookup(cell, &depth_hvx[64]);
-        const HVX_VectorPair back = depth_lookup(cell, &depth_hvx[128]);
-        const HVX_VectorPair arc1 = depth_lookup(cell, &depth_hvx[192]);
-        const HVX_VectorPair arc2 = depth_lookup(cell, &depth_hvx[256]);
-        const HVX_VectorPair sign = depth_lookup(cell, &depth_hvx[320]);
+        const HVX_Vector own = depth_bytes(cell, &depth_hvx_bytes[0]);
+        const HVX_Vector near1 = depth_bytes(cell, &depth_hvx_bytes[128]);
+        const HVX_Vector near2 = depth_bytes(cell, &depth_hvx_bytes[256]);
+        const HVX_VectorPair forth = depth_pairs(cell, &depth_hvx_pairs[0]);
+        const HVX_VectorPair back = depth_pairs(cell, &depth_hvx_pairs[64]);
+        const HVX_VectorPair sign = depth_pairs(cell, &depth_hvx_pairs[128]);
         const HVX_Vector code0 = depth_lanes(
-            Q6_Vb_vsub_VbVb(Q6_V_vand_VV(first, inside), half), Q6_V_lo_W(arc), Q6_V_lo_W(forth), Q6_V_lo_W(back),
-            Q6_V_lo_W(arc1), Q6_V_lo_W(arc2), Q6_V_lo_W(sign));
+            Q6_Vb_vsub_VbVb(Q6_V_vand_VV(first, inside), half), Q6_V_vand_VV(own, low), Q6_V_vand_VV(near1, low),
+            Q6_V_vand_VV(near2, low), Q6_V_lo_W(forth), Q6_V_lo_W(back), Q6_V_lo_W(sign));
         const HVX_Vector code1 = depth_lanes(
-            Q6_Vb_vsub_VbVb(Q6_V_vand_VV(second, inside), half), Q6_V_hi_W(arc), Q6_V_hi_W(forth), Q6_V_hi_W(back),
-            Q6_V_hi_W(arc1), Q6_V_hi_W(arc2), Q6_V_hi_W(sign));
+            Q6_Vb_vsub_VbVb(Q6_V_vand_VV(second, inside), half), Q6_Vuh_vlsr_VuhR(own, 8), Q6_Vuh_vlsr_VuhR(near1, 8),
+            Q6_Vuh_vlsr_VuhR(near2, 8), Q6_V_hi_W(forth), Q6_V_hi_W(back), Q6_V_hi_W(sign));
         const HVX_VectorPair inOrder = Q6_W_vshuff_VVR(code1, code0, -2);
 
         codes[0] = Q6_V_lo_W(inOrder);
@@ -1934,6 +1964,8 @@ void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst,
     DEPTH_KEEP(tile);
     DEPTH_KEEP(pattern);
 
+#if defined(__thumb__) && !defined(__thumb2__)
+    /* Eight low registers are too few for four points side by side. */
     for (uint32_t rounds = blockSize / 16U; rounds > 0U; rounds--)
     {
         pDst[0] = depth_find(tile, pattern, (uint32_t)(uint8_t)pSrcX[0] | ((uint32_t)(uint8_t)pSrcY[0] << 8));
@@ -1957,6 +1989,101 @@ void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst,
         pDst += 16;
     }
     blockSize &= 15U;
+#else
+    for (uint32_t rounds = blockSize / 16U; rounds > 0U; rounds--)
+    {
+        /* Four points side by side: none has to wait for its loads. */
+        const uint32_t word0 = (uint32_t)(uint8_t)pSrcX[0] | ((uint32_t)(uint8_t)pSrcY[0] << 8);
+        const uint32_t word1 = (uint32_t)(uint8_t)pSrcX[1] | ((uint32_t)(uint8_t)pSrcY[1] << 8);
+        const uint32_t word2 = (uint32_t)(uint8_t)pSrcX[2] | ((uint32_t)(uint8_t)pSrcY[2] << 8);
+        const uint32_t word3 = (uint32_t)(uint8_t)pSrcX[3] | ((uint32_t)(uint8_t)pSrcY[3] << 8);
+        const uint32_t entry0 = tile[((word0 >> 11) << 5) | ((word0 >> 3) & 31U)];
+        const uint32_t entry1 = tile[((word1 >> 11) << 5) | ((word1 >> 3) & 31U)];
+        const uint32_t entry2 = tile[((word2 >> 11) << 5) | ((word2 >> 3) & 31U)];
+        const uint32_t entry3 = tile[((word3 >> 11) << 5) | ((word3 >> 3) & 31U)];
+        const uint32_t extra0 = pattern[(entry0 >> 16) + (word0 & 0x0707U)];
+        const uint32_t extra1 = pattern[(entry1 >> 16) + (word1 & 0x0707U)];
+        const uint32_t extra2 = pattern[(entry2 >> 16) + (word2 & 0x0707U)];
+        const uint32_t extra3 = pattern[(entry3 >> 16) + (word3 & 0x0707U)];
+
+        pDst[0] = (int16_t)(uint16_t)(entry0 + extra0);
+        DEPTH_KEEP_ORDER();
+        pDst[1] = (int16_t)(uint16_t)(entry1 + extra1);
+        DEPTH_KEEP_ORDER();
+        pDst[2] = (int16_t)(uint16_t)(entry2 + extra2);
+        DEPTH_KEEP_ORDER();
+        pDst[3] = (int16_t)(uint16_t)(entry3 + extra3);
+        DEPTH_KEEP_ORDER();
+        const uint32_t word4 = (uint32_t)(uint8_t)pSrcX[4] | ((uint32_t)(uint8_t)pSrcY[4] << 8);
+        const uint32_t word5 = (uint32_t)(uint8_t)pSrcX[5] | ((uint32_t)(uint8_t)pSrcY[5] << 8);
+        const uint32_t word6 = (uint32_t)(uint8_t)pSrcX[6] | ((uint32_t)(uint8_t)pSrcY[6] << 8);
+        const uint32_t word7 = (uint32_t)(uint8_t)pSrcX[7] | ((uint32_t)(uint8_t)pSrcY[7] << 8);
+        const uint32_t entry4 = tile[((word4 >> 11) << 5) | ((word4 >> 3) & 31U)];
+        const uint32_t entry5 = tile[((word5 >> 11) << 5) | ((word5 >> 3) & 31U)];
+        const uint32_t entry6 = tile[((word6 >> 11) << 5) | ((word6 >> 3) & 31U)];
+        const uint32_t entry7 = tile[((word7 >> 11) << 5) | ((word7 >> 3) & 31U)];
+        const uint32_t extra4 = pattern[(entry4 >> 16) + (word4 & 0x0707U)];
+        const uint32_t extra5 = pattern[(entry5 >> 16) + (word5 & 0x0707U)];
+        const uint32_t extra6 = pattern[(entry6 >> 16) + (word6 & 0x0707U)];
+        const uint32_t extra7 = pattern[(entry7 >> 16) + (word7 & 0x0707U)];
+
+        pDst[4] = (int16_t)(uint16_t)(entry4 + extra4);
+        DEPTH_KEEP_ORDER();
+        pDst[5] = (int16_t)(uint16_t)(entry5 + extra5);
+        DEPTH_KEEP_ORDER();
+        pDst[6] = (int16_t)(uint16_t)(entry6 + extra6);
+        DEPTH_KEEP_ORDER();
+        pDst[7] = (int16_t)(uint16_t)(entry7 + extra7);
+        DEPTH_KEEP_ORDER();
+        const uint32_t word8 = (uint32_t)(uint8_t)pSrcX[8] | ((uint32_t)(uint8_t)pSrcY[8] << 8);
+        const uint32_t word9 = (uint32_t)(uint8_t)pSrcX[9] | ((uint32_t)(uint8_t)pSrcY[9] << 8);
+        const uint32_t word10 = (uint32_t)(uint8_t)pSrcX[10] | ((uint32_t)(uint8_t)pSrcY[10] << 8);
+        const uint32_t word11 = (uint32_t)(uint8_t)pSrcX[11] | ((uint32_t)(uint8_t)pSrcY[11] << 8);
+        const uint32_t entry8 = tile[((word8 >> 11) << 5) | ((word8 >> 3) & 31U)];
+        const uint32_t entry9 = tile[((word9 >> 11) << 5) | ((word9 >> 3) & 31U)];
+        const uint32_t entry10 = tile[((word10 >> 11) << 5) | ((word10 >> 3) & 31U)];
+        const uint32_t entry11 = tile[((word11 >> 11) << 5) | ((word11 >> 3) & 31U)];
+        const uint32_t extra8 = pattern[(entry8 >> 16) + (word8 & 0x0707U)];
+        const uint32_t extra9 = pattern[(entry9 >> 16) + (word9 & 0x0707U)];
+        const uint32_t extra10 = pattern[(entry10 >> 16) + (word10 & 0x0707U)];
+        const uint32_t extra11 = pattern[(entry11 >> 16) + (word11 & 0x0707U)];
+
+        pDst[8] = (int16_t)(uint16_t)(entry8 + extra8);
+        DEPTH_KEEP_ORDER();
+        pDst[9] = (int16_t)(uint16_t)(entry9 + extra9);
+        DEPTH_KEEP_ORDER();
+        pDst[10] = (int16_t)(uint16_t)(entry10 + extra10);
+        DEPTH_KEEP_ORDER();
+        pDst[11] = (int16_t)(uint16_t)(entry11 + extra11);
+        DEPTH_KEEP_ORDER();
+        const uint32_t word12 = (uint32_t)(uint8_t)pSrcX[12] | ((uint32_t)(uint8_t)pSrcY[12] << 8);
+        const uint32_t word13 = (uint32_t)(uint8_t)pSrcX[13] | ((uint32_t)(uint8_t)pSrcY[13] << 8);
+        const uint32_t word14 = (uint32_t)(uint8_t)pSrcX[14] | ((uint32_t)(uint8_t)pSrcY[14] << 8);
+        const uint32_t word15 = (uint32_t)(uint8_t)pSrcX[15] | ((uint32_t)(uint8_t)pSrcY[15] << 8);
+        const uint32_t entry12 = tile[((word12 >> 11) << 5) | ((word12 >> 3) & 31U)];
+        const uint32_t entry13 = tile[((word13 >> 11) << 5) | ((word13 >> 3) & 31U)];
+        const uint32_t entry14 = tile[((word14 >> 11) << 5) | ((word14 >> 3) & 31U)];
+        const uint32_t entry15 = tile[((word15 >> 11) << 5) | ((word15 >> 3) & 31U)];
+        const uint32_t extra12 = pattern[(entry12 >> 16) + (word12 & 0x0707U)];
+        const uint32_t extra13 = pattern[(entry13 >> 16) + (word13 & 0x0707U)];
+        const uint32_t extra14 = pattern[(entry14 >> 16) + (word14 & 0x0707U)];
+        const uint32_t extra15 = pattern[(entry15 >> 16) + (word15 & 0x0707U)];
+
+        pDst[12] = (int16_t)(uint16_t)(entry12 + extra12);
+        DEPTH_KEEP_ORDER();
+        pDst[13] = (int16_t)(uint16_t)(entry13 + extra13);
+        DEPTH_KEEP_ORDER();
+        pDst[14] = (int16_t)(uint16_t)(entry14 + extra14);
+        DEPTH_KEEP_ORDER();
+        pDst[15] = (int16_t)(uint16_t)(entry15 + extra15);
+        DEPTH_KEEP_ORDER();
+
+        pSrcX += 16;
+        pSrcY += 16;
+        pDst += 16;
+    }
+    blockSize &= 15U;
+#endif
     for (; blockSize > 0U; blockSize--)
     {
         *pDst = depth_find(tile, pattern, (uint32_t)(uint8_t)pSrcX[0] | ((uint32_t)(uint8_t)pSrcY[0] << 8));

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hilbert_codegen.generate import generate
+from hilbert_codegen.plan import Plan
+from hilbert_codegen.windows import STRIDE, row_pool, tile_pool
+
+WORD = np.arange(65536)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32), count=st.integers(1, 60), exact=st.booleans(), modulus=st.sampled_from([256, 65536]))
+def test_rows_are_windows(seed: int, count: int, exact: bool, modulus: int) -> None:
+    """Stretches of a few ramps, so that many overlap."""
+    random = np.random.default_rng(seed)
+    rows = (random.integers(0, modulus, (count, 1)) + random.integers(-2, 3, (count, 1)) * np.arange(32)) % modulus
+    pool = row_pool(rows, modulus, exact)
+    found = pool.entries[pool.offset[:, None] + np.arange(32)] + pool.base[:, None]
+    assert np.array_equal(found % modulus, rows)
+    assert pool.entries.min() >= 0 and pool.entries.max() < modulus
+    assert len(pool.entries) <= pool.distinct * 32
+    assert not (exact and pool.base.any())
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    count=st.integers(1, 80),
+    exact=st.booleans(),
+    taken=st.sampled_from([(0, 0), (32, 64), (32, 96)]),
+)
+def test_tiles_are_windows(seed: int, count: int, exact: bool, taken: tuple[int, int]) -> None:
+    random = np.random.default_rng(seed)
+    slope = random.integers(-2, 3, (2, count, 1, 1))
+    tiles = slope[0] * np.arange(8)[:, None] + slope[1] * np.arange(8) + random.integers(0, 65536, (count, 1, 1))
+    tiles = (tiles + (random.random((count, 8, 8)) < 0.01)) % 65536
+    pool = tile_pool(tiles, 65536, exact, taken)
+    index = pool.offset[:, None, None] + STRIDE * np.arange(8)[:, None] + np.arange(8)
+    assert np.array_equal((pool.entries[index] + pool.base[:, None, None]) % 65536, tiles)
+    assert not pool.entries.reshape(-1, STRIDE)[: taken[0], : taken[1]].any()
+
+
+def test_ramps_share_nearly_everything() -> None:
+    """64 windows of one ramp need no more than one of them: the constant is the base's."""
+    rows = np.arange(32) * 3 + np.arange(64)[:, None] * 100
+    assert len(row_pool(rows, 65536).entries) == 32
+    assert len(row_pool(rows, 65536, exact=True).entries) == 64 * 32
+
+
+@pytest.mark.parametrize("settings_", [[], ["curve.order=2", "output.dtype=int16"]], ids=["order 3", "order 2"])
+def test_helium_tables_hold_the_same(plan: Callable[..., Plan], settings_: list[str]) -> None:
+    """The layouts only Helium reads decode to the reference too, by that variant's steps."""
+    for strategy in ("strip", "tile"):
+        made = generate(
+            plan(f"code.strategy={strategy}", "decoder.distance=true", "code.max_flash_bytes=100000", *settings_)
+        )
+        table = {entry.name: entry.values for entry in made.built.tables}
+        if strategy == "strip":
+            base, start, far_start = (table[name][WORD >> 5] for name in ("base", "start", "far_start"))
+            code, far = table["pool"][(start + WORD) & 0xFFFF] + base, table["far_pool"][(far_start + WORD) & 0xFFFF]
+        else:
+            tile, picture = (WORD >> 3) & 0x1F1F, table["picture"]
+            code = picture[tile] + picture[(picture[tile + 32] + WORD) & 0xFFFF]
+            far = table["far_pattern"][(picture[tile + 64] + WORD) & 0xFFFF]
+        assert np.array_equal(code % 65536, made.ideal.codes.reshape(-1) % 65536)
+        assert np.array_equal(far, made.ideal.distance.reshape(-1))
