@@ -1,0 +1,314 @@
+"""Trains the stereo networks from nothing and writes models/: about an hour on two unshared cores.
+
+    python -m venv venv && venv/bin/pip install tensorflow-cpu==2.21.0
+    venv/bin/python train.py            # writes models/*.tflite
+    venv/bin/python train.py --ablate   # also retrains the p = 3 head without one part of the loss at a time
+
+1. Pre-training in float with batch norm: one trunk, four heads (1D and Hilbert p = 1, 2, 3). The 1D head has the task
+   loss, the 2D heads the distance to the target point only: a decoded value has no useful gradient before the point is
+   on about the right branch.
+2. Batch norm is folded, and the last hidden layer of each head is scaled per channel to fill its range, 1D included.
+3. Quantization-aware fine-tuning of all of it, with the paper's loss on the 2D heads
+       task(t(h), t) + alpha (|h - c(t)|^2 + beta r^2),
+   t(h) decoded by the estimator that will be deployed (the posterior mean off the curve), and Gaussian noise before the
+   heads. The weights of the four losses add up to as much for 1D as for the three 2D heads together.
+4. Weights are put on their INT8 grid, which is what fine-tuning's forward pass used, and both files are written with
+   them: the float network and its INT8 twin differ in the quantization of activations and heads only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from net import BOUND, HEAD_MAX, STAGE, Curve, Net, make_weights
+from scenes import HEIGHT, WIDTH, scenes
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+VARIANTS = ("p0", "p1", "p2", "p3")  # p0 is the 1D head
+CURVES = {name: Curve(int(name[1])) for name in VARIANTS}
+SHARE = {"p0": 2.0, "p1": 0.5, "p2": 0.7, "p3": 1.0}
+BATCH = 16
+TRAIN_SEEDS = (100, 101)
+SCENES_PER_SEED = 4096
+
+NOISE = 0.05  # standard deviation of the noise on the last hidden layer, whose range is [0, 6]
+ALPHA = 0.1
+BETA = 1.0
+ABLATION_STEPS = 800
+SIGMA = 0.5  # cells
+GATE = 0.15  # cells
+
+Arrays = dict[str, np.ndarray]
+Variables = dict[str, tf.Variable]
+
+
+def task_loss(error: tf.Tensor) -> tf.Tensor:
+    """Nearly the absolute error, with a share of the squared: the same for 1D and 2D."""
+    return tf.reduce_mean(tf.sqrt(error * error + 1e-4) - 1e-2) + 2 * tf.reduce_mean(error * error)
+
+
+@functools.cache
+def training_scenes(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Views and truth of one seed, rendered once a run."""
+    return scenes(seed, SCENES_PER_SEED)
+
+
+def batches(rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Endless (views float32 in [0, 1], truth) with random flips, gain and brightness."""
+    parts = [training_scenes(seed) for seed in TRAIN_SEEDS]
+    while True:
+        views, truth = parts[rng.integers(len(parts))]
+        chosen = rng.integers(0, len(views), BATCH)
+        x, t = views[chosen].astype(np.float32) / 255, truth[chosen]
+        if rng.random() < 0.5:
+            x, t = x[:, ::-1], t[:, ::-1]
+        gain, offset = rng.uniform(0.8, 1.2, (BATCH, 1, 1, 1)), rng.uniform(-0.1, 0.1, (BATCH, 1, 1, 1))
+        x = np.clip((x - 0.5) * gain + 0.5 + offset, 0, 1).astype(np.float32)
+        yield x, np.ascontiguousarray(t)
+
+
+def descend(
+    step: Callable[..., list[tf.Tensor]],
+    optimizer: tf.keras.optimizers.Optimizer,
+    rate: tuple[float, float],
+    steps: int,
+    rng: np.random.Generator,
+    label: str,
+) -> None:
+    """`steps` steps with a cosine from the first rate to the second."""
+    began, log = time.time(), []
+    for number, (x, t) in zip(range(steps), batches(rng), strict=False):
+        optimizer.learning_rate.assign(rate[0] * (0.5 + 0.5 * np.cos(np.pi * number / steps)) + rate[1])
+        targets = [CURVES[name].encode(t) for name in VARIANTS[1:]]
+        log.append([float(part) for part in step(tf.constant(x), tf.constant(t), *map(tf.constant, targets))])
+        if (number + 1) % 100 == 0:
+            print(label, number + 1, f"{time.time() - began:.0f} s", np.round(np.mean(log, axis=0), 4), flush=True)
+            log = []
+
+
+def pretrain(steps: int) -> Arrays:
+    """Step 1: float weights with batch norm statistics."""
+    weights = make_weights(np.random.default_rng(1), list(VARIANTS))
+    for name in [key[:-2] for key in weights if key.endswith("/w") and "/h/" not in key]:
+        size = weights[name + "/b"].size
+        weights[name + "/b"] += 0.5
+        weights[name + "/g"] = np.ones(size, np.float32)
+        weights[name + "/mean"], weights[name + "/var"] = np.zeros(size, np.float32), np.ones(size, np.float32)
+    variables = {k: tf.Variable(v, trainable=not k.endswith(("/mean", "/var"))) for k, v in weights.items()}
+    net = Net(variables, quantized=False, norm=True)
+    net.training = True
+    trained = [v for v in variables.values() if v.trainable]
+    optimizer = tf.keras.optimizers.Adam(2e-3, clipnorm=1.0)
+    optimizer.build(trained)
+
+    @tf.function
+    def step(x: tf.Tensor, t: tf.Tensor, *targets: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            features = net.trunk(x)
+            losses = [task_loss(net.head(features, "p0")[..., 0] / HEAD_MAX - t)]
+            for name, target in zip(VARIANTS[1:], targets, strict=True):
+                miss = net.head(features, name) - (CURVES[name].inset + target * CURVES[name].pitch)
+                near_l1 = tf.sqrt(tf.square(miss) + 1e-4) - 1e-2
+                losses.append(tf.reduce_mean(tf.reduce_sum(tf.square(miss) + 0.3 * near_l1, -1)))
+            total = tf.add_n(losses)
+        optimizer.apply_gradients(zip(tape.gradient(total, trained), trained, strict=True))
+        return losses
+
+    descend(step, optimizer, (2e-3, 2e-5), steps, np.random.default_rng(7), "pre-training")
+    return {name: variable.numpy() for name, variable in variables.items()}
+
+
+def fold(weights: Arrays) -> Arrays:
+    """Step 2: batch norm into weights and biases, and the last hidden layers scaled to fill [0, 6]."""
+    folded: Arrays = {}
+    for key, value in weights.items():
+        if key.endswith("/w"):
+            name = key[:-2]
+            folded[key], folded[name + "/b"] = value, weights[name + "/b"]
+            if name + "/g" in weights:
+                gain = weights[name + "/g"] / np.sqrt(weights[name + "/var"] + 1e-4)
+                folded[key] = value * gain
+                folded[name + "/b"] = weights[name + "/b"] - weights[name + "/mean"] * gain
+    net = Net({k: tf.Variable(v) for k, v in folded.items()}, quantized=False)
+    net.taps = {}
+    views, _ = scenes(TRAIN_SEEDS[0], 64)
+    features = net.trunk(tf.constant(views.astype(np.float32) / 255))
+    for name in VARIANTS:
+        net.head(features, name)
+        last = net.taps[f"{name}/f1"].numpy()
+        top = np.percentile(last.reshape(-1, last.shape[-1]), 99.9, axis=0)
+        scale = np.clip(BOUND / np.maximum(top, 0.1), 0.5, 8).astype(np.float32)
+        folded[f"{name}/f1/w"] = folded[f"{name}/f1/w"] * scale
+        folded[f"{name}/f1/b"] = folded[f"{name}/f1/b"] * scale
+        folded[f"{name}/h/w"] = folded[f"{name}/h/w"] / scale[:, None]
+    return folded
+
+
+def head_loss(
+    net: Net, features: tf.Tensor, name: str, t: tf.Tensor, target: tf.Tensor | None,
+    task: float = 1.0, alpha: float = ALPHA, beta: float = BETA,
+) -> tuple[tf.Tensor, tf.Tensor]:  # fmt: skip
+    """(loss, its task part) of one variant."""
+    raw = net.head(features, name)
+    head = net.bounded(raw)
+    beyond = tf.reduce_mean(tf.square(raw - tf.clip_by_value(raw, 0.0, HEAD_MAX)))  # the clip itself has no gradient
+    if target is None:
+        part = task_loss(head[..., 0] / HEAD_MAX - t)
+        return part + beyond, part
+    curve = CURVES[name]
+    grid = curve.to_grid(head)
+    decoded, r2 = curve.decode(grid, SIGMA, GATE)
+    part = task_loss(decoded - t)
+    paper = tf.reduce_sum(tf.square(grid - target), -1) + beta * r2
+    return task * part + alpha * tf.reduce_mean(paper) / (curve.side - 1) ** 2 + beyond, part
+
+
+def finetune(weights: Arrays, steps: int) -> Arrays:
+    """Step 3, all variants on one trunk."""
+    variables = {name: tf.Variable(value) for name, value in weights.items()}
+    net = Net(variables, quantized=True)
+    net.training, net.noise = True, NOISE
+    trained = list(variables.values())
+    optimizer = tf.keras.optimizers.Adam(3e-4, clipnorm=1.0)
+    optimizer.build(trained)
+
+    @tf.function
+    def step(x: tf.Tensor, t: tf.Tensor, *targets: tf.Tensor) -> list[tf.Tensor]:
+        parts = []
+        with tf.GradientTape() as tape:
+            features, total = net.trunk(x), 0.0
+            for name, target in zip(VARIANTS, (None, *targets), strict=True):
+                loss, part = head_loss(net, features, name, t, target)
+                total += SHARE[name] * loss
+                parts.append(part)
+        optimizer.apply_gradients(zip(tape.gradient(total, trained), trained, strict=True))
+        return parts
+
+    descend(step, optimizer, (3e-4, 5e-6), steps, np.random.default_rng(11), "fine-tuning")
+    return {name: variable.numpy() for name, variable in variables.items()}
+
+
+#: What `--ablate` retrains the last layers of p = 3 with, on the finished trunk.
+ABLATIONS: dict[str, dict[str, float]] = {
+    "points": {"task": 0.0, "beta": 0.0, "noise": 0.0, "alpha": 1.0},
+    "points_curve": {"task": 0.0, "noise": 0.0, "alpha": 1.0},
+    "task": {"beta": 0.0, "noise": 0.0},
+    "task_curve": {"noise": 0.0},
+    "all": {},
+}
+
+
+def trunk_codes(weights: Arrays, views: np.ndarray) -> np.ndarray:
+    """The quantized trunk's features as codes, uint8 (count, 32, 32, 32): all that heads on a fixed trunk see."""
+    net = Net({name: tf.Variable(value) for name, value in weights.items()}, quantized=True)
+    run = tf.function(net.trunk)
+    parts = [run(tf.constant(views[i : i + 32].astype(np.float32) / 255)) for i in range(0, len(views), 32)]
+    return np.concatenate([np.rint(part.numpy() * (255 / BOUND)).astype(np.uint8) for part in parts])
+
+
+def ablate(
+    weights: Arrays, codes: np.ndarray, truth: np.ndarray, steps: int, noise: float = NOISE, **loss: float
+) -> Arrays:
+    """The last layers of p = 3 from scratch on the finished, fixed trunk, with the given parts of the loss."""
+    fresh = make_weights(np.random.default_rng(5), ["p3"])
+    mine = [f"p3/{name}/{part}" for name in (*STAGE, "h") for part in "wb"]
+    variables = {k: tf.Variable(fresh[k] if k in mine else v, trainable=k in mine) for k, v in weights.items()}
+    variables["p3/f1/b"].assign_add(tf.fill(variables["p3/f1/b"].shape, 0.5))
+    net = Net(variables, quantized=True)
+    net.training, net.noise = True, noise
+    trained = [variables[k] for k in mine]
+    optimizer = tf.keras.optimizers.Adam(2e-3, clipnorm=1.0)
+    optimizer.build(trained)
+
+    def make_step(**parts: float) -> Callable[..., None]:
+        @tf.function
+        def step(features: tf.Tensor, t: tf.Tensor, target: tf.Tensor) -> None:
+            with tf.GradientTape() as tape:
+                total, _ = head_loss(net, features, "p3", t, target, **parts)
+            optimizer.apply_gradients(zip(tape.gradient(total, trained), trained, strict=True))
+
+        return step
+
+    # Points first: the decoded value has no useful gradient before.
+    first, final = make_step(task=0.0, alpha=1.0, beta=0.0), make_step(**loss)
+    rng = np.random.default_rng(13)
+    for number in range(steps):
+        optimizer.learning_rate.assign(2e-3 * (0.5 + 0.5 * np.cos(np.pi * number / steps)) + 1e-5)
+        chosen = rng.integers(0, len(codes), BATCH)
+        features, t = codes[chosen].astype(np.float32) * (BOUND / 255), truth[chosen]
+        step = first if 2 * number < steps else final
+        step(tf.constant(features), tf.constant(t), tf.constant(CURVES["p3"].encode(t)))
+    return {name: variable.numpy() for name, variable in variables.items()}
+
+
+def on_grid(weights: Arrays) -> Arrays:
+    """Step 4: every weight on the INT8 grid of its output channel, as fake quantization rounds it."""
+    result = dict(weights)
+    for name, value in weights.items():
+        if name.endswith("/w"):
+            top = np.maximum(np.abs(value).max(axis=(0, 1, 2)), 1e-6)
+            result[name] = (np.rint(value / top * 127) * top / 127).astype(np.float32)
+    return result
+
+
+def to_tflite(weights: Arrays, variant: str, quantized: bool) -> bytes:
+    """A network as TFLite: full INT8 (input scale 1/255, heads scale 1/256), or float with float16 weights."""
+    variables = {name: tf.Variable(value) for name, value in weights.items()}
+    net = Net(variables, quantized)
+
+    @tf.function(input_signature=[tf.TensorSpec((1, HEIGHT, WIDTH, 2), tf.float32, name="views")])
+    def forward(views: tf.Tensor) -> tf.Tensor:
+        return net(views, variant)
+
+    # Constants, or the converter meets variable reads that it can't quantize.
+    frozen = convert_variables_to_constants_v2(forward.get_concrete_function())
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantized:  # the ranges are in the graph's fake quantization: no calibration data
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+    else:
+        converter.target_spec.supported_types = [tf.float16]
+    return bytes(converter.convert())
+
+
+def export(weights: Arrays, variant: str, label: str, folder: Path) -> None:
+    """Write <label>_int8.tflite and <label>_float.tflite."""
+    snapped = on_grid(weights)
+    for suffix, quantized in (("int8", True), ("float", False)):
+        (folder / f"{label}_{suffix}.tflite").write_bytes(to_tflite(snapped, variant, quantized))
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    here = Path(__file__).parent
+    parser.add_argument("--models", type=Path, default=here / "models", help="folder of the .tflite files")
+    parser.add_argument("--weights", type=Path, default=here / "build" / "weights.npz", help="trained weights, kept")
+    parser.add_argument("--steps", type=int, nargs=2, default=(2886, 1012), help="pre-training and fine-tuning")
+    parser.add_argument("--ablate", action="store_true", help="retrain parts of p = 3 instead, on the kept weights")
+    arguments = parser.parse_args()
+    tf.random.set_seed(1)
+    arguments.models.mkdir(parents=True, exist_ok=True)
+    if arguments.ablate:
+        weights = dict(np.load(arguments.weights))
+        views, truth = scenes(TRAIN_SEEDS[0], 1536)
+        codes = trunk_codes(weights, views)
+        for label, parts in ABLATIONS.items():
+            export(ablate(weights, codes, truth, ABLATION_STEPS, **parts), "p3", f"ablation_{label}", arguments.models)
+            print("ablation", label, flush=True)
+        return
+    weights = finetune(fold(pretrain(arguments.steps[0])), arguments.steps[1])
+    arguments.weights.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(arguments.weights, **weights)
+    for variant in VARIANTS:
+        export(weights, variant, "1d" if variant == "p0" else variant, arguments.models)
+
+
+if __name__ == "__main__":
+    main()
