@@ -1,6 +1,6 @@
 """Measure what `auto` chooses by: instructions a point of every strategy on every core, into hilbert_codegen/costs.json.
 
-    python benchmarks/costs.py
+python benchmarks/costs.py
 """
 
 from __future__ import annotations

@@ -338,9 +338,7 @@ def environment() -> jinja2.Environment:
     return env
 
 
-def render_harness(
-    plan: Plan, generated: Generated, template: str = "verify_main.c.j2", **more: object
-) -> bytes:
+def render_harness(plan: Plan, generated: Generated, template: str = "verify_main.c.j2", **more: object) -> bytes:
     """A C file that goes with the decoder: by default the host program of a verification run (verify.py).
 
     `more` are further names the template uses.

@@ -316,7 +316,9 @@ def test_any_command_writes_whole_files_or_none(text: str, command: str) -> None
 def test_numbers_too_long_to_be_exact_are_refused(tmp_path: Path) -> None:
     """Exact arithmetic on a number of a thousand digits would take minutes."""
     path = tmp_path / "a.toml"
-    path.write_text(f"[curve]\ninset = 0.{'123' * 400}\n[heads]\nscale = 0.00390625\nzero_point = 0\n", encoding="utf-8")
+    path.write_text(
+        f"[curve]\ninset = 0.{'123' * 400}\n[heads]\nscale = 0.00390625\nzero_point = 0\n", encoding="utf-8"
+    )
     with pytest.raises(UsageError, match=r"curve\.inset"):
         load(path)
 

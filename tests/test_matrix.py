@@ -73,7 +73,9 @@ def test_a_read_past_the_end_is_found(tmp_path: Path) -> None:
     write_sources(tmp_path, *made("cell", "full", tmp_path))
     source = tmp_path / "m_decoder.c"
     text = source.read_text(encoding="ascii")
-    faulty = text.replace(LOOP, "    const volatile int8_t beyond = pSrc[2U * blockSize];\n\n    (void)beyond;\n" + LOOP)
+    faulty = text.replace(
+        LOOP, "    const volatile int8_t beyond = pSrc[2U * blockSize];\n\n    (void)beyond;\n" + LOOP
+    )
     assert faulty != text
     source.write_text(faulty, encoding="ascii")
     assert "ASan" in check(tmp_path, ready("host/gcc/sanitizers"))

@@ -77,7 +77,7 @@ def test_esp_idf_component_registers_the_source(package: Callable[[str], Path], 
     folder = package("esp-idf")
     (tmp_path / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.20)\nproject(app C)\n"
-        "function(idf_component_register)\ncmake_parse_arguments(a \"\" \"\" \"SRCS;INCLUDE_DIRS\" ${ARGN})\n"
+        'function(idf_component_register)\ncmake_parse_arguments(a "" "" "SRCS;INCLUDE_DIRS" ${ARGN})\n'
         "add_library(component ${a_SRCS})\ntarget_include_directories(component PUBLIC ${a_INCLUDE_DIRS})\n"
         "endfunction()\nadd_subdirectory(esp-idf)\n"
     )

@@ -125,7 +125,16 @@ def main() -> None:
 
     step("4  The boards: the same C on an emulated Cortex-M4 and Cortex-M55, over the network's outputs")
     np.save(OUT / "outputs.npy", codes)
-    command = ["measure", str(HERE / "decoder.toml"), "--outputs", str(OUT / "outputs.npy"), "--frame", "256x192", "--clock", "160MHz"]
+    command = [
+        "measure",
+        str(HERE / "decoder.toml"),
+        "--outputs",
+        str(OUT / "outputs.npy"),
+        "--frame",
+        "256x192",
+        "--clock",
+        "160MHz",
+    ]
     on_boards = [word for board in BOARDS for word in ("--board", board)]
     done = subprocess.run([sys.executable, "-m", "hilbert_codegen", *command, *on_boards], check=False)
     if done.returncode == 2:

@@ -95,9 +95,7 @@ def plan_of(shape: str, strategy: str, folder: Path) -> Plan:
     return make_plan(load(config, ["code.prefix=m", f"code.strategy={strategy}", "code.max_flash_bytes=1048576"]))
 
 
-def cases(
-    folder: Path, shapes: list[str] | None = None, strategies: list[str] | None = None
-) -> list[tuple[str, str]]:
+def cases(folder: Path, shapes: list[str] | None = None, strategies: list[str] | None = None) -> list[tuple[str, str]]:
     """All (shape, strategy) for which the strategy is not refused."""
     found = []
     for shape in shapes or SHAPES:
