@@ -121,7 +121,7 @@ def test_verify_reports_the_first_mismatch(plan: Callable[..., Plan]) -> None:
     [
         ["heads.scale=1.52587890625e-05", "heads.zero_point=-32768"],
         ["heads.scale=3.1e-05", "heads.range=[-1, 1]", "curve.inset=0.1", "decoder.distance=true"],
-        ["heads.scale=[3.1e-05, 2.9e-05]", "heads.range=[-1, 1]", "curve.kind=moore", "curve.order=5"],
+        ["heads.scale=[3.1234567e-05, 2.9345671e-05]", "heads.range=[-1, 1]", "curve.kind=moore", "curve.order=5"],
     ],
     ids=["cell-grid", "symmetric", "moore"],
 )

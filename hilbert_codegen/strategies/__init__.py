@@ -7,7 +7,7 @@ The proof compares that model with the exact reference before anything is writte
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -48,6 +48,13 @@ class Table:
     when: str = ""
     beside: bool = False
 
+    def __post_init__(self) -> None:
+        """Raise ValueError where a value does not fit: the model would compute with what the C can't hold."""
+        bits = int(self.dtype.removeprefix("u").removeprefix("int"))
+        low, high = (0, (1 << bits) - 1) if self.dtype.startswith("u") else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+        if len(self.values) and not low <= int(self.values.min()) <= int(self.values.max()) <= high:
+            raise ValueError(f"table {self.name}: a value does not fit {self.dtype}")
+
     @property
     def ctype(self) -> str:
         """The C type of an entry."""
@@ -59,11 +66,8 @@ class Table:
         return len(self.values) * int(self.dtype.removeprefix("u").removeprefix("int")) // 8
 
 
-class Model(Protocol):
-    """An executable model: raw head bits (uint, any shape) -> results of the same shape, by the C's integer steps."""
-
-    def __call__(self, x: IntArray, y: IntArray) -> IntArray:
-        """Decode the raw bits `x` and `y`."""
+#: An executable model: raw head bits x and y (any shape) -> results of the same shape, by the C's integer steps.
+Model = Callable[[IntArray, IntArray], IntArray]
 
 
 @dataclass(frozen=True)

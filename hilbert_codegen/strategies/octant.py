@@ -59,7 +59,7 @@ class Layout:
     lift: int
 
 
-class _NoBase(Exception):
+class _NoBase(Exception):  # noqa: N818 - it says what happened
     """No base gives the exact results with these fractional bits."""
 
 
@@ -100,6 +100,8 @@ class _Builder:
         self.spec, self.folds, self.around, self.layout = spec, folds, around, layout
         self.place = _places(spec)
         c0, c1 = spec.output.codes
+        # Negative results are held modulo the output type's width, where they take one bit more.
+        self.bias = 1 << INTEGER_TYPES[spec.output.dtype][0] if min(c0, c1) < 0 else 0
         self.unit = Fraction(abs(c1 - c0) * (1 << layout.shift), spec.curve.segments)
         self.steps, self.ordered = self._steps()
         self.words = self._words()
@@ -158,7 +160,7 @@ class _Builder:
         factors = (factor + 1) | 1 << 2 if axis == 0 else 1 | (factor + 1) << 2
         low, high = None, None
         modulus = 1 << INTEGER_TYPES[self.spec.output.dtype][0]
-        bias = modulus if self.spec.output.dtype.startswith("int") else 0
+        bias = self.bias
         shift = self.layout.shift
         for code in np.flatnonzero(self.folds[axis].half == half).tolist():
             result = self._result(vertex + forth * self.folds[axis].offset[code]) + bias
@@ -183,8 +185,7 @@ class _Builder:
         return (chosen - factor * known) & MASK
 
     def _constant(self, vertex: int) -> int:
-        bias = 1 << INTEGER_TYPES[self.spec.output.dtype][0] if self.spec.output.dtype.startswith("int") else 0
-        return ((self._result(Fraction(vertex)) + bias) << self.layout.shift) | CONSTANT
+        return ((self._result(Fraction(vertex)) + self.bias) << self.layout.shift) | CONSTANT
 
     def entries(self) -> IntArray:
         """All octants."""
