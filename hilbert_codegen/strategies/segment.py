@@ -224,7 +224,10 @@ def _helium(words: tuple[IntArray, IntArray], places: IntArray, turns: IntArray)
 
 
 class Segment:
-    """Eleven or twelve instructions a point on Cortex-M3 and M4, constant time, 6 to 16 KB up to order 3."""
+    """About twelve instructions a point on Cortex-M3 and M4, constant time; 6 to 14 KB at orders 2 and 3.
+
+    On the cell grid, where ties need a comparison with three outcomes, two instructions and some KB more.
+    """
 
     name = "segment"
     summary = "results by segment and axis code; any scale, inset and zero point"

@@ -1,0 +1,109 @@
+"""The strategies for any scale, inset and zero point: exact or refused, and the geometry that they rest on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from hilbert_codegen.curves import cell_inset, make_curve
+from hilbert_codegen.folding import fold, quarters, tie_order
+from hilbert_codegen.proof import proof_domain, prove
+from hilbert_codegen.reference import ideal
+from hilbert_codegen.spec import Heads, Output, Spec
+from hilbert_codegen.strategies import STRATEGIES, Refused
+from tests.specs import specs
+
+
+def line_spec(order: int, scale: tuple[float, float], zero: tuple[int, int], inset: Fraction, **other: str) -> Spec:
+    curve = make_curve(other.get("curve", "hilbert"), order, other.get("orientation", "d2xy"))
+    exact = (Fraction(scale[0]), Fraction(scale[1]))
+    heads = Heads("int8", "interleaved", exact, zero, (Fraction(0), Fraction(1)))
+    return Spec(curve, inset, heads, Output("uint16", (0, 65535)))
+
+
+CASES = {
+    "cell grid": line_spec(3, (2**-8, 2**-8), (-128, -128), cell_inset(3)),
+    "odd scale": line_spec(3, (0.00437, 0.00437), (-97, -97), Fraction(1, 10)),
+    "two scales": line_spec(3, (0.00437, 0.0051), (-97, -110), Fraction(7, 100)),
+    "part of the curve": line_spec(3, (0.002, 0.002), (-128, -128), Fraction(1, 10)),
+    "turned, order 2": line_spec(2, (2**-8, 2**-8), (-128, -128), Fraction(0), orientation="anti_transpose"),
+    "order 4": line_spec(4, (0.0041, 0.0041), (-120, -120), Fraction(1, 10)),
+}
+#: Bytes of tables that each strategy keeps to up to order 3, the Helium variant's included.
+LIMITS = {"octant": 4096, "segment": 22528}
+
+
+@pytest.mark.parametrize("name", ["octant", "segment"])
+@pytest.mark.parametrize("case", CASES)
+def test_every_kind_of_grid_is_exact(name: str, case: str) -> None:
+    spec = CASES[case]
+    expected = ideal(spec)
+    built = STRATEGIES[name].build(spec, expected, distance=False)
+    prove(spec, built, proof_domain(spec), expected)
+    assert spec.curve.order > 3 or built.table_bytes <= LIMITS[name]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(specs(orders=range(1, 4)))
+def test_any_specification_is_exact_or_refused(spec: Spec) -> None:
+    expected = ideal(spec)
+    for name in ("octant", "segment"):
+        try:
+            built = STRATEGIES[name].build(spec, expected, distance=False)
+        except Refused:
+            continue
+        prove(spec, built, proof_domain(spec), expected)
+
+
+def test_octants_do_not_look_at_the_ideal_table() -> None:
+    spec = CASES["odd scale"]
+    expected = ideal(spec)
+    wrong = replace(expected, codes=expected.codes + 1)
+    strategy = STRATEGIES["octant"]
+    one, other = strategy.build(spec, expected, False), strategy.build(spec, wrong, False)
+    for a, b in zip(one.tables, other.tables, strict=True):
+        np.testing.assert_array_equal(a.values, b.values)
+
+
+def test_folding_puts_a_code_at_its_own_vertex() -> None:
+    spec = CASES["two scales"]
+    for axis in (0, 1):
+        folded = fold(spec, axis)
+        for code, half, place, offset in zip(
+            spec.heads.codes().tolist(), folded.half.tolist(), folded.place, folded.offset, strict=True
+        ):
+            assert place == min(max(spec.coordinate(axis, code), Fraction(0)), Fraction(spec.curve.side - 1))
+            assert 0 <= offset <= Fraction(1, 2)
+            assert abs(place - (half + 1) // 2) == offset
+        assert (folded.own == (folded.half + 1) // 2).all()
+
+
+def test_quarters_count_the_segments() -> None:
+    curve_spec = CASES["odd scale"]
+    around = quarters(curve_spec)
+    # Every inner segment runs along two squares, in each of which its two halves are one quarter's own segment.
+    own = int(around.vertical.sum() + around.horizontal.sum())
+    last = curve_spec.curve.side - 1
+    points = curve_spec.curve.points
+    border = sum(
+        (a[0] == b[0] and a[0] in (0, last)) or (a[1] == b[1] and a[1] in (0, last)) for a, b in pairwise(points)
+    )
+    assert own == 2 * (2 * curve_spec.curve.segments - border)
+    assert not (around.lone & around.contested).any()
+
+
+def test_ties_in_a_circle_have_no_order() -> None:
+    key = Fraction(1, 4)
+    x, y = [(0, key), (1, key)], [(0, key), (1, key)]
+    assert tie_order(x, y, np.array([[1, 0], [0, 1]])) is None
+    order = tie_order(x, y, np.array([[1, 0], [1, 1]]))
+    assert order is not None
+    at = {entry: index for index, entry in enumerate(order)}
+    assert at[0, (0, key)] > at[1, (0, key)]
+    assert at[0, (1, key)] < at[1, (0, key)]
+    assert at[0, (0, key)] > at[1, (1, key)]
