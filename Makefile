@@ -12,7 +12,7 @@ help: ## list the targets
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[tflite,plot,boards,test,dev]'
+	$(BIN)/pip install --quiet --editable '.[tflite,plot,mean,boards,docs,test,dev]'
 	touch $@
 
 setup: $(READY) ## create build/venv with all that the other targets need
@@ -46,7 +46,6 @@ matrix: $(READY) ## every compiler, level, standard and machine at hand, on ever
 	$(BIN)/python -m tests.matrix.run
 
 docs: $(READY) ## the documentation site in build/site
-	$(BIN)/pip install --quiet '.[docs]'
 	$(BIN)/python -m hilbert_codegen.reference_page > docs/configuration.md
 	$(BIN)/python -m mkdocs build --strict --site-dir build/site
 
