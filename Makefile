@@ -39,6 +39,9 @@ robot: $(READY) ## Robot Framework tests of the boards, by renode-test
 side-by-side: $(READY) ## all strategies and what people write first, on every core: benchmarks/results
 	$(BIN)/python benchmarks/side_by_side.py
 
+host-speed: $(READY) ## seconds to generate with proof, and to decode 10 million pairs in NumPy
+	$(BIN)/python benchmarks/host_speed.py
+
 costs: $(READY) ## measure what strategy = "auto" chooses by: hilbert_codegen/costs.json
 	$(BIN)/python benchmarks/costs.py
 
@@ -59,4 +62,4 @@ wheel: $(READY) ## build the wheel into build/dist
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: matrix docs help setup run test lint firmware-test robot side-by-side costs goldens wheel clean
+.PHONY: matrix docs help setup run test lint firmware-test robot side-by-side host-speed costs goldens wheel clean

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,18 +75,16 @@ def costs(target: str) -> dict[str, float]:
     return known[target]
 
 
-def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> list[Candidate]:
-    """Try the strategies `names` (all by default) on `plan`, cheapest first."""
+def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> Iterator[Candidate]:
+    """Try the strategies `names` (all by default) on `plan`, cheapest first; each is built when it is asked for."""
     known = costs(plan.config.code.target)
     names = STRATEGIES.names() if names is None else list(names)
-    found = []
     for name in sorted(names, key=lambda name: (known.get(name, float("inf")), name)):
         try:
             built = STRATEGIES[name].build(plan.spec, expected, plan.distance)
-            found.append(Candidate(name, built, "", known.get(name)))
+            yield Candidate(name, built, "", known.get(name))
         except Refused as refusal:
-            found.append(Candidate(name, None, str(refusal), known.get(name)))
-    return found
+            yield Candidate(name, None, str(refusal), known.get(name))
 
 
 def _choose(plan: Plan, expected: Ideal) -> Built:
@@ -97,13 +95,14 @@ def _choose(plan: Plan, expected: Ideal) -> Built:
             raise settings.error(
                 "code.strategy", "no such strategy", f"choose auto or one of {', '.join(STRATEGIES.names())}"
             )
-        candidate = survey(plan, expected, [wanted])[0]
+        candidate = next(survey(plan, expected, [wanted]))
         if candidate.built is None:
             raise settings.error("code.strategy", candidate.refusal, 'choose another, or "auto"')
         return candidate.built
     limit = plan.config.code.max_flash_bytes
-    tried = survey(plan, expected)
-    for candidate in tried:
+    tried = []
+    for candidate in survey(plan, expected):
+        tried.append(candidate)
         if candidate.built is not None and candidate.built.table_bytes <= limit:
             return candidate.built
     sizes = ", ".join(

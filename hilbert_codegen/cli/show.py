@@ -64,7 +64,7 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
         domain = proof_domain(spec)
         expected = reference_for(spec, domain)
         step("strategies")
-        candidates = survey(plan, expected)
+        candidates = list(survey(plan, expected))
         for candidate in candidates:
             if candidate.built is not None:
                 prove(spec, candidate.built, domain, expected)
