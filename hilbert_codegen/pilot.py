@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zipfile
+import zlib
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +19,13 @@ from hilbert_codegen.errors import UsageError
 
 #: Errors can be summed up over these points. "near" keeps the points near the curve, "mask" those of the data's mask.
 SUBSETS = ("all", "near", "mask", "mask near")
+#: Data past this size unpacked is refused.
+MAX_DATA_BYTES = 1 << 32
+#: What NumPy and zipfile raise on files that are damaged, or made to do harm.
+_UNREADABLE = (
+    OSError, ValueError, EOFError, KeyError, TypeError, MemoryError, OverflowError, NotImplementedError, RuntimeError,
+    SyntaxError, RecursionError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 METRICS = ("mae", "rmse", "median", "robust_sd", "p99", "max")
 
 
@@ -181,7 +191,12 @@ class Pilot:
         data = self.config.data
         path = self.path("data.file" if data.file else f"data.{key}", data.file or name)
         try:
-            loaded = np.load(path, allow_pickle=False)
+            if zipfile.is_zipfile(path):
+                with zipfile.ZipFile(path) as archive:
+                    if sum(entry.file_size for entry in archive.infolist()) > MAX_DATA_BYTES:
+                        raise ValueError(f"it unpacks to over {MAX_DATA_BYTES} bytes")
+            # Mapped, a .npy file whose header promises more than the file holds is refused before memory is taken.
+            loaded = np.load(path, mmap_mode="r", allow_pickle=False)
             if data.file is None:
                 array = loaded
             elif not hasattr(loaded, "files"):
@@ -190,8 +205,13 @@ class Pilot:
                 raise self.error(f"data.{key}", name, "not in the archive", f"it has {', '.join(loaded.files)}")
             else:
                 array = loaded[name]
-        except (OSError, ValueError, EOFError) as error:
-            raise self.error(f"data.{key}", path.name, f"can't be read ({error})", "give a .npz or .npy file") from None
+        except UsageError:
+            raise
+        except _UNREADABLE as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:150]
+            raise self.error(
+                f"data.{key}", path.name, f"can't be read ({reason})", "give a .npz or .npy file"
+            ) from None
         if not isinstance(array, np.ndarray) or array.ndim < 1 or array.dtype.kind not in "biuf":
             raise self.error(f"data.{key}", name, "is no array of numbers", "give one")
         return array

@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from hilbert_codegen.config import load
 from hilbert_codegen.errors import HilbertError, UsageError
 from hilbert_codegen.generate import generate
 from hilbert_codegen.model import read_heads
+from hilbert_codegen.pilot import load_pilot
 from hilbert_codegen.plan import make_plan
 
 tflite = pytest.importorskip("tflite")
@@ -321,6 +323,68 @@ def test_numbers_too_long_to_be_exact_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match=r"curve\.inset"):
         load(path)
+
+
+PILOT = """
+[data]
+file = "data.npz"
+truth_in = "t"
+[[model]]
+name = "m"
+decoder = "d.toml"
+float = "f.tflite"
+quantized = "q.tflite"
+"""
+
+
+def archive(**arrays: np.ndarray[Any, Any]) -> bytes:
+    """A .npz file's bytes."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    return stream.getvalue()
+
+
+GOOD_DATA = archive(inputs=np.zeros((3, 4), np.uint8), truth=np.linspace(0, 1, 3))
+
+
+@settings(FUZZ, max_examples=500)
+@given(st.data())
+def test_any_bytes_as_samples(data: st.DataObject) -> None:
+    content = bytearray(GOOD_DATA)
+    if data.draw(st.booleans(), "damaged"):
+        for _ in range(data.draw(st.integers(1, 6))):
+            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+        content = content[: data.draw(st.integers(0, len(content)))]
+    else:
+        content = bytearray(data.draw(st.binary(max_size=300)))
+    with folder() as place:
+        (place / "pilot.toml").write_text(PILOT, encoding="utf-8")
+        (place / "data.npz").write_bytes(content)
+        try:
+            load_pilot(place / "pilot.toml").samples()
+        except HilbertError as error:
+            one_line(error)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        archive(inputs=np.array([object()], dtype=object), truth=np.zeros(1)),
+        archive(inputs=np.zeros((0, 4)), truth=np.zeros(0)),
+        archive(inputs=np.full((2, 4), np.nan), truth=np.zeros(2)),
+        archive(inputs=np.array(["a", "b"]), truth=np.zeros(2)),
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }"
+        + b" " * 51
+        + b"\n",
+    ],
+    ids=["pickle", "empty", "nan", "text", "promises-8-TB"],
+)
+def test_samples_made_to_do_harm(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "pilot.toml").write_text(PILOT, encoding="utf-8")
+    (tmp_path / "data.npz").write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        load_pilot(tmp_path / "pilot.toml").samples()
+    one_line(caught.value)
 
 
 @pytest.mark.parametrize("what", ["fifo", "zero", "folder", "missing", "nul"])
