@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbert_codegen import toolchain
+from hilbert_codegen import tools
 from hilbert_codegen.codec import Decoder
 from hilbert_codegen.config import load
 from hilbert_codegen.errors import UsageError
@@ -448,7 +448,7 @@ def _host_ns(plan: Plan, generated: Generated, codes: NDArray[Any], compiler: Se
             (folder / file).write_bytes(content)
         sources = [file for file in generated.files if file.endswith(".c")]
         command = [*compiler, "-std=c99", "-O2", "-shared", "-fPIC", *sources, "-o", "decoder.so"]
-        toolchain.run(command, folder=folder, what="compiling the generated C")
+        tools.run(command, "compiling the generated C", folder)
         function = getattr(ctypes.CDLL(str(folder / "decoder.so")), f"{plan.prefix}_decode_block")
     function.restype = None
     sources_in = planes if plan.spec.heads.layout == "planar" else [pairs]

@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from hilbert_codegen.errors import UsageError
+from hilbert_codegen.errors import CheckFailed, UsageError
+
+#: The flags that generated code compiles clean with, beside -Werror.
+WARNINGS = (
+    "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wcast-qual", "-Werror",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,15 +98,26 @@ def find(
     return Missing(f"{names[-1]} is not on PATH", remedy)
 
 
+def require(program: str, remedy: str) -> str:
+    """Full path of `program`; UsageError with `remedy` if it is not on PATH."""
+    found = shutil.which(program)
+    if found is None:
+        raise UsageError(f"{program}: not found on PATH; {remedy}")
+    return found
+
+
 def run(command: Sequence[str | Path], what: str, cwd: Path | None = None, timeout: float = 300) -> str:
-    """Run a program to its end and return its standard output; UsageError with its own words if it fails."""
+    """Run a program to its end and return its standard output.
+
+    Raises ToolFailed with its own words if it fails, CheckFailed if it hangs, UsageError if it can't be started.
+    """
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
             words, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=timeout
         )
     except subprocess.TimeoutExpired:
-        raise UsageError(f"{what}: {words[0]} did not end within {timeout:.0f} s") from None
+        raise CheckFailed(f"{what}: {words[0]} did not end within {timeout:.0f} s") from None
     except OSError as error:
         raise UsageError(f"{what}: {words[0]} cannot be run: {error.strerror}") from None
     if done.returncode != 0:
@@ -109,7 +125,7 @@ def run(command: Sequence[str | Path], what: str, cwd: Path | None = None, timeo
     return done.stdout
 
 
-class ToolFailed(UsageError):  # noqa: N818 - named as CheckFailed is
+class ToolFailed(CheckFailed):
     """A compiler or the like ended with an error; `output` is all it said."""
 
     def __init__(self, what: str, words: Sequence[str], output: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbert_codegen import toolchain
+from hilbert_codegen import tools
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.generate import Generated, render_harness
 from hilbert_codegen.plan import Plan
@@ -39,11 +39,11 @@ def compile_host(
     """Write `files` to `folder` and compile all of their .c files to a program there; returns its path."""
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    toolchain.require(compiler[0], "install it (Debian: apt install gcc), or name another with --compiler")
+    tools.require(compiler[0], "install it (Debian: apt install gcc), or name another with --compiler")
     sources = sorted(name for name in files if name.endswith(".c"))
     program = folder / "verify"
-    command = [*compiler, f"-std={standard}", "-O2", *toolchain.WARNINGS, *(f"-D{d}" for d in defines)]
-    toolchain.run([*command, *sources, "-o", program.name], folder=folder, what="compiling the generated C")
+    command = [*compiler, f"-std={standard}", "-O2", *tools.WARNINGS, *(f"-D{d}" for d in defines)]
+    tools.run([*command, *sources, "-o", program.name], "compiling the generated C", folder)
     return program
 
 
@@ -66,7 +66,7 @@ def run_pairs(
         program = compile_host(folder, files, compiler)
         (folder / "pairs.bin").write_bytes(np.ascontiguousarray(pairs, dtype=plan.spec.heads.dtype).tobytes())
         command = [*launcher, str(program), "pairs.bin", "results.bin"]
-        toolchain.run(command, folder=folder, what="running the generated C")
+        tools.run(command, "running the generated C", folder)
         data = (folder / "results.bin").read_bytes()
     wanted = sum(count * kind.itemsize for _, kind in layout)
     if len(data) != wanted:

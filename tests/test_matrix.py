@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hilbert_codegen.toolchain import WARNINGS
+from hilbert_codegen.tools import WARNINGS
 from tests.matrix.cases import made
 from tests.matrix.run import Target, check, targets, write_sources
 

@@ -16,7 +16,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hilbert_codegen import Decoder, decode, output, toolchain
+from hilbert_codegen import Decoder, decode, output, tools
 from hilbert_codegen.config import load
 from hilbert_codegen.errors import HilbertError
 from hilbert_codegen.generate import Generated, generate
@@ -47,8 +47,8 @@ def code_bytes(plan: Plan, generated: Generated) -> int:
         for file, content in generated.files.items():
             (folder / file).write_bytes(content)
         compile_it = ["gcc", "-std=c99", "-Os", "-c", f"{plan.prefix}_decoder.c", "-o", "decoder.o"]
-        toolchain.run(compile_it, folder=folder, what="compiling the decoder")
-        sizes = toolchain.run(["size", "-A", "decoder.o"], folder=folder, what="reading its size").stdout
+        tools.run(compile_it, "compiling the decoder", folder)
+        sizes = tools.run(["size", "-A", "decoder.o"], "reading its size", folder)
     return sum(int(line.split()[1]) for line in sizes.splitlines() if line.startswith(".text"))
 
 

@@ -1,7 +1,7 @@
 """Train the line-sensor models: one trunk, a 1D head and 2D Hilbert heads, each to float and fully INT8 TFLite.
 
     pip install 'hilbert_codegen[train]'
-    python examples/line_sensor/train.py -o /tmp/line                    # seed 0, about two minutes on two idle cores
+    python examples/line_sensor/train.py -o build/line                  # seed 0, about two minutes on two idle cores
     python examples/line_sensor/train.py --seeds 0 1 2                   # every committed file
 
 The task: where on a line of 64 pixels a spot of light lies, read by an 8-bit converter. Spot width and height,

@@ -6,7 +6,7 @@
 
 For every shape of configuration and every strategy that is not refused there: gcc and clang from -O0 to -Os, C99 to
 C17 and the header from C++, AddressSanitizer with UndefinedBehaviorSanitizer, and the same check on Arm, RISC-V,
-big-endian PowerPC and Hexagon by emulation, always with the warnings of `toolchain.WARNINGS` as errors. The check
+big-endian PowerPC and Hexagon by emulation, always with the warnings of `tools.WARNINGS` as errors. The check
 (templates/check.c.j2) decodes every pair singly and in blocks, blocks of every length up to two of the widest vectors
 and a bit from every misalignment, in place where that is allowed, between guards. What is missing on this machine is
 skipped by name; --strict makes that a failure.
@@ -29,7 +29,7 @@ import numpy as np
 from hilbert_codegen.generate import Generated, render_harness
 from hilbert_codegen.plan import Plan
 from hilbert_codegen.strategies import Table
-from hilbert_codegen.toolchain import WARNINGS
+from hilbert_codegen.tools import WARNINGS
 from tests.matrix.cases import SHAPES, cases, made
 
 HERE = Path(__file__).parent
