@@ -16,6 +16,8 @@ from tests.matrix.run import HERE, targets, write_sources
 
 #: Most bytes of stack that any function of a decoder may need, its callees included, at -O2 and -Os on a Cortex-M4.
 STACK_LIMIT = 160
+#: `closed` keeps a candidate and positions of 64 bits.
+STACK_LIMITS = {"closed": 240}
 ARM = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-std=c99"]
 
 
@@ -58,7 +60,7 @@ def test_stack_is_bounded_and_nothing_recurses(strategy: str, level: str, tmp_pa
         public = [function for function in stack if function.startswith("m_decode")]
         assert public
         for function in public:
-            assert deepest(function, stack, calls) <= STACK_LIMIT, function
+            assert deepest(function, stack, calls) <= STACK_LIMITS.get(strategy, STACK_LIMIT), function
 
 
 def test_recursion_would_be_found() -> None:

@@ -178,8 +178,8 @@ class Closed:
             note="The nearest of the four edges and four corners of the square between vertices, by integer arithmetic.",
             params={
                 "order": order, "edge": side - 2, "segments": segments, "last": f"{last}LL", "total": f"{total}LL",
-                "closed": spec.curve.closed, "reverse": c1 < c0, "span": span, "low": low, "c0": c0, "c1": c1,
-                "half": f"{segments << (FRACTION - 1)}LL", "fraction": FRACTION, "drop": 1 << DROP,
+                "closed": spec.curve.closed, "reverse": c1 < c0, "span": span, "add": f" {'-' if low < 0 else '+'} {abs(low)}" if low else "", "one": f"{ONE}LL", "c0": c0, "c1": c1,
+                "half": f"{segments << (FRACTION - 1)}ULL", "fraction": FRACTION, "drop": 1 << DROP,
                 "compared": COMPARED, "factor": FACTOR, "rounding": 1 << (FACTOR - 1), "middle": f"{axes[0].middle}LL", "factor_x": f"{axes[0].factor}LL",
                 "factor_y": f"{axes[1].factor}LL", "offset_x": f"{axes[0].offset}LL", "offset_y": f"{axes[1].offset}LL",
                 "pitch_x": f"{axes[0].pitch}LL", "pitch_y": f"{axes[1].pitch}LL", "limit_x": f"{limits[0]}LL",
