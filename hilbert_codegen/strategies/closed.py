@@ -15,9 +15,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from hilbert_codegen.domain import proof_domain
 from hilbert_codegen.reference import Ideal
 from hilbert_codegen.spec import Spec
-from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table, as_output
+from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Model, Refused, Table, as_output
 
 #: Fractional bits of a position in cells, of a compared coordinate, of a distance in codes.
 FRACTION, COMPARED, CODE = 32, 30, 20
@@ -164,6 +165,7 @@ class Closed:
                 answer = np.where(square >= least * least, trial, answer)
             return answer
 
+        self._refuse_close_calls(spec, ideal, decode, measure if distance else None)
         limits = [(FAR << FRACTION << CODE) // axis.pitch for axis in axes]
         if (
             distance
@@ -186,6 +188,25 @@ class Closed:
                 "limit_y": f"{limits[1]}LL", "wrap": segments - 1, "code": CODE - 1,
             },
         )  # fmt: skip
+
+    @staticmethod
+    def _refuse_close_calls(spec: Spec, ideal: Ideal, decode: Model, measure: Model | None) -> None:
+        """Refuse where fixed-point positions decide a comparison wrongly.
+
+        Scales of few decimal digits can bring two branches within 2^-53 of the same distance without making them
+        equal, and no fixed number of bits tells those apart.
+        """
+        domain = proof_domain(spec)
+        mask = (1 << spec.heads.bits) - 1
+        x, y = np.meshgrid(domain.x & mask, domain.y & mask)
+        wrong = decode(x, y) != ideal.codes
+        if measure is not None:
+            wrong |= measure(x, y) != ideal.distance
+        if wrong.any():
+            raise Refused(
+                f"{int(wrong.sum())} of {domain.pairs} pairs are closer calls than {FRACTION} fractional bits of a cell "
+                "settle"
+            )
 
 
 STRATEGIES.add(Closed.name, Closed())
