@@ -134,6 +134,16 @@ def test_int16_heads_say_what_was_proved(plan: Callable[..., Plan], changes: lis
         assert verdict.mismatches == 0, f"{verdict.function}: {verdict.first}"
 
 
+def test_closed_refuses_what_its_fractional_bits_do_not_settle(plan: Callable[..., Plan]) -> None:
+    """Two branches 2^-53 apart in distance, from scales of few decimal digits: exact or not at all."""
+    made = plan(
+        "heads.scale=[0.0078125, 0.00859375]", "heads.zero_point=[0, 52]", "heads.range=[-1, 1]", "curve.order=1",
+        "curve.orientation=anti_transpose", "output.dtype=uint8", "code.strategy=closed",
+    )  # fmt: skip
+    with pytest.raises(UsageError, match="closer calls"):
+        generate(made)
+
+
 def test_goldens_are_ascii_with_unix_line_ends() -> None:
     for folder in (path.with_suffix("") for path in GOLDEN):
         for path in folder.glob("*.[ch]"):
