@@ -45,10 +45,10 @@ class Toolchain(Protocol):
         defines: Mapping[str, str],
         flags: Sequence[str],
     ) -> None:
-        """Compile one C file; UsageError with the compiler's first error if it fails."""
+        """Compile one C file; CheckFailed with the compiler's first error if it fails."""
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, target: Path) -> None:
-        """Link objects by a linker script; UsageError if it fails."""
+        """Link objects by a linker script; CheckFailed if it fails."""
 
 
 TOOLCHAINS: Registry[Toolchain] = Registry("compiler", __name__)
