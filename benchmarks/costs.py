@@ -1,4 +1,4 @@
-"""Measure what `auto` chooses by: instructions a point of every strategy on every core, into hilbert_codegen/costs.json.
+"""Measure what `auto` chooses by: instructions a point of every kind of build of every strategy on every core, into hilbert_codegen/costs.json.
 
 python benchmarks/costs.py
 """
@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
-from side_by_side import CONFIG, boards_here
+from side_by_side import ANY_SCALE, CONFIG, boards_here
 
 import hilbert_codegen
 from hilbert_codegen.config import load
 from hilbert_codegen.firmware import make_sweep
+from hilbert_codegen.generate import generate
 from hilbert_codegen.measure import decoders, measure_all
 from hilbert_codegen.plan import make_plan
 
-#: One configuration serves all strategies of the nearest point, one those that are made for the posterior mean.
+#: Configurations that between them have every kind of build of every strategy; the first that has one counts.
 CASES = {
-    "nearest": (),
-    "mean": ("decoder.estimator=mean", "decoder.sigma=0.4", "decoder.gate=0.15", "curve.order=2"),
-    "int16": ("heads.dtype=int16", "heads.scale=1.52587890625e-05", "heads.zero_point=-32768"),
+    "cell grid": (CONFIG, ()),
+    "any scale": (ANY_SCALE, ()),
+    "order 4": (ANY_SCALE, ("curve.order=4",)),
+    "mean": (CONFIG, ("decoder.estimator=mean", "decoder.sigma=0.4", "decoder.gate=0.15", "curve.order=2")),
 }
 
 
@@ -32,16 +35,19 @@ CASES = {
 def command(emulator: str, rows: int) -> None:
     """Measure every strategy on every core that can be run here; the first case that has a strategy counts."""
     costs: dict[str, dict[str, float]] = {}
-    for name, settings in CASES.items():
+    for name, (text, settings) in CASES.items():
         with tempfile.TemporaryDirectory() as folder:
             config = Path(folder) / "costs.toml"
-            config.write_text(CONFIG, encoding="utf-8")
+            config.write_text(text, encoding="utf-8")
             plan = make_plan(load(config, settings))
         sweep = make_sweep(plan)
         found, _ = decoders(plan, ["all"], sweep)
+        kinds = [(generate(decoder.plan).built.measured_as, decoder) for decoder in found]
         boards = boards_here(emulator)
         known = set().union(*costs.values()) if costs else set()
-        jobs = [(decoder, board) for board in boards for decoder in found if decoder.strategy not in known]
+        jobs = [
+            (replace(decoder, strategy=kind), board) for board in boards for kind, decoder in kinds if kind not in known
+        ]
         click.echo(f"{name}: {', '.join(sorted({decoder.strategy for decoder, _ in jobs}))}", err=True)
         for record in measure_all(jobs, sweep, emulator, rows, done=lambda what: click.echo(what, err=True)):
             if record.status == "ok" and record.variant == "default" and record.instructions_per_point is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -41,6 +41,12 @@ zero_point = -128
 prefix = "depth"
 max_flash_bytes = 1048576
 """
+
+#: The same off the cell grid, for the strategies that serve any scale, inset and zero point.
+ANY_SCALE = (
+    CONFIG.replace("order = 3", "order = 3\ninset = 0.1").replace("0.00390625", "0.00437").replace("-128", "-97")
+)
+ANY_SCALE_STRATEGIES = ("octant", "segment", "line")
 
 #: One board a core: the first that is usable here, in this order.
 CORES = {
@@ -121,7 +127,8 @@ def markdown(records: Sequence[Record], wrong: Mapping[str, int]) -> str:
     lines += [
         "",
         f"Executed instructions per point in decode_block and what it calls, counted over {counted} points spread over the "
-        f"square (brute force: {slow}).",
+        f"square (brute force: {slow}); order 3, uint16, on the cell grid (side_by_side.toml) and, where the name says any scale, "
+        "off it (any_scale.toml).",
     ]
     for strategy, count in wrong.items():
         lines.append(f"`{strategy}` is not exact: {count} of the 65,536 results differ from the exact table.")
@@ -141,7 +148,7 @@ def picture(records: Sequence[Record], path: Path) -> None:
     shown = [r for r in records if r.status == "ok" and r.instructions_per_point]
     strategies = list(dict.fromkeys(r.strategy for r in shown))
     cores = list(dict.fromkeys(r.core for r in shown))
-    colours = dict(zip(strategies, pyplot.get_cmap("tab10").colors, strict=False))
+    colours = dict(zip(strategies, pyplot.get_cmap("tab20").colors, strict=False))
     markers = dict(zip(cores, "osD^v<>P*", strict=False))
     figure, axes = pyplot.subplots(figsize=(9, 5.5), layout="constrained")
     for record in shown:
@@ -199,6 +206,14 @@ def command(folder: Path, emulator: str, rows: int, brute_rows: int, jobs: int) 
 
     pairs = [(decoder, board) for board in boards for decoder in found]
     records = measure_all(pairs, sweep, emulator, rows, workers=jobs, done=done)
+    elsewhere = folder / "any_scale.toml"
+    elsewhere.write_text(ANY_SCALE, encoding="utf-8")
+    other = make_plan(load(elsewhere))
+    others, _ = decoders(other, ANY_SCALE_STRATEGIES, make_sweep(other))
+    pairs = [
+        (replace(decoder, strategy=f"{decoder.strategy}, any scale"), board) for board in boards for decoder in others
+    ]
+    records += measure_all(pairs, make_sweep(other), emulator, rows, workers=jobs, done=done)
     slow = [(decoder, board) for board in boards for decoder in brute_force(plan)]
     records += measure_all(slow, sweep, emulator, brute_rows, timeout=1200, workers=jobs, done=done)
     four = next((board for board in boards if board.core_name == "cortex-m4"), boards[0])

@@ -18,7 +18,7 @@ grid give the same answer as the point of the grid's hull next to them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -118,14 +118,19 @@ def quarters(spec: Spec) -> Quarters:
     oy, ox = np.meshgrid(own, own, indexing="ij")
     ny, nx = np.meshgrid(other, other, indexing="ij")
     here, across, up, opposite = place[oy, ox], place[oy, nx], place[ny, ox], place[ny, nx]
+
+    def falling(a: IntArray, b: IntArray) -> NDArray[np.bool_]:
+        """Whether b comes just before a and the arc length falls from a to it: not where a closed curve starts anew."""
+        return np.asarray(((a - b) % count == 1) != (spec.curve.closed & (a == 0)))
+
     return Quarters(
         vertical=joined(here, up),
         horizontal=joined(here, across),
         far_vertical=joined(across, opposite),
         far_horizontal=joined(up, opposite),
-        # Arc length falls towards the previous vertex, so the nearest point with the smaller s is on that side.
-        vertical_first=(here - up) % count == 1,
-        far_vertical_first=(opposite - across) % count == 1,
+        # The nearest point with the smaller s is on the side to which the arc length falls.
+        vertical_first=falling(here, up),
+        far_vertical_first=falling(opposite, across),
     )
 
 
@@ -161,3 +166,20 @@ def tie_order(x: Iterable[Item], y: Iterable[Item], wanted: IntArray) -> list[tu
             if not free_x and not free_y:
                 return None
     return order
+
+
+def tie_ranks(x: Sequence[Item], y: Sequence[Item], wanted: IntArray) -> tuple[IntArray, IntArray] | None:
+    """Small integers with rank x > rank y exactly where the comparison of `tie_order` gives 1, or None if there is none.
+
+    Returns (rank of every code of x, of y), from 0; codes that no code of the other head tells apart share one.
+    """
+    order = tie_order(x, y, wanted)
+    if order is None:
+        return None
+    rank, previous = 0, 0
+    found = {}
+    for which, item in order:
+        rank += which == 0 and previous == 1
+        previous = which
+        found[which, item] = rank
+    return np.array([found[0, item] for item in x]), np.array([found[1, item] for item in y])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class Generated:
 
 
 def costs(target: str) -> dict[str, float]:
-    """Strategy -> measured instructions a point on the core `target`, from costs.json (`make costs` measures it)."""
+    """`measured_as` -> measured instructions a point on the core `target`, from costs.json (`make costs` measures it)."""
     known: dict[str, dict[str, float]] = json.loads((Path(__file__).parent / "costs.json").read_text(encoding="utf-8"))[
         "instructions_per_point"
     ]
@@ -76,15 +77,34 @@ def costs(target: str) -> dict[str, float]:
 
 
 def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> Iterator[Candidate]:
-    """Try the strategies `names` (all by default) on `plan`, cheapest first; each is built when it is asked for."""
+    """Try the strategies `names` (all by default) on `plan`, cheapest first; each is built when it is asked for.
+
+    A strategy whose build turns out to be of a dearer kind than its cheapest comes as late as that costs.
+    """
     known = costs(plan.config.code.target)
-    names = STRATEGIES.names() if names is None else list(names)
-    for name in sorted(names, key=lambda name: (known.get(name, float("inf")), name)):
-        try:
-            built = STRATEGIES[name].build(plan.spec, expected, plan.distance)
-            yield Candidate(name, built, "", known.get(name))
-        except Refused as refusal:
-            yield Candidate(name, None, str(refusal), known.get(name))
+
+    def least(name: str) -> float:
+        kinds = [cost for entry, cost in known.items() if entry.split(", ")[0] == name]
+        return min(kinds, default=math.inf)
+
+    waiting: list[tuple[float, str, Candidate | None]] = [
+        (least(name), name, None) for name in (STRATEGIES.names() if names is None else names)
+    ]
+    while waiting:
+        next_one = min(waiting, key=lambda one: one[:2])
+        waiting.remove(next_one)
+        lowest, name, candidate = next_one
+        if candidate is None:
+            try:
+                built = STRATEGIES[name].build(plan.spec, expected, plan.distance)
+                candidate = Candidate(name, built, "", known.get(built.measured_as))
+            except Refused as refusal:
+                candidate = Candidate(name, None, str(refusal), None)
+        cost = lowest if candidate.built is None else math.inf if candidate.cost is None else candidate.cost
+        if cost > lowest:
+            waiting.append((cost, name, candidate))
+        else:
+            yield candidate
 
 
 def _choose(plan: Plan, expected: Ideal) -> Built:
@@ -156,6 +176,7 @@ class Unit:
     raw: str
     out: str
     out_raw: str
+    wrap: str
     out_bits: int
     wide: str
     planar: bool
@@ -285,6 +306,7 @@ def _unit(plan: Plan, built: Built, domain: Domain) -> Unit:
         raw=f"uint{spec.heads.bits}_t",
         out=out,
         out_raw=f"uint{INTEGER_TYPES[spec.output.dtype][0]}_t",
+        wrap=f"({out})(uint{INTEGER_TYPES[spec.output.dtype][0]}_t)" if signed else f"({out})",
         out_bits=INTEGER_TYPES[spec.output.dtype][0],
         wide="int64_t" if spec.output.dtype == "int32" else "int32_t" if signed else "uint32_t",
         planar=planar,

@@ -103,9 +103,10 @@ ANY_SCALE = ["curve.inset=0.1", "heads.scale=[0.00437, 0.0041]", "heads.zero_poi
         ["code.strategy=segment", *ANY_SCALE],
         ["code.strategy=segment", "output.dtype=int32", *ANY_SCALE],
         ["code.strategy=octant", *ANY_SCALE],
+        ["code.strategy=line", *ANY_SCALE],
         ["code.strategy=patch", "decoder.estimator=mean", "decoder.sigma=0.4", "decoder.gate=0.15"],
     ],
-    ids=["segment", "segment-int32", "octant", "patch"],
+    ids=["segment", "segment-int32", "octant", "line", "patch"],
 )
 def test_other_strategies_run_anywhere(
     plan: Callable[..., Plan], tmp_path: Path, machine: str, changes: list[str]
@@ -114,6 +115,31 @@ def test_other_strategies_run_anywhere(
     if "decoder.estimator=mean" in changes:
         pytest.importorskip("flint")
     _case(plan, tmp_path, *changes)
+    _passes(machine, tmp_path)
+
+
+ONE_SCALE = ["curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97"]
+
+
+@pytest.mark.parametrize("machine", ["cortex-m55-clang", "cortex-m55-gcc"])
+@pytest.mark.parametrize("strategy", ["octant", "segment", "line"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ONE_SCALE,
+        [*ANY_SCALE, "heads.layout=planar", "output.dtype=int16", "output.codes=[-3000, 30000]"],
+        [*ONE_SCALE, "output.dtype=uint8", "curve.order=2"],
+        [*ANY_SCALE, "heads.layout=planar", "output.dtype=uint8", "heads.dtype=uint8", "heads.zero_point=[31, 18]"],
+        [*ONE_SCALE, "curve.order=2", "output.codes=[0, 65535]"],
+    ],
+    ids=["one scale", "two scales, planar", "bytes", "bytes, planar", "no fraction"],
+)
+def test_helium_off_the_cell_grid_is_exact(
+    plan: Callable[..., Plan], tmp_path: Path, machine: str, strategy: str, changes: list[str]
+) -> None:
+    _skip_without(machine)
+    _case(plan, tmp_path, f"code.strategy={strategy}", *changes)
+    assert b"vldr" in (tmp_path / "depth_decoder.c").read_bytes()
     _passes(machine, tmp_path)
 
 
@@ -139,6 +165,8 @@ def test_a_wrong_code_is_found(plan: Callable[..., Plan], tmp_path: Path, machin
         ("cortex-m55-clang", "strip", 1.3, []),
         ("cortex-m55-clang", "tile", 1.5, []),
         ("cortex-m55-clang", "tile", 1.5, ["heads.layout=planar"]),
+        ("cortex-m55-clang", "line", 2.3, ONE_SCALE),
+        ("cortex-m55-clang", "octant", 3.4, ONE_SCALE),
         ("hexagon-v66-hvx", "tile", 0.5, []),
         ("hexagon-v66-hvx", "tile", 0.4, ["curve.order=2"]),
     ],

@@ -81,6 +81,7 @@ class Built:
         distance: the executable model of the distance, where it was asked for.
         params: constants for the template.
         note: one or two sentences for the banner: how it works.
+        kind: which of its builds, where a strategy's builds differ in speed.
     """
 
     strategy: str
@@ -89,6 +90,12 @@ class Built:
     distance: Model | None
     note: str
     params: Mapping[str, object] = field(default_factory=dict)
+    kind: str = ""
+
+    @property
+    def measured_as(self) -> str:
+        """Its entry in costs.json."""
+        return f"{self.strategy}, {self.kind}" if self.kind else self.strategy
 
     @property
     def table_bytes(self) -> int:

@@ -40,7 +40,7 @@ class Full:
             decode=decode,
             distance=measure if distance else None,
             note="One table entry for every pair of codes: a single load a point, constant time.",
-            params={"mve": INTEGER_TYPES[spec.output.dtype][0] <= 16},
+            params={"mve": 2 if INTEGER_TYPES[spec.output.dtype][0] <= 16 else 0},
         )
         return add_hvx(spec, ideal, built)
 

@@ -23,6 +23,7 @@ from fractions import Fraction
 import numpy as np
 
 from hilbert_codegen.folding import Folded, Quarters, fold, quarters, tie_order
+from hilbert_codegen.octant_lanes import lanes
 from hilbert_codegen.reference import Ideal
 from hilbert_codegen.spec import INTEGER_TYPES, Spec
 from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table, as_output
@@ -116,7 +117,12 @@ class _Builder:
         order = tie_order(x, y, wanted)
         lift, unit = self.layout.lift, self.unit
         if order is None:
-            return [np.array([round(g * unit) + lift for g in f.offset]) for f in self.folds], False
+            # Equal codes stay equal, and different ones different however close they are.
+            step: dict[Fraction, int] = {}
+            last = lift - 1
+            for g in sorted({g for f in self.folds for g in f.offset}):
+                last = step[g] = max(round(g * unit) + lift, last + 1)
+            return [np.array([step[g] for g in f.offset]) for f in self.folds], False
         value = {}
         last, previous = lift, 1
         for which, item in order:
@@ -318,23 +324,33 @@ class Octant:
             result = np.where(moved, total(table[other], a, b), result) & (FLAG - 1)
             return as_output(spec, result >> layout.shift)
 
+        width = INTEGER_TYPES[spec.output.dtype][0]
+        helium = lanes(spec, builder.folds, builder.around, builder.place) if width <= 16 else None
+        if helium:
+            y, x = np.divmod(np.arange(1 << 16), 256)
+            # Closed curves can end at a code that lines don't lead to.
+            if ((helium.decode(x, y) - decode(x, y)) & (1 << width) - 1).any():
+                helium = None
+        when = "!USE_MVE" if helium else ""
+        of_x = f"2 half cell << {layout.field} | gx, by the raw bits of x"
+        of_y = f"{layout.stride} half cell << {layout.field} | 2^{layout.field} - gy, by the raw bits of y"
         return Built(
             strategy=self.name,
             tables=(
-                Table("column", "uint32", column, f"2 half cell << {layout.field} | gx, by the raw bits of x", 8),
-                Table(
-                    "row",
-                    "uint32",
-                    row,
-                    f"{layout.stride} half cell << {layout.field} | 2^{layout.field} - gy, by the raw bits of y",
-                    8,
-                ),
-                Table("octant", "uint32", table, f"base << {layout.shift} of each octant, with its factors", 8),
+                Table("column", "uint32", column, of_x, 8, when),
+                Table("row", "uint32", row, of_y, 8, when),
+                Table("octant", "uint32", table, f"base << {layout.shift} of each octant, with its factors", 8, when),
+                *(helium.tables if helium else ()),
             ),
             decode=decode,
             distance=None,
             note="A linear function of one code for each octant of a quarter cell, found by one comparison.",
+            kind="ties" if ties else "" if helium else "order 4",
             params={
+                "mve": 2 if helium else 0,
+                "sixteen": True,
+                "lanes": helium.params if helium else {},
+                "hvx": False,
                 "field": layout.field,
                 "low": f"0x{low:X}UL",
                 "one": f"0x{low + 1:X}UL",

@@ -22,7 +22,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbert_codegen.folding import Folded, Item, Quarters, fold, quarters, tie_order
+from hilbert_codegen.folding import Folded, Item, Quarters, fold, quarters, tie_ranks
 from hilbert_codegen.reference import Ideal
 from hilbert_codegen.spec import INTEGER_TYPES, Spec
 from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table
@@ -102,20 +102,6 @@ def _wanted(x: Axis, y: Axis, around: Quarters) -> IntArray:
     wanted[lone & ~xz & yz] = 0
     wanted[lone & xz & ~yz] = 1
     return wanted
-
-
-def _ranks(x: Axis, y: Axis, wanted: IntArray) -> tuple[IntArray, IntArray] | None:
-    """Small integers with rank x > rank y exactly where the comparison must be 1, or None if ties forbid an order."""
-    order = tie_order(x.items, y.items, wanted)
-    if order is None:
-        return None
-    rank, previous = 0, 0
-    found = {}
-    for which, item in order:
-        rank += which == 0 and previous == 1
-        previous = which
-        found[which, item] = rank
-    return np.array([found[0, item] for item in x.items]), np.array([found[1, item] for item in y.items])
 
 
 def _equal_ranks(x: Axis, y: Axis) -> tuple[IntArray, IntArray]:
@@ -246,7 +232,7 @@ class Segment:
         split = bool(around.lone[reached].any())
         head_x, head_y = (_axis(folded, split) for folded in folds)
         wanted = _wanted(head_x, head_y, around)
-        ranks = _ranks(head_x, head_y, wanted)
+        ranks = tie_ranks(head_x.items, head_y.items, wanted)
         strict = ranks is not None
         # With ties that no order settles the comparison has three outcomes, hence four entries a pair of classes.
         rank_x, rank_y = ranks if ranks is not None else _equal_ranks(head_x, head_y)
@@ -335,6 +321,7 @@ class Segment:
             decode=decode,
             distance=None,
             note="Results by half segment and axis code, the segment found by one comparison: constant time.",
+            kind="" if strict else "ties",
             params={
                 "carry": carry,
                 "window_shift": WORD - window,
@@ -343,7 +330,7 @@ class Segment:
                 "unit_low": f"{unit & 0xFFFF}U",
                 "unit_high": f"{unit >> 16}U",
                 "mask": f"{(1 << window) - 1}U",
-                "mve": helium is not None,
+                "mve": 2 if helium else 0,
                 "hvx": False,
                 "unit": f"0x{unit:08X}U",
             },

@@ -80,7 +80,7 @@ class Strip:
             decode=decode,
             distance=measure if distance else None,
             note="The full table in strips of 32 codes, each a base and a window of a shared pool: constant time.",
-            params={"mve": bits <= 16, "wide": bits > 16},
+            params={"mve": 2 if bits <= 16 else 0, "wide": bits > 16},
         )
         return add_hvx(spec, ideal, built)
 

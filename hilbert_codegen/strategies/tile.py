@@ -68,7 +68,7 @@ class Tile:
             decode=decode,
             distance=measure if distance else None,
             note="The full table in 8 x 8 tiles, each a base and a window of a shared pool: constant time.",
-            params={"mve": bits <= 16},
+            params={"mve": 2 if bits <= 16 else 0},
         )
         return add_hvx(spec, ideal, built)
 

@@ -26,7 +26,7 @@
  * half branch distance  13.07616868 x 13.07616868 codes
  * curve length          7.2 unit intervals
  * tables                44200 bytes
- * 
+ *
  * The full table in strips of 32 codes, each a base and a window of a shared pool: constant time.
  *
  * Proved: value, equal to the exact reference on all 65536 pairs of codes.
@@ -1753,7 +1753,7 @@ static inline uint16_t any_point(uint8_t x, uint8_t y)
     const uint32_t word = (uint32_t)x | ((uint32_t)y << 8);
     const uint32_t index = (any_start[word >> 5] + word) & 0xFFFFU;
 
-    return (uint16_t)(uint16_t)((uint32_t)any_base[word >> 5] + any_pool[index]);
+    return (uint16_t)((uint32_t)any_base[word >> 5] + any_pool[index]);
 }
 #else
 /* Decode one point, x | y << 8 of its raw bits: the base of its strip and what lies in the strip's window of the pool. */
@@ -1761,7 +1761,7 @@ static inline uint16_t any_find(const uint32_t *strip, const uint16_t *pool, uin
 {
     const uint32_t entry = strip[word >> 5];
 
-    return (uint16_t)(uint16_t)(entry + pool[(entry >> 16) + (word & 31U)]);
+    return (uint16_t)(entry + pool[(entry >> 16) + (word & 31U)]);
 }
 
 /* Decode the raw bits of one point. */
@@ -1808,7 +1808,8 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
         source += 32;
         codes += 16;
     }
-    for (blockSize &= 15U; blockSize > 0U; blockSize -= (blockSize < 8U) ? blockSize : 8U)
+    blockSize &= 15U;
+    for (uint32_t turns = (blockSize + 7U) >> 3; turns > 0U; turns--)
     {
         const mve_pred16_t part = vctp16q(blockSize);
         const uint16x8_t word = vreinterpretq_u16_u8(vldrbq_z_u8(source, part));
@@ -1817,6 +1818,7 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
         vst1q_p_u16(codes, code, part);
         source += 16;
         codes += 8;
+        blockSize -= 8U;
     }
 }
 #else
@@ -1966,13 +1968,13 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
         const uint32_t extra2 = pool[(entry2 >> 16) + (word2 & 31U)];
         const uint32_t extra3 = pool[(entry3 >> 16) + (word3 & 31U)];
 
-        pDst[0] = (uint16_t)(uint16_t)(entry0 + extra0);
+        pDst[0] = (uint16_t)(entry0 + extra0);
         ANY_KEEP_ORDER();
-        pDst[1] = (uint16_t)(uint16_t)(entry1 + extra1);
+        pDst[1] = (uint16_t)(entry1 + extra1);
         ANY_KEEP_ORDER();
-        pDst[2] = (uint16_t)(uint16_t)(entry2 + extra2);
+        pDst[2] = (uint16_t)(entry2 + extra2);
         ANY_KEEP_ORDER();
-        pDst[3] = (uint16_t)(uint16_t)(entry3 + extra3);
+        pDst[3] = (uint16_t)(entry3 + extra3);
         ANY_KEEP_ORDER();
         const uint32_t word4 = (uint32_t)(uint8_t)pSrc[8] | ((uint32_t)(uint8_t)pSrc[9] << 8);
         const uint32_t word5 = (uint32_t)(uint8_t)pSrc[10] | ((uint32_t)(uint8_t)pSrc[11] << 8);
@@ -1987,13 +1989,13 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
         const uint32_t extra6 = pool[(entry6 >> 16) + (word6 & 31U)];
         const uint32_t extra7 = pool[(entry7 >> 16) + (word7 & 31U)];
 
-        pDst[4] = (uint16_t)(uint16_t)(entry4 + extra4);
+        pDst[4] = (uint16_t)(entry4 + extra4);
         ANY_KEEP_ORDER();
-        pDst[5] = (uint16_t)(uint16_t)(entry5 + extra5);
+        pDst[5] = (uint16_t)(entry5 + extra5);
         ANY_KEEP_ORDER();
-        pDst[6] = (uint16_t)(uint16_t)(entry6 + extra6);
+        pDst[6] = (uint16_t)(entry6 + extra6);
         ANY_KEEP_ORDER();
-        pDst[7] = (uint16_t)(uint16_t)(entry7 + extra7);
+        pDst[7] = (uint16_t)(entry7 + extra7);
         ANY_KEEP_ORDER();
         const uint32_t word8 = (uint32_t)(uint8_t)pSrc[16] | ((uint32_t)(uint8_t)pSrc[17] << 8);
         const uint32_t word9 = (uint32_t)(uint8_t)pSrc[18] | ((uint32_t)(uint8_t)pSrc[19] << 8);
@@ -2008,13 +2010,13 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
         const uint32_t extra10 = pool[(entry10 >> 16) + (word10 & 31U)];
         const uint32_t extra11 = pool[(entry11 >> 16) + (word11 & 31U)];
 
-        pDst[8] = (uint16_t)(uint16_t)(entry8 + extra8);
+        pDst[8] = (uint16_t)(entry8 + extra8);
         ANY_KEEP_ORDER();
-        pDst[9] = (uint16_t)(uint16_t)(entry9 + extra9);
+        pDst[9] = (uint16_t)(entry9 + extra9);
         ANY_KEEP_ORDER();
-        pDst[10] = (uint16_t)(uint16_t)(entry10 + extra10);
+        pDst[10] = (uint16_t)(entry10 + extra10);
         ANY_KEEP_ORDER();
-        pDst[11] = (uint16_t)(uint16_t)(entry11 + extra11);
+        pDst[11] = (uint16_t)(entry11 + extra11);
         ANY_KEEP_ORDER();
         const uint32_t word12 = (uint32_t)(uint8_t)pSrc[24] | ((uint32_t)(uint8_t)pSrc[25] << 8);
         const uint32_t word13 = (uint32_t)(uint8_t)pSrc[26] | ((uint32_t)(uint8_t)pSrc[27] << 8);
@@ -2029,13 +2031,13 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
         const uint32_t extra14 = pool[(entry14 >> 16) + (word14 & 31U)];
         const uint32_t extra15 = pool[(entry15 >> 16) + (word15 & 31U)];
 
-        pDst[12] = (uint16_t)(uint16_t)(entry12 + extra12);
+        pDst[12] = (uint16_t)(entry12 + extra12);
         ANY_KEEP_ORDER();
-        pDst[13] = (uint16_t)(uint16_t)(entry13 + extra13);
+        pDst[13] = (uint16_t)(entry13 + extra13);
         ANY_KEEP_ORDER();
-        pDst[14] = (uint16_t)(uint16_t)(entry14 + extra14);
+        pDst[14] = (uint16_t)(entry14 + extra14);
         ANY_KEEP_ORDER();
-        pDst[15] = (uint16_t)(uint16_t)(entry15 + extra15);
+        pDst[15] = (uint16_t)(entry15 + extra15);
         ANY_KEEP_ORDER();
 
         pSrc += 32;

@@ -26,7 +26,7 @@
  * half branch distance  13.07616868 x 13.07616868 codes
  * curve length          7.2 unit intervals
  * tables                44200 bytes
- * 
+ *
  * The full table in strips of 32 codes, each a base and a window of a shared pool: constant time.
  *
  * Proved: value, equal to the exact reference on all 65536 pairs of codes.

@@ -26,7 +26,7 @@
  * half branch distance  32 x 32 codes
  * curve length          3.75 unit intervals
  * tables                25600 bytes
- * 
+ *
  * The full table in 8 x 8 tiles, each a base and a window of a shared pool: constant time.
  *
  * Proved: value and distance, equal to the exact reference on all 65536 pairs of codes.
@@ -1816,7 +1816,8 @@ void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst,
         y += 16;
         codes += 16;
     }
-    for (blockSize &= 15U; blockSize > 0U; blockSize -= (blockSize < 8U) ? blockSize : 8U)
+    blockSize &= 15U;
+    for (uint32_t turns = (blockSize + 7U) >> 3; turns > 0U; turns--)
     {
         const mve_pred16_t part = vctp16q(blockSize);
         const uint16x8_t word = vsliq_n_u16(vldrbq_z_u16(x, part), vldrbq_z_u16(y, part), 8);
@@ -1826,6 +1827,7 @@ void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst,
         x += 8;
         y += 8;
         codes += 8;
+        blockSize -= 8U;
     }
 }
 #elif DEPTH_USE_HVX
@@ -2125,7 +2127,8 @@ void depth_decode_block_distance(const int8_t *pSrcX, const int8_t *pSrcY, int16
         y += 16;
         codes += 16;
     }
-    for (blockSize &= 15U; blockSize > 0U; blockSize -= (blockSize < 8U) ? blockSize : 8U)
+    blockSize &= 15U;
+    for (uint32_t turns = (blockSize + 7U) >> 3; turns > 0U; turns--)
     {
         const mve_pred16_t part = vctp16q(blockSize);
         const uint16x8_t word = vsliq_n_u16(vldrbq_z_u16(x, part), vldrbq_z_u16(y, part), 8);
@@ -2138,6 +2141,7 @@ void depth_decode_block_distance(const int8_t *pSrcX, const int8_t *pSrcY, int16
         x += 8;
         y += 8;
         codes += 8;
+        blockSize -= 8U;
     }
 }
 #else

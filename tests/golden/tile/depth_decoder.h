@@ -26,7 +26,7 @@
  * half branch distance  32 x 32 codes
  * curve length          3.75 unit intervals
  * tables                25600 bytes
- * 
+ *
  * The full table in 8 x 8 tiles, each a base and a window of a shared pool: constant time.
  *
  * Proved: value and distance, equal to the exact reference on all 65536 pairs of codes.
