@@ -66,11 +66,11 @@ typedef char any_header_matches_source[(ANY_DECODER_CONFIG_HASH == 0x37B9F96FUL)
 #endif
 
 
-/* Makes the compiler forget what it computed from a vector. */
+/* Makes the compiler forget what it computed from a vector, and compute it again when another is there. */
 #if defined(__GNUC__)
-#define ANY_FORGET(vector) __asm__("" : "+w"(vector))
+#define ANY_FORGET(vector, behind) __asm__("" : "+w"(vector) : "w"(behind))
 #else
-#define ANY_FORGET(vector) (void)(vector)
+#define ANY_FORGET(vector, behind) (void)(vector)
 #endif
 
 /* Holds an address in a register of its own, where the compiler would rather compute it from another each time. */
@@ -479,9 +479,9 @@ static inline uint16x8x2_t any_sixteen(uint16x8_t first, uint16x8_t second)
     if (vcmpltq_n_s16(vreinterpretq_s16_u16(vorrq_u16(turnA, turnB)), 0) != 0U)
     {
         /* From the start, so that what is known need not be kept for this seldom case. */
-        ANY_FORGET(first);
-        ANY_FORGET(second);
+        ANY_FORGET(first, second);
         result.val[0] = any_eight(first);
+        ANY_FORGET(second, result.val[0]);
         result.val[1] = any_eight(second);
     }
     else
