@@ -1,9 +1,10 @@
 """Blocks of a table as windows of one shared pool.
 
 A decoder that adds a base to what it finds in the pool needs each block only up to a constant, modulo the width of
-the result. Two blocks whose edges agree (again up to a constant) can share them, so a pool is a short common
-"superstring" of its blocks: end-to-end overlaps are made greedily, the longest first, in a fixed order, so the same
-blocks give the same pool everywhere.
+the result. Two blocks that agree where they overlap (again up to a constant) can share those entries. Rows are chained end to end,
+the longest overlap first, to a short common "superstring"; tiles are joined two by two to larger pieces, first those
+whose joint bounding box saves most, and the pieces packed into rows of 256. All of it is greedy in a fixed order, so
+the same blocks give the same pool everywhere.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ IntArray = NDArray[np.int64]
 #: Entries between a pool entry and the one below it: the y byte counts in units of 256 of the raw word.
 STRIDE = 256
 SIDE = 8
+#: Columns of the largest piece that tiles are joined to.
+WIDEST = 64
+#: Rows of the tallest piece: what is tried, and where different tiles are many, the last only.
+HEIGHTS = (8, 10, 22)
+MANY = 300
 
 
 @dataclass(frozen=True)
@@ -37,170 +43,314 @@ class Pool:
     distinct: int
 
 
-@dataclass(frozen=True)
-class _Link:
-    """A block of a chain: which, how far along the chain it starts, and what was added to its entries."""
-
-    block: int
-    at: int
-    added: int
-
-
 def _distinct(blocks: IntArray, modulus: int, exact: bool) -> tuple[IntArray, IntArray, IntArray]:
     """(different blocks up to a constant, which of them each block is, the constant of each block)."""
-    first = np.zeros(len(blocks), np.int64) if exact else blocks[:, 0, 0]
-    shape = (blocks - first[:, None, None]) % modulus
-    flat, which = np.unique(shape.reshape(len(blocks), -1), axis=0, return_inverse=True)
+    count = len(blocks)
+    first = np.zeros(count, np.int64) if exact else blocks.reshape(count, -1)[:, 0]
+    shape = (blocks.reshape(count, -1) - first[:, None]) % modulus
+    flat, which = np.unique(shape, axis=0, return_inverse=True)
     return flat.reshape(-1, *blocks.shape[1:]), np.asarray(which).reshape(-1), first
 
 
-def _chains(blocks: IntArray, axes: tuple[int, ...], modulus: int, exact: bool) -> list[tuple[int, list[_Link]]]:
-    """Chains of overlapping blocks, each along one of `axes` (1 down, 2 across): (axis, links)."""
-    count, length = len(blocks), blocks.shape[axes[0]]
-    along = {axis: blocks if axis == 2 else blocks.transpose(0, 2, 1) for axis in axes}
-    axis_of, following, overlap = [0] * count, [-1] * count, [0] * count
+def _keys(parts: IntArray, modulus: int, exact: bool) -> list[bytes]:
+    """What two parts of equal shape, (count, ...), have in common if they differ by no more than a constant."""
+    flat = parts.reshape(len(parts), -1)
+    shape = flat if exact else (flat - flat[:, :1]) % modulus
+    return [entry.tobytes() for entry in shape]
+
+
+def _followers(rows: IntArray, modulus: int, exact: bool) -> tuple[list[int], list[int]]:
+    """(the row that follows each row or -1, the entries they share), so that the rows form chains."""
+    count, length = rows.shape
+    following, overlap = [-1] * count, [0] * count
     preceded = [False] * count
     group = list(range(count))
 
-    def root(block: int) -> int:
-        while group[block] != block:
-            group[block] = group[group[block]]
-            block = group[block]
-        return block
-
-    def keys(part: IntArray) -> list[bytes]:
-        shape = part if exact else (part - part[:, :1, :1]) % modulus
-        return [entry.tobytes() for entry in shape]
+    def root(row: int) -> int:
+        while group[row] != row:
+            group[row] = group[group[row]]
+            row = group[row]
+        return row
 
     for shared in range(length - 1, 0, -1):
-        for axis in axes:
-            heads: dict[bytes, list[int]] = {}
-            for block, key in enumerate(keys(along[axis][:, :, :shared])):
-                if not preceded[block] and axis_of[block] in (0, axis):
-                    heads.setdefault(key, []).append(block)
-            for block, key in enumerate(keys(along[axis][:, :, length - shared :])):
-                if following[block] >= 0 or axis_of[block] not in (0, axis):
-                    continue
-                for other in heads.get(key, ()):
-                    if not preceded[other] and axis_of[other] in (0, axis) and root(block) != root(other):
-                        following[block], overlap[block], preceded[other] = other, shared, True
-                        axis_of[block] = axis_of[other] = axis
-                        group[root(other)] = root(block)
-                        break
-    chains = []
-    for start in range(count):
-        if preceded[start]:
-            continue
-        axis = axis_of[start] or axes[-1]
-        links = [_Link(start, 0, 0)]
-        while (after := following[links[-1].block]) >= 0:
-            last = links[-1]
-            step = length - overlap[last.block]
-            rise = 0 if exact else int(along[axis][last.block, 0, step] - along[axis][after, 0, 0])
-            links.append(_Link(after, last.at + step, (last.added + rise) % modulus))
-        chains.append((axis, links))
-    return chains
+        heads: dict[bytes, list[int]] = {}
+        for row, key in enumerate(_keys(rows[:, :shared], modulus, exact)):
+            if not preceded[row]:
+                heads.setdefault(key, []).append(row)
+        for row, key in enumerate(_keys(rows[:, length - shared :], modulus, exact)):
+            if following[row] >= 0:
+                continue
+            for other in heads.get(key, ()):
+                if not preceded[other] and root(row) != root(other):
+                    following[row], overlap[row], preceded[other] = other, shared, True
+                    group[root(other)] = root(row)
+                    break
+    return following, overlap
 
 
 def row_pool(rows: IntArray, modulus: int, exact: bool = False) -> Pool:
     """Pool of equally long rows, shape (count, length); `exact` forbids constants (all bases are 0)."""
-    blocks, which, first = _distinct(rows[:, None, :], modulus, exact)
-    length = rows.shape[1]
+    blocks, which, first = _distinct(rows, modulus, exact)
+    following, overlap = _followers(blocks, modulus, exact)
     offset, added = np.zeros(len(blocks), np.int64), np.zeros(len(blocks), np.int64)
-    entries: list[IntArray] = []
-    start = 0
-    for _, links in _chains(blocks, (2,), modulus, exact):
-        chain = np.zeros(links[-1].at + length, np.int64)
-        for link in links:
-            chain[link.at : link.at + length] = (blocks[link.block, 0] + link.added) % modulus
-            offset[link.block], added[link.block] = start + link.at, link.added
-        entries.append(chain)
-        start += len(chain)
-    return Pool(np.concatenate(entries), offset[which], (first - added[which]) % modulus, len(blocks))
+    entries: list[int] = []
+    for row in sorted(set(range(len(blocks))) - set(following)):
+        shared = plus = 0
+        while row >= 0:
+            start = len(entries) - shared
+            if shared and not exact:
+                plus = int(entries[start] - blocks[row, 0])
+            offset[row], added[row] = start, plus
+            entries += ((blocks[row, shared:] + plus) % modulus).tolist()
+            row, shared = following[row], overlap[row]
+    return Pool(np.array(entries, np.int64), offset[which], (first - added[which]) % modulus, len(blocks))
 
 
-def _cut(links: list[_Link], room: int) -> list[list[_Link]]:
-    """A chain of tiles in parts of at most `room` entries each, every part starting at 0."""
-    parts: list[list[_Link]] = []
-    start = 0
-    for link in links:
-        if not parts or link.at - start + SIDE > room:
-            parts.append([])
-            start = link.at
-        parts[-1].append(_Link(link.block, link.at - start, link.added))
-    return parts
+class _Shifts:
+    """Which tiles agree with which, one moved `down` (0..7) and `right` (-7..7) of the other.
 
-
-def _length(part: list[_Link]) -> int:
-    return part[-1].at + SIDE
-
-
-def _fill(parts: list[list[_Link]], room: int) -> list[list[_Link]]:
-    """Take out of `parts` those that fill `room` best, by dynamic programming over their lengths."""
-    ways: dict[int, tuple[int, ...]] = {0: ()}
-    for index, part in enumerate(parts):
-        for size in sorted(ways, reverse=True):
-            ways.setdefault(size + _length(part), (*ways[size], index))
-        if room in ways:
-            break
-    chosen = ways[max(size for size in ways if size <= room)]
-    taken = [parts[index] for index in chosen]
-    for index in reversed(chosen):
-        del parts[index]
-    return taken
-
-
-def _place(
-    chains: list[tuple[int, list[_Link]]], rows: int, taken_rows: int, taken_columns: int
-) -> dict[int, tuple[int, int]] | None:
-    """Block -> (first entry, what was added), all within `rows` rows; None if they do not fit.
-
-    Chains that go down fill lanes of 8 columns from the right, those that go across shelves of 8 rows from the top.
+    The part of a tile that another covers has a number, the same for all parts that differ by no more than a constant,
+    and a corner that tells the constant.
     """
-    down = [part for axis, links in chains if axis == 1 for part in _cut(links, rows)]
-    across = [part for axis, links in chains if axis == 2 for part in _cut(links, STRIDE - taken_columns)]
-    for parts in (down, across):
-        parts.sort(key=_length, reverse=True)
-    where: dict[int, tuple[int, int]] = {}
-    column = STRIDE
-    while down:
-        column -= SIDE
-        row = taken_rows if column < taken_columns else 0
-        if column < 0 or not (lane := _fill(down, rows - row)):
+
+    def __init__(self, tiles: IntArray, modulus: int, exact: bool) -> None:
+        count = len(tiles)
+        self.exact, self.modulus = exact, modulus
+        self.upper, self.lower, self.upper_corner, self.lower_corner = np.zeros(
+            (4, SIDE, 2 * SIDE - 1, count), np.int64
+        )
+        for down in range(SIDE):
+            for right in range(1 - SIDE, SIDE):
+                upper = tiles[:, down:, max(right, 0) : SIDE + min(right, 0)]
+                lower = tiles[:, : SIDE - down, max(-right, 0) : SIDE - max(right, 0)]
+                known: dict[bytes, int] = {}
+                for parts, numbers in ((upper, self.upper), (lower, self.lower)):
+                    keys = _keys(parts, modulus, exact)
+                    numbers[down, right] = [known.setdefault(key, len(known)) for key in keys]
+                self.upper_corner[down, right] = upper[:, 0, 0]
+                self.lower_corner[down, right] = lower[:, 0, 0]
+
+    def rise(self, one: IntArray, other: IntArray, down: IntArray, right: IntArray) -> IntArray:
+        """What must be added to `other` to agree with `one`, -1 where nothing does; 0 <= down < 8, |right| < 8."""
+        agree = self.upper[down, right, one] == self.lower[down, right, other]
+        plus = (self.upper_corner[down, right, one] - self.lower_corner[down, right, other]) % self.modulus
+        return np.asarray(np.where(agree, 0 if self.exact else plus, -1))
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Joined tiles.
+
+    Attributes:
+        where: a row (tile, y, x, what was added to it) for each, shape (tiles, 4).
+        height, width: of the bounding box.
+    """
+
+    where: IntArray
+    height: int
+    width: int
+
+    def cells(self, down: int, right: int) -> list[int]:
+        """Numbers of all entries covered, if the one below is `down` and the one to the right is `right` more."""
+        covered = np.zeros((self.height, self.width), bool)
+        for _, y, x, _ in self.where:
+            covered[y : y + SIDE, x : x + SIDE] = True
+        y, x = np.nonzero(covered)
+        return [int(number) for number in y * down + x * right]
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """Pieces, the first entry of the box of each, and how many entries that takes (the last ones may be unused)."""
+
+    pieces: list[_Piece]
+    starts: list[int]
+    size: int
+
+
+class _Joiner:
+    """Joins tiles to pieces of at most `tallest` rows, as long as that makes their bounding boxes smaller in sum."""
+
+    def __init__(self, shifts: _Shifts, tallest: int) -> None:
+        count = shifts.upper.shape[2]
+        self.shifts = shifts
+        self.modulus, self.tallest = shifts.modulus, tallest
+        self.piece = np.arange(count)
+        self.y, self.x, self.added = np.zeros((3, count), np.int64)
+        self.height, self.width = np.full((2, count), SIDE, np.int64)
+        found = []
+        for down in range(SIDE):
+            for right in range(1 - SIDE, SIDE):
+                if (down, right) > (0, 0) and (SIDE + down) * (SIDE + abs(right)) < 2 * SIDE * SIDE:
+                    same = self.shifts.upper[down, right][:, None] == self.shifts.lower[down, right]
+                    one, other = np.nonzero(same)
+                    found.append(np.stack([one, other, np.full_like(one, down), np.full_like(one, right)]))
+        #: Candidates: two tiles, how far down and right the other is, what must be added to it. A pair of pieces can
+        #: be joined by any of their tiles.
+        self.one, self.other, self.down, self.right = np.concatenate(found, axis=1)
+        self.rise = self.shifts.rise(self.one, self.other, self.down, self.right)
+        self.gain = self._gain(np.arange(len(self.one)))
+
+    def join(self) -> list[_Piece]:
+        """Join while there is a gain; the pieces, in the order of their first tiles."""
+        while len(self.gain) and self.gain[best := int(self.gain.argmax())] > 0:
+            kept = self._join(best)
+            touched = np.nonzero((self.piece[self.one] == kept) | (self.piece[self.other] == kept))[0]
+            self.gain[touched] = self._gain(touched)
+            hopeful = touched[self.gain[touched] > 0]
+            dead = np.concatenate([self._repeated(touched), hopeful[self._conflicts(hopeful)]])
+            for name in ("one", "other", "down", "right", "rise", "gain"):
+                setattr(self, name, np.delete(getattr(self, name), dead))
+        pieces = []
+        for piece in np.unique(self.piece):
+            tile = np.nonzero(self.piece == piece)[0]
+            where = np.stack([tile, self.y[tile], self.x[tile], self.added[tile]], axis=1)
+            pieces.append(_Piece(where, int(self.height[piece]), int(self.width[piece])))
+        return pieces
+
+    def _offset(self, which: IntArray) -> tuple[IntArray, IntArray]:
+        """How far down and right of the piece of `one` that of `other` would be."""
+        one, other = self.one[which], self.other[which]
+        return self.y[one] + self.down[which] - self.y[other], self.x[one] + self.right[which] - self.x[other]
+
+    def _gain(self, which: IntArray) -> IntArray:
+        """By how much the joint bounding box of these candidates is smaller than both; <= 0 where not to be joined."""
+        a, b = self.piece[self.one[which]], self.piece[self.other[which]]
+        down, right = self._offset(which)
+        height = np.maximum(self.height[a], down + self.height[b]) - np.minimum(down, 0)
+        width = np.maximum(self.width[a], right + self.width[b]) - np.minimum(right, 0)
+        gain = self.height[a] * self.width[a] + self.height[b] * self.width[b] - height * width
+        return np.asarray(np.where((a != b) & (height <= self.tallest) & (width <= WIDEST), gain, 0))
+
+    def _repeated(self, which: IntArray) -> IntArray:
+        """Those of these candidates that lie in one piece by now, or mean the same as another."""
+        a, b = self.piece[self.one[which]], self.piece[self.other[which]]
+        down, right = self._offset(which)
+        sign = np.where(a < b, 1, -1)
+        same = np.stack([np.minimum(a, b), np.maximum(a, b), sign * down, sign * right])
+        order = np.lexsort(same)
+        first = np.ones(len(which), bool)
+        first[order[1:]] = (np.diff(same[:, order]) != 0).any(axis=0)
+        return np.asarray(which[~first | (a == b)])
+
+    def _join(self, candidate: int) -> int:
+        """Join the two pieces of a candidate; the number of the new piece."""
+        one, other = self.one[candidate], self.other[candidate]
+        kept, gone = self.piece[one], self.piece[other]
+        down, right = (int(offset[0]) for offset in self._offset(np.array([candidate])))
+        moved, own = self.piece == gone, self.piece == kept
+        self.added[moved] += self.added[one] + self.rise[candidate] - self.added[other]
+        self.added %= self.modulus
+        self.y[moved] += max(down, 0)
+        self.x[moved] += max(right, 0)
+        self.y[own] += max(-down, 0)
+        self.x[own] += max(-right, 0)
+        self.piece[moved] = kept
+        self.height[kept] = max(self.y[self.piece == kept]) + SIDE
+        self.width[kept] = max(self.x[self.piece == kept]) + SIDE
+        return int(kept)
+
+    def _conflicts(self, which: IntArray) -> IntArray:
+        """Those of these candidates (as indices into `which`) where some tiles of the two pieces do not agree."""
+        order = np.argsort(self.piece, kind="stable")
+        size = np.bincount(self.piece, minlength=len(order))
+        start = np.cumsum(size) - size
+        one, other = self.one[which], self.other[which]
+        a, b = self.piece[one], self.piece[other]
+        down, right = self._offset(which)
+        plus = self.added[one] + self.rise[which] - self.added[other]
+        # Every tile s of the one piece with every tile t of the other.
+        pairs = size[a] * size[b]
+        of = np.repeat(np.arange(len(which)), pairs)
+        number = np.arange(len(of)) - np.repeat(np.cumsum(pairs) - pairs, pairs)
+        s = order[start[a][of] + number // size[b][of]]
+        t = order[start[b][of] + number % size[b][of]]
+        down, right = self.y[t] + down[of] - self.y[s], self.x[t] + right[of] - self.x[s]
+        near = (abs(down) < SIDE) & (abs(right) < SIDE)
+        of, s, t, down, right = of[near], s[near], t[near], down[near], right[near]
+        wanted = self.added[t] + plus[of] - self.added[s]
+        above = down < 0
+        s, t = np.where(above, t, s), np.where(above, s, t)
+        sign = np.where(above, -1, 1)
+        rise = self.shifts.rise(s, t, sign * down, sign * right)
+        return np.unique(of[(rise < 0) | ((rise - sign * wanted) % self.modulus != 0)])
+
+
+def _first_free(used: int, bits: list[int], room: int) -> int:
+    """The first place, below `room`, where a piece of these bits meets no bit of `used`; -1 if there is none."""
+    hit = 0
+    for bit in bits:
+        hit |= used >> bit
+    free = ~hit & ((1 << room) - 1)
+    return (free & -free).bit_length() - 1
+
+
+def _pack_up(pieces: list[_Piece], taken: tuple[int, int]) -> _Packed:
+    """Put each piece as far up as it can be. The picture is a number with a bit an entry, row by row."""
+    used = sum(((1 << taken[1]) - 1) << row * STRIDE for row in range(taken[0]))
+    starts = []
+    for piece in pieces:
+        bits = piece.cells(STRIDE, 1)
+        start = _first_free(used, bits, used.bit_length() + 1)
+        used |= sum(1 << bit for bit in bits) << start
+        starts.append(start)
+    return _Packed(pieces, starts, used.bit_length())
+
+
+def _pack_left(pieces: list[_Piece], taken: tuple[int, int], size: int) -> _Packed | None:
+    """Put each piece as far left as it can be within `size` entries; None if they do not fit.
+
+    The picture is a number with a bit an entry, column by column, where a bit below each column is always set.
+    """
+    rows, last = -(-size // STRIDE), size % STRIDE or STRIDE
+    step = rows + 1
+    used = ((1 << WIDEST * step) - 1) << STRIDE * step
+    for x in range(STRIDE):
+        held = 1 << rows | (1 << rows - 1 if x >= last else 0) | ((1 << taken[0]) - 1 if x < taken[1] else 0)
+        used |= held << x * step
+    starts = []
+    for piece in pieces:
+        bits = piece.cells(1, step)
+        start = _first_free(used, bits, STRIDE * step)
+        if start < 0:
             return None
-        for part in lane:
-            for link in part:
-                where[link.block] = ((row + link.at) * STRIDE + column, link.added)
-            row += _length(part)
-        while row + SIDE <= rows and across and len(across[-1]) == 1:
-            (link,) = across.pop()
-            where[link.block] = (row * STRIDE + column, link.added)
-            row += SIDE
-    for row in range(0, rows - SIDE + 1, SIDE):
-        start = taken_columns if row < taken_rows else 0
-        for part in _fill(across, max(column - start, 0)):
-            for link in part:
-                where[link.block] = (row * STRIDE + start + link.at, link.added)
-            start += _length(part)
-    return None if across else where
+        used |= sum(1 << bit for bit in bits) << start
+        starts.append(start % step * STRIDE + start // step)
+    return _Packed(pieces, starts, size)
+
+
+def _smallest(blocks: IntArray, modulus: int, exact: bool, taken: tuple[int, int]) -> _Packed:
+    """The best of a few ways to join and to pack the tiles."""
+    shifts = _Shifts(blocks, modulus, exact)
+    packed = []
+    for tallest in HEIGHTS if len(blocks) <= MANY else HEIGHTS[-1:]:
+        pieces = _Joiner(shifts, tallest).join()
+        pieces.sort(key=lambda piece: (-piece.height, -piece.width))
+        packed.append(_pack_up(pieces, taken))
+    best = min(packed, key=lambda way: way.size)
+    # The tallest pieces need the least entries, but pack well only column by column.
+    area = taken[0] * taken[1] + sum(len(piece.cells(STRIDE, 1)) for piece in pieces)
+    least = max(area, (max(taken[0], pieces[0].height) - 1) * STRIDE + max(taken[1], SIDE))
+    for size in range(least, best.size, max(SIDE, area // 64)):
+        if (left := _pack_left(pieces, taken, size)) is not None:
+            return left
+    return best
 
 
 def tile_pool(tiles: IntArray, modulus: int, exact: bool = False, taken: tuple[int, int] = (0, 0)) -> Pool:
     """Pool of 8 x 8 tiles, shape (count, 8, 8): entry (y, x) of a tile is at offset + 256 y + x.
 
-    The entries form rows of 256, as many as it takes; the first `taken` (rows, columns) at the left stay 0, for
-    tables of the caller's own.
+    The entries form rows of 256, the last of them as long as need be; the first `taken` (rows, columns) at the left
+    stay 0, for tables of the caller's own.
     """
     blocks, which, first = _distinct(tiles, modulus, exact)
-    chains = _chains(blocks, (1, 2), modulus, exact)
-    area = sum(_length(links) * SIDE for _, links in chains)
-    rows = max(SIDE, taken[0], area // STRIDE)
-    while (where := _place(chains, rows, *taken)) is None:
-        rows += 1
-    picture = np.zeros((rows, STRIDE), np.int64)
+    packed = _smallest(blocks, modulus, exact, taken)
+    entries = np.zeros(packed.size, np.int64)
     offset, added = np.zeros(len(blocks), np.int64), np.zeros(len(blocks), np.int64)
-    for block, (at, plus) in where.items():
-        row, column = divmod(at, STRIDE)
-        picture[row : row + SIDE, column : column + SIDE] = (blocks[block] + plus) % modulus
-        offset[block], added[block] = at, plus
-    return Pool(picture.reshape(-1), offset[which], (first - added[which]) % modulus, len(blocks))
+    window = STRIDE * np.arange(SIDE)[:, None] + np.arange(SIDE)
+    for piece, start in zip(packed.pieces, packed.starts, strict=True):
+        for tile, y, x, plus in piece.where:
+            offset[tile], added[tile] = start + y * STRIDE + x, plus
+            entries[offset[tile] + window] = (blocks[tile] + plus) % modulus
+    end = max(int(offset.max()) + int(window.max()) + 1, (taken[0] - 1) * STRIDE + taken[1])
+    return Pool(entries[:end], offset[which], (first - added[which]) % modulus, len(blocks))

@@ -117,16 +117,16 @@ class Tile:
         pool = tile_pool(tiles, modulus, False, taken=(32, columns))
         if len(pool.entries) > 65536:
             raise Refused("the pool does not fit 16-bit indices")
-        picture = pool.entries.reshape(-1, STRIDE)
-        corner = (np.arange(32)[:, None] * SIDE << 8) | np.arange(32)[None, :] * SIDE
-        picture[:32, :32] = pool.base.reshape(32, 32)
-        picture[:32, 32:64] = (pool.offset.reshape(32, 32) - corner) % 65536
+        at = (np.arange(32)[:, None] * STRIDE + np.arange(32)).reshape(-1)
+        picture = pool.entries
+        picture[at] = pool.base
+        picture[at + COLUMNS] = (pool.offset - at * SIDE) % 65536
         if far is not None:
-            picture[:32, 64:96] = (far.offset.reshape(32, 32) - corner) % 65536
+            picture[at + 2 * COLUMNS] = (far.offset - at * SIDE) % 65536
         meaning = (
             "rows of 256: bases of 32 x 32 tiles, starts of their windows, and around them the pool of differences"
         )
-        return Table("picture", "uint16", picture.reshape(-1), meaning, when="USE_MVE")
+        return Table("picture", "uint16", picture, meaning, when="USE_MVE")
 
 
 STRATEGIES.add(Tile.name, Tile())
