@@ -10,6 +10,7 @@ the same blocks give the same pool everywhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,10 @@ SIDE = 8
 #: Columns of the largest piece that tiles are joined to.
 WIDEST = 64
 #: Rows of the tallest piece: what is tried, and where different tiles are many, the last only.
-HEIGHTS = (8, 10, 22)
+HEIGHTS = (8, 9, 10, 12, 15, 22)
 MANY = 300
+#: Instead of the gain of a candidate that is none any more.
+DEAD = -1
 
 
 @dataclass(frozen=True)
@@ -195,12 +198,16 @@ class _Joiner:
         """Join while there is a gain; the pieces, in the order of their first tiles."""
         while len(self.gain) and self.gain[best := int(self.gain.argmax())] > 0:
             kept = self._join(best)
-            touched = np.nonzero((self.piece[self.one] == kept) | (self.piece[self.other] == kept))[0]
+            concerned = self.piece == kept
+            touched = np.nonzero((concerned[self.one] | concerned[self.other]) & (self.gain != DEAD))[0]
             self.gain[touched] = self._gain(touched)
             hopeful = touched[self.gain[touched] > 0]
             dead = np.concatenate([self._repeated(touched), hopeful[self._conflicts(hopeful)]])
-            for name in ("one", "other", "down", "right", "rise", "gain"):
-                setattr(self, name, np.delete(getattr(self, name), dead))
+            self.gain[dead] = DEAD
+            if np.count_nonzero(self.gain == DEAD) * 4 > len(self.gain):
+                alive = self.gain != DEAD
+                for name in ("one", "other", "down", "right", "rise", "gain"):
+                    setattr(self, name, getattr(self, name)[alive])
         pieces = []
         for piece in np.unique(self.piece):
             tile = np.nonzero(self.piece == piece)[0]
@@ -214,13 +221,13 @@ class _Joiner:
         return self.y[one] + self.down[which] - self.y[other], self.x[one] + self.right[which] - self.x[other]
 
     def _gain(self, which: IntArray) -> IntArray:
-        """By how much the joint bounding box of these candidates is smaller than both; <= 0 where not to be joined."""
+        """By how much the joint bounding box of these candidates is smaller than both; 0 where not to be joined."""
         a, b = self.piece[self.one[which]], self.piece[self.other[which]]
         down, right = self._offset(which)
         height = np.maximum(self.height[a], down + self.height[b]) - np.minimum(down, 0)
         width = np.maximum(self.width[a], right + self.width[b]) - np.minimum(right, 0)
         gain = self.height[a] * self.width[a] + self.height[b] * self.width[b] - height * width
-        return np.asarray(np.where((a != b) & (height <= self.tallest) & (width <= WIDEST), gain, 0))
+        return np.asarray(np.where((a != b) & (height <= self.tallest) & (width <= WIDEST), np.maximum(gain, 0), 0))
 
     def _repeated(self, which: IntArray) -> IntArray:
         """Those of these candidates that lie in one piece by now, or mean the same as another."""
@@ -273,7 +280,7 @@ class _Joiner:
         s, t = np.where(above, t, s), np.where(above, s, t)
         sign = np.where(above, -1, 1)
         rise = self.shifts.rise(s, t, sign * down, sign * right)
-        return np.unique(of[(rise < 0) | ((rise - sign * wanted) % self.modulus != 0)])
+        return np.asarray(np.unique(of[(rise < 0) | ((rise - sign * wanted) % self.modulus != 0)]))
 
 
 def _first_free(used: int, bits: list[int], room: int) -> int:
@@ -303,6 +310,8 @@ def _pack_left(pieces: list[_Piece], taken: tuple[int, int], size: int) -> _Pack
     The picture is a number with a bit an entry, column by column, where a bit below each column is always set.
     """
     rows, last = -(-size // STRIDE), size % STRIDE or STRIDE
+    if rows < max(taken[0], pieces[0].height):
+        return None
     step = rows + 1
     used = ((1 << WIDEST * step) - 1) << STRIDE * step
     for x in range(STRIDE):
@@ -319,21 +328,32 @@ def _pack_left(pieces: list[_Piece], taken: tuple[int, int], size: int) -> _Pack
     return _Packed(pieces, starts, size)
 
 
-def _smallest(blocks: IntArray, modulus: int, exact: bool, taken: tuple[int, int]) -> _Packed:
-    """The best of a few ways to join and to pack the tiles."""
+@lru_cache(maxsize=4)
+def _joined(data: bytes, modulus: int, exact: bool) -> tuple[list[_Piece], ...]:
+    """The tiles (int64, as bytes) joined to pieces of various heights, each time the tallest pieces first.
+
+    Remembered, since the same tiles are packed in more than one layout.
+    """
+    blocks = np.frombuffer(data, np.int64).reshape(-1, SIDE, SIDE)
     shifts = _Shifts(blocks, modulus, exact)
-    packed = []
+    joined = []
     for tallest in HEIGHTS if len(blocks) <= MANY else HEIGHTS[-1:]:
         pieces = _Joiner(shifts, tallest).join()
-        pieces.sort(key=lambda piece: (-piece.height, -piece.width))
-        packed.append(_pack_up(pieces, taken))
-    best = min(packed, key=lambda way: way.size)
-    # The tallest pieces need the least entries, but pack well only column by column.
-    area = taken[0] * taken[1] + sum(len(piece.cells(STRIDE, 1)) for piece in pieces)
-    least = max(area, (max(taken[0], pieces[0].height) - 1) * STRIDE + max(taken[1], SIDE))
+        joined.append(sorted(pieces, key=lambda piece: (-piece.height, -piece.width)))
+    return tuple(joined)
+
+
+def _smallest(blocks: IntArray, modulus: int, exact: bool, taken: tuple[int, int]) -> _Packed:
+    """The best of a few ways to join and to pack the tiles."""
+    joined = _joined(blocks.tobytes(), modulus, exact)
+    best = min((_pack_up(pieces, taken) for pieces in joined), key=lambda packed: packed.size)
+    # The tallest pieces cover the least entries, but often pack well only column by column.
+    area = taken[0] * taken[1] + sum(len(piece.cells(STRIDE, 1)) for piece in joined[-1])
+    least = max(area, (taken[0] - 1) * STRIDE + taken[1])
     for size in range(least, best.size, max(SIDE, area // 64)):
-        if (left := _pack_left(pieces, taken, size)) is not None:
-            return left
+        for pieces in joined[-2:]:
+            if (left := _pack_left(pieces, taken, size)) is not None:
+                return left
     return best
 
 

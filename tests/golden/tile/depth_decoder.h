@@ -25,7 +25,7 @@
  * cell                  64 x 64 codes
  * half branch distance  32 x 32 codes
  * curve length          3.75 unit intervals
- * tables                25600 bytes
+ * tables                25148 bytes
  *
  * The full table in 8 x 8 tiles, each a base and a window of a shared pool: constant time.
  *
