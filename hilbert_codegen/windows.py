@@ -1,10 +1,11 @@
 """Blocks of a table as windows of one shared pool.
 
 A decoder that adds a base to what it finds in the pool needs each block only up to a constant, modulo the width of
-the result. Two blocks that agree where they overlap (again up to a constant) can share those entries. Rows are chained end to end,
-the longest overlap first, to a short common "superstring"; tiles are joined two by two to larger pieces, first those
-whose joint bounding box saves most, and the pieces packed into rows of 256. All of it is greedy in a fixed order, so
-the same blocks give the same pool everywhere.
+the result. Two blocks that agree where they overlap (again up to a constant) can share those entries. Rows are
+chained end to end, the longest overlap first, to a short common "superstring". Tiles are joined two by two to larger
+pieces, first those whose joint bounding box saves most, and the pieces packed into rows of 256; of a few limits to
+the height of a piece the best is taken. All of it is greedy in a fixed order, so the same blocks give the same pool
+everywhere.
 """
 
 from __future__ import annotations

@@ -74,3 +74,24 @@ def test_helium_tables_hold_the_same(plan: Callable[..., Plan], settings_: list[
             far = table["far_pattern"][(picture[tile + 64] + WORD) & 0xFFFF]
         assert np.array_equal(code % 65536, made.ideal.codes.reshape(-1) % 65536)
         assert np.array_equal(far, made.ideal.distance.reshape(-1))
+
+
+def test_diagonal_neighbours_share_their_corners() -> None:
+    """Windows of a few pictures, each two down and two right of the last: no edges agree, but 6 x 6 entries do."""
+    pictures = np.random.default_rng(3).integers(0, 65536, (20, 20, 20))
+    steps = range(0, 13, 2)
+    tiles = np.stack([picture[at : at + 8, at : at + 8] + 1000 * at for picture in pictures for at in steps]) % 65536
+    pool = tile_pool(tiles, 65536)
+    index = pool.offset[:, None, None] + STRIDE * np.arange(8)[:, None] + np.arange(8)
+    assert np.array_equal((pool.entries[index] + pool.base[:, None, None]) % 65536, tiles)
+    assert len(np.unique(index)) < 0.75 * tiles.size
+    assert len(pool.entries) < 0.95 * tiles.size
+
+
+@pytest.mark.parametrize(("strategy", "most"), [("tile", {"": 17000, "USE_MVE": 17600}), ("strip", {"": 26600})])
+def test_pools_of_order_3_are_small(plan: Callable[..., Plan], strategy: str, most: dict[str, int]) -> None:
+    """Bytes of the tables by variant, on the cell grid with results over the whole range."""
+    made = generate(plan("curve.order=3", f"code.strategy={strategy}"))
+    for variant, limit in most.items():
+        tables = [table for table in made.built.tables if table.when in ("", variant or "!USE_MVE")]
+        assert sum(len(table.values) * int(table.dtype.strip("uint")) // 8 for table in tables) <= limit
