@@ -29,7 +29,7 @@ def tiles_of(table: IntArray) -> IntArray:
 
 
 class Tile:
-    """Two dependent loads a point, constant time: 8 to 32 KB on the cell grid."""
+    """Two dependent loads a point, constant time: 6 to 32 KB on the cell grid."""
 
     name = "tile"
     summary = "8 x 8 tiles: a base and a window of a shared pool"
