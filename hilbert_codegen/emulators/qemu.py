@@ -21,6 +21,13 @@ _BLOCK = re.compile(rb"^Trace \d+: \S+ \[[0-9a-f]+/([0-9a-f]+)/", re.MULTILINE)
 _UNDONE = b"Stopped execution of TB chain before"
 
 
+def one_instruction_a_block(version: str) -> list[str]:
+    """The words that make a QEMU of this version translate one instruction at a time."""
+    major, minor = (int(part) for part in version.split(".")[:2])
+    # -singlestep was renamed in 8.1 and removed in 9.
+    return ["-accel", "tcg,one-insn-per-tb=on"] if (major, minor) >= (8, 1) else ["-singlestep"]
+
+
 class Qemu:
     """qemu-system-arm on PATH, or the command in the environment variable QEMU."""
 
@@ -59,9 +66,7 @@ class Qemu:
         ]
         if job.count is not None:
             start, end = job.count
-            major, minor = (int(part) for part in found.version.split(".")[:2])
-            # -singlestep was renamed in 8.1 and removed in 9.
-            command += ["-accel", "tcg,one-insn-per-tb=on"] if (major, minor) >= (8, 1) else ["-singlestep"]
+            command += one_instruction_a_block(found.version)
             command += ["-d", "exec,nochain", "-dfilter", f"0x{start:x}+0x{end - start:x}"]
         outcome = Outcome(instructions=0 if job.count is not None else None)
         process = subprocess.Popen(
