@@ -7,7 +7,7 @@ import subprocess
 from collections import Counter
 
 from hilbert_codegen.emulators import EMULATORS, PATH_LENGTH, Job, Outcome, follow
-from hilbert_codegen.tools import Found, Missing, find, platform_hint
+from hilbert_codegen.tools import Found, Missing, dying_with_us, find, platform_hint
 
 REMEDY = platform_hint(
     "install it with: sudo apt install qemu-system-arm",
@@ -70,7 +70,11 @@ class Qemu:
             command += ["-d", "exec,nochain", "-dfilter", f"0x{start:x}+0x{end - start:x}"]
         outcome = Outcome(instructions=0 if job.count is not None else None)
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=1 << 16
+            dying_with_us(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=1 << 16,
         )
         assert process.stdout is not None and process.stderr is not None
         log = process.stderr
