@@ -82,13 +82,13 @@ LLD = _first("ld.lld", "ld.lld-19")
 LEVELS = ("-O0", "-O1", "-O2", "-O3", "-Os")
 
 
-#: Emulated board -> where its vectors and code lie, and where its RAM starts.
+#: Emulated board -> where its vectors and code lie, where its RAM starts, and where it ends in a fault (0: in an alias).
 BOARDS = {
-    "mps2-an385": (0, 0x1000, 0x20000000),
-    "mps2-an386": (0, 0x1000, 0x20000000),
-    "mps2-an500": (0, 0x1000, 0x20000000),
-    "mps2-an505": (0x10000000, 0x10001000, 0x38000000),
-    "mps3-an547": (0, 0x01000000, 0x20000000),
+    "mps2-an385": (0, 0x1000, 0x20000000, 0),
+    "mps2-an386": (0, 0x1000, 0x20000000, 0),
+    "mps2-an500": (0, 0x1000, 0x20000000, 0),
+    "mps2-an505": (0x10000000, 0x10001000, 0x38000000, 0),
+    "mps3-an547": (0, 0x01000000, 0x20000000, 0x20080000),
 }
 
 
@@ -99,25 +99,27 @@ def _cortex_m() -> list[Target]:
     hard = ("-mfloat-abi=hard",)
     found = []
     for compiler, core, abi, board, levels in (
-        ((gcc,), "cortex-m0plus", (), "mps2-an385", ("-O2", "-Os")),  # no emulated M0+ has the memory; the M3 does
+        # No emulated M0+ has the memory; an M55 has its instructions too.
+        ((gcc,), "cortex-m0plus", (), "mps3-an547", ("-O2", "-Os")),
         ((gcc,), "cortex-m3", (), "mps2-an385", ("-O2",)),
         ((gcc,), "cortex-m4", (), "mps2-an386", LEVELS),
         ((gcc,), "cortex-m7", (), "mps2-an500", ("-O2",)),
         ((gcc,), "cortex-m33", (), "mps2-an505", ("-O2",)),
         ((gcc,), "cortex-m55", hard, "mps3-an547", ("-O0", "-O2", "-O3", "-Os")),
-        (clang, "cortex-m0plus", ("-mfloat-abi=soft",), "mps2-an385", ("-O2",)),
+        (clang, "cortex-m0plus", ("-mfloat-abi=soft",), "mps3-an547", ("-O2",)),
         (clang, "cortex-m4", hard, "mps2-an386", ("-O0", "-O2", "-Os")),
         (clang, "cortex-m55", hard, "mps3-an547", ("-O0", "-O2", "-O3", "-Os")),
         (clang, "cortex-m85", hard, "", ("-O2",)),  # QEMU has no M85: it only has to compile
     ):
-        vectors, text, ram = BOARDS.get(board, (0, 0, 0x20000000))
+        vectors, text, ram, edge = BOARDS.get(board, (0, 0, 0x20000000, 0))
         flags = (f"-mcpu={core}", "-mthumb", *abi)
+        defines = (f"-DSTACK_TOP=0x{ram + 0x10000:x}", *([f"-DCHECK_EDGE=0x{edge:X}U"] if edge else []))
         place = (f"--section-start=.vectors=0x{vectors:x}", f"-Ttext=0x{text:x}")
         place += (f"-Tdata=0x{ram + 0x10000:x}", f"-Tbss=0x{ram + 0x20000:x}")
         found += [
             Target(
                 f"arm/{compiler[0]}{level}/{core}",
-                (*compiler, *flags, f"-DSTACK_TOP=0x{ram + 0x10000:x}"),
+                (*compiler, *flags, *defines),
                 (level, "-std=c99"),
                 main="main_cortexm.c",
                 link=() if compiler == (gcc,) else (gcc, *flags),
