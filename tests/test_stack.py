@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 from pathlib import Path
@@ -17,11 +18,17 @@ from tests.conftest import needs
 from tests.matrix.cases import cases, made
 from tests.matrix.run import CLANG, Target, build, targets, write_sources
 
-#: Most bytes of stack that any function of a decoder may need, its callees included, at -O2 and -Os on a Cortex-M4.
+#: Most bytes of stack that any function of a decoder may need, its callees included, at -O2 and -Os. What
+#: libgcc's arithmetic needs beside is not in gcc's account; `measure` paints the stack and has it.
 STACK_LIMIT = 160
 #: `closed` keeps a candidate and positions of 64 bits.
-STACK_LIMITS = {"closed": 256}
-ARM = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-std=c99"]
+STACK_LIMITS = {"closed": 336}
+ARM = ["arm-none-eabi-gcc", "-mthumb", "-std=c99"]
+FLAGS = {
+    "cortex-m0plus": ["-mcpu=cortex-m0plus"],
+    "cortex-m4": ["-mcpu=cortex-m4"],
+    "cortex-m55": ["-mcpu=cortex-m55", "-mfloat-abi=hard"],
+}
 
 
 def call_graph(text: str) -> tuple[dict[str, int], dict[str, set[str]]]:
@@ -46,24 +53,26 @@ def deepest(name: str, stack: dict[str, int], calls: dict[str, set[str]], path: 
 
 
 @needs("arm-none-eabi-gcc")
-@pytest.mark.parametrize("level", ["-O2", "-Os"])
 @pytest.mark.parametrize("strategy", STRATEGIES.names())
-def test_stack_is_bounded_and_nothing_recurses(strategy: str, level: str, tmp_path: Path) -> None:
+def test_stack_is_bounded_and_nothing_recurses(strategy: str, tmp_path: Path) -> None:
     if strategy == "patch":
         pytest.importorskip("flint", reason="the mean's exact table needs python-flint")
-    found = cases(tmp_path, ["soft"] if strategy == "patch" else ["odd", "cell"], [strategy])
+    found = cases(tmp_path, ["soft"] if strategy == "patch" else ["odd", "cell", "plain"], [strategy])
     assert found
     for shape, name in found:
         folder = tmp_path / shape
         folder.mkdir(exist_ok=True)
         for file, content in made(shape, name, tmp_path)[1].files.items():
             (folder / file).write_bytes(content)
-        subprocess.run([*ARM, level, "-fcallgraph-info=su", "-c", "m_decoder.c"], cwd=folder, check=True, timeout=200)
-        stack, calls = call_graph((folder / "m_decoder.ci").read_text())
-        public = [function for function in stack if function.startswith("m_decode")]
-        assert public
-        for function in public:
-            assert deepest(function, stack, calls) <= STACK_LIMITS.get(strategy, STACK_LIMIT), function
+        for core, level in itertools.product(FLAGS, ("-O2", "-Os")):
+            command = [*ARM, *FLAGS[core], level, "-fcallgraph-info=su", "-c", "m_decoder.c"]
+            subprocess.run(command, cwd=folder, check=True, timeout=200)
+            stack, calls = call_graph((folder / "m_decoder.ci").read_text())
+            public = [function for function in stack if function.startswith("m_decode")]
+            assert public
+            for function in public:
+                needed = deepest(function, stack, calls)
+                assert needed <= STACK_LIMITS.get(strategy, STACK_LIMIT), f"{core} {level}: {function}: {needed} bytes"
 
 
 def test_recursion_would_be_found() -> None:
