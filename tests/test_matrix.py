@@ -37,7 +37,7 @@ def test_decoder_is_right_on_every_kind_of_machine(name: str, tmp_path: Path) ->
 
 
 #: A shape that each strategy takes: off the cell grid where it can.
-SHAPE = {"closed": "odds", "full": "plain", "octant": "plain", "patch": "soft", "segment": "plain", "strip": "cell",
+SHAPE = {"closed": "odds", "full": "plain", "line": "plain", "octant": "plain", "patch": "soft", "segment": "plain", "strip": "cell",
          "tile": "cell"}  # fmt: skip
 #: Sanitizers, the assembly of ARMv6-M, Helium.
 KINDS = {
