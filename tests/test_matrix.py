@@ -58,8 +58,9 @@ def test_every_strategy(strategy: str, kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("std", ["c++11", "c++17"])
-def test_header_serves_cplusplus(std: str, tmp_path: Path) -> None:
-    write_sources(tmp_path, *made("byte", "tile", tmp_path))
+@pytest.mark.parametrize("strategy", ["closed", "tile"])
+def test_header_and_source_are_cplusplus_too(strategy: str, std: str, tmp_path: Path) -> None:
+    write_sources(tmp_path, *made("byte", strategy, tmp_path))
     assert check(tmp_path, ready(f"host/gcc-O2/{std}")) == ""
 
 

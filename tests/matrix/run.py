@@ -5,7 +5,7 @@
     python -m tests.matrix.run --list
 
 For every shape of configuration and every strategy that is not refused there: gcc and clang from -O0 to -Os, C99 to
-C17 and the header from C++, AddressSanitizer with UndefinedBehaviorSanitizer, and the same check on Arm, RISC-V,
+C17 and as C++, AddressSanitizer with UndefinedBehaviorSanitizer, and the same check on Arm, RISC-V,
 big-endian PowerPC and Hexagon by emulation, always with the warnings of `tools.WARNINGS` as errors. The check
 (templates/check.c.j2) decodes every pair singly and in blocks, blocks of every length up to two of the widest vectors
 and a bit from every misalignment, in place where that is allowed, between guards. What is missing on this machine is
@@ -47,7 +47,7 @@ class Target:
         flags: optimization and standard, for the decoder itself.
         launch: what runs the program; empty on the host.
         main: the file with the entry point, relative to this folder.
-        language: "c", or the C++ standard its main is compiled with.
+        language: "c", or the C++ standard that its main and the decoder are compiled with.
         link: a linker with its flags, where the compiler does not link by itself.
         run: whether to run it; some only have to compile.
     """
@@ -259,7 +259,10 @@ def build(folder: Path, target: Target, work: Path, seconds: float = 300.0) -> s
         )
     for source in (folder / "m_decoder.c", folder / "check.c"):
         objects.append(work / f"{source.stem}.o")
-        steps.append([*target.compile, *target.flags, *WARNINGS, *include, "-c", str(source), "-o", str(objects[-1])])
+        compiler = [*target.compile, *target.flags]
+        if target.language != "c" and source.stem == "m_decoder":  # the decoder itself is C++ too
+            compiler = [*target.library, "-O2", f"-std={target.language}", "-x", "c++"]
+        steps.append([*compiler, *WARNINGS, *include, "-c", str(source), "-o", str(objects[-1])])
     main, entry = HERE / target.main, work / "main.o"
     if target.language == "c":
         steps.append([*target.compile, *target.flags, *include, "-c", str(main), "-o", str(entry)])
