@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
@@ -123,6 +126,54 @@ def test_nothing_installed(config: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "qemu-system-arm" in done.stderr and "renode" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def descendants(process: int) -> dict[int, str]:
+    """The running processes below `process` and their command lines, from Linux's /proc."""
+    found = {}
+    for path in Path("/proc").glob(f"{process}/task/*/children"):
+        try:
+            children = [int(child) for child in path.read_text().split()]
+            found |= {child: Path(f"/proc/{child}/cmdline").read_text() for child in children}
+        except OSError:  # it ended meanwhile
+            continue
+        for child in children:
+            found |= descendants(child)
+    return found
+
+
+def running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
+@pytest.mark.parametrize(("emulator", "sign"), [("qemu", "-kernel"), ("renode", "--console")])
+def test_a_killed_command_takes_its_emulator_along(emulator: str, sign: str, config: Path, tmp_path: Path) -> None:
+    """By an option that only the process that runs the board has; QEMU waits (-S), or it would end too soon to be seen."""
+    needs_board("mps2-an386", emulator)
+    words = ["run", str(config), "--board", "mps2-an386", "--emulator", emulator]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hilbert_codegen", *words], cwd=tmp_path, stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": PACKAGE, "QEMU": "qemu-system-arm -S"}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    found: list[int] = []
+    while not found and process.poll() is None:
+        found = [child for child, line in descendants(process.pid).items() if sign in line and "setpriv" not in line]
+        time.sleep(0.02)
+    assert found, "no emulator was seen"
+    time.sleep(2.0)  # while it starts, Renode ends with its standard input in any case
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 10
+    while any(map(running, found)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    left = [child for child in found if running(child)]
+    for child in left:
+        os.kill(child, signal.SIGKILL)
+    assert not left
 
 
 def test_parsers() -> None:

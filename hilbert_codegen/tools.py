@@ -98,6 +98,15 @@ def find(
     return Missing(f"{names[-1]} is not on PATH", remedy)
 
 
+def dying_with_us(command: Sequence[str]) -> list[str]:
+    """`command`, started such that Linux kills it when the thread that starts it ends, by SIGKILL too.
+
+    By setpriv of util-linux; without it, or on another system, the command as it is.
+    """
+    setpriv = shutil.which("setpriv") if platform.system() == "Linux" else None
+    return [*([setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []), *command]
+
+
 def require(program: str, remedy: str) -> str:
     """Full path of `program`; UsageError with `remedy` if it is not on PATH."""
     found = shutil.which(program)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import os
 import re
 import resource
 import shutil
@@ -35,7 +36,17 @@ from tests.conftest import needs  # noqa: E402
 from tests.tflite_files import Head, tflite_file  # noqa: E402
 
 FUZZ = settings(deadline=timedelta(seconds=20), suppress_health_check=list(HealthCheck))
-EXAMPLES = sorted(Path(__file__).parent.parent.glob("examples/**/*.tflite"))
+#: Every number of cases is multiplied by this: HILBERT_CODEGEN_FUZZ=10 for tens of thousands.
+FACTOR = int(os.environ.get("HILBERT_CODEGEN_FUZZ", "1"))
+
+
+def cases(number: int) -> settings:
+    """`number` cases of a property, or as many times that as the environment asks for."""
+    return settings(FUZZ, max_examples=number * FACTOR)
+
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted(ROOT.glob("examples/**/*.tflite"))
 
 HOSTILE = st.one_of(
     st.text(max_size=30),
@@ -122,7 +133,7 @@ def try_plan(path: Path, *overrides: str) -> None:
         one_line(error)
 
 
-@settings(FUZZ, max_examples=800)
+@cases(800)
 @given(configurations())
 @example("[heads]\nscale = 0." + "1" * 500_000 + "\nzero_point = 0")
 @example("[heads]\nscale = 1e-999999999999\nzero_point = 0")
@@ -140,7 +151,7 @@ def test_any_configuration(text: str) -> None:
         try_plan(place / "a.toml")
 
 
-@settings(FUZZ, max_examples=500)
+@cases(500)
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))))
 def test_any_bytes_as_configuration(content: bytes) -> None:
     with folder() as place:
@@ -148,7 +159,7 @@ def test_any_bytes_as_configuration(content: bytes) -> None:
         try_plan(place / "a.toml")
 
 
-@settings(FUZZ, max_examples=300)
+@cases(300)
 @given(
     st.lists(st.tuples(st.sampled_from([f"{t}.{k}" for t in GOOD for k in GOOD[t]]), VALUE, st.booleans()), max_size=2)
 )
@@ -167,7 +178,7 @@ def read(content: bytes, outputs: object = None) -> None:
             one_line(error)
 
 
-@settings(FUZZ, max_examples=800)
+@cases(800)
 @given(st.data())
 def test_any_bytes_of_a_model(data: st.DataObject) -> None:
     """A small model with a few bytes or words changed, cut off, or with something inserted."""
@@ -188,7 +199,7 @@ def test_any_bytes_of_a_model(data: st.DataObject) -> None:
 
 
 @pytest.mark.skipif(not EXAMPLES, reason="no example model is there")
-@settings(FUZZ, max_examples=300)
+@cases(300)
 @given(st.data())
 def test_any_bytes_of_a_real_model(data: st.DataObject) -> None:
     """Real models with a few words changed, most of them in the metadata at either end."""
@@ -202,7 +213,7 @@ def test_any_bytes_of_a_real_model(data: st.DataObject) -> None:
     read(bytes(content))
 
 
-@settings(FUZZ, max_examples=200)
+@cases(200)
 @given(st.binary(max_size=200))
 def test_any_bytes_as_model(content: bytes) -> None:
     read(content)
@@ -219,7 +230,7 @@ HEADS = st.builds(
 )
 
 
-@settings(FUZZ, max_examples=300)
+@cases(300)
 @given(st.lists(HEADS, min_size=0, max_size=4))
 def test_any_metadata(heads: list[Head]) -> None:
     with folder() as place:
@@ -244,7 +255,7 @@ def plain() -> dict[str, str]:
         return {name: without_comments(content.decode()) for name, content in files.items()}
 
 
-@settings(FUZZ, max_examples=15)
+@cases(15)
 @given(
     name=HOSTILE.map(lambda text: text.encode("utf-8", "replace").decode()),
     file=HOSTILE.map(lambda text: re.sub(r"[/\x00]|^-", "_", text)[:60].encode("utf-8", "replace").decode()),
@@ -283,7 +294,7 @@ def tree(place: Path) -> dict[str, bytes]:
     return {path.relative_to(place).as_posix(): path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
 
-@settings(FUZZ, max_examples=100)
+@cases(100)
 @given(configurations(), st.sampled_from(["generate", "check", "show"]))
 def test_any_command_writes_whole_files_or_none(text: str, command: str) -> None:
     """The command line itself: exit status 0, 1 or 2, one line of error, both files or neither, nothing elsewhere."""
@@ -313,6 +324,56 @@ def test_any_command_writes_whole_files_or_none(text: str, command: str) -> None
             assert len(made) == 2 and all(
                 re.fullmatch(r"out/[A-Za-z][A-Za-z0-9_]*_decoder\.[ch]", name) for name in made
             )
+
+
+#: What a command may take of the machine: a laptop's worth of memory, and time for the slowest sound configuration.
+MEMORY, SECONDS = 3 << 30, 60
+
+
+def limited() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+
+
+@cases(15)
+@given(
+    text=st.one_of(configurations(), st.just('[model]\nfile = "m"\n')),
+    damage=st.lists(st.tuples(st.integers(0, 10**6), st.binary(min_size=1, max_size=4)), max_size=4),
+    command=st.sampled_from(["generate", "generate", "check", "show", "plot", "advise", "evaluate"]),
+    pair=st.tuples(st.sampled_from([f"{table}.{key}" for table in GOOD for key in GOOD[table]]), VALUE),
+    changed=st.booleans(),
+)
+def test_any_command_as_a_process(
+    text: str, damage: list[tuple[int, bytes]], command: str, pair: tuple[str, Any], changed: bool
+) -> None:
+    """A process of its own, with limits: no traceback, in time and memory, nothing outside of -o."""
+    with folder() as place:
+        model = bytearray(tflite_file(Head()))
+        for where, what in damage:
+            model[where % len(model) : where % len(model) + len(what)] = what
+        (place / "in").mkdir()
+        (place / "in" / "m").write_bytes(model)
+        (place / "in" / "a.toml").write_text(text, encoding="utf-8", newline="")
+        before = tree(place)
+        words = [sys.executable, "-m", "hilbert_codegen", command, "in/a.toml"]
+        words += {"show": [], "plot": ["-o", "out/a.svg"], "advise": [], "evaluate": ["--report", "out/a.html"]}.get(
+            command, ["-o", "out"]
+        )
+        setting = f"{pair[0]}={toml(pair[1])}"
+        if changed and command in ("generate", "check", "show", "plot"):
+            words += ["--set", setting]
+        done = subprocess.run(
+            words, cwd=place, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+            preexec_fn=limited, capture_output=True, text=True, errors="replace", timeout=2 * SECONDS, check=False,
+        )  # fmt: skip
+        assert done.returncode in (0, 1, 2), (done.returncode, done.stderr)
+        assert "Traceback" not in done.stderr, done.stderr
+        after = tree(place)
+        made = {name for name in after if name not in before}
+        assert {name: after[name] for name in before} == before
+        assert all(name.startswith("out/") for name in made), made
+        if done.returncode == 2:
+            assert not made and done.stderr.strip()
 
 
 def test_numbers_too_long_to_be_exact_are_refused(tmp_path: Path) -> None:
@@ -347,7 +408,7 @@ def archive(**arrays: np.ndarray[Any, Any]) -> bytes:
 GOOD_DATA = archive(inputs=np.zeros((3, 4), np.uint8), truth=np.linspace(0, 1, 3))
 
 
-@settings(FUZZ, max_examples=500)
+@cases(500)
 @given(st.data())
 def test_any_bytes_as_samples(data: st.DataObject) -> None:
     content = bytearray(GOOD_DATA)
@@ -393,8 +454,6 @@ def test_what_is_no_ordinary_file(tmp_path: Path, what: str) -> None:
     place = {"fifo": tmp_path / "pipe", "zero": Path("/dev/zero"), "folder": tmp_path, "missing": tmp_path / "no",
              "nul": tmp_path / "a\0b"}[what]  # fmt: skip
     if what == "fifo":
-        import os
-
         os.mkfifo(place)
     config = tmp_path / "a.toml"
     config.write_text("[heads]\nscale = 0.00390625\nzero_point = -128\n", encoding="utf-8")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hilbert_codegen.strategies import STRATEGIES
 from hilbert_codegen.tools import WARNINGS
 from tests.matrix.cases import made
-from tests.matrix.run import Target, check, targets, write_sources
+from tests.matrix.run import CLANG, Target, check, targets, write_sources
 
 #: One target of each kind of machine and runtime check.
 CHOSEN = (
@@ -35,9 +36,31 @@ def test_decoder_is_right_on_every_kind_of_machine(name: str, tmp_path: Path) ->
     assert check(tmp_path, target) == ""
 
 
+#: A shape that each strategy takes: off the cell grid where it can.
+SHAPE = {"closed": "odds", "full": "plain", "line": "plain", "octant": "plain", "patch": "soft", "segment": "plain", "strip": "cell",
+         "tile": "cell"}  # fmt: skip
+#: Sanitizers, the assembly of ARMv6-M, Helium.
+KINDS = {
+    "sanitizers": "host/gcc/sanitizers",
+    "thumb1": "arm/arm-none-eabi-gcc-O2/cortex-m0plus",
+    "helium": f"arm/{CLANG}-O2/cortex-m55",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("strategy", STRATEGIES.names())
+def test_every_strategy(strategy: str, kind: str, tmp_path: Path) -> None:
+    if strategy == "patch":
+        pytest.importorskip("flint", reason="the mean's exact table needs python-flint")
+    target = ready(KINDS[kind])
+    write_sources(tmp_path, *made(SHAPE[strategy], strategy, tmp_path))
+    assert check(tmp_path, target) == ""
+
+
 @pytest.mark.parametrize("std", ["c++11", "c++17"])
-def test_header_serves_cplusplus(std: str, tmp_path: Path) -> None:
-    write_sources(tmp_path, *made("byte", "tile", tmp_path))
+@pytest.mark.parametrize("strategy", ["closed", "tile"])
+def test_header_and_source_are_cplusplus_too(strategy: str, std: str, tmp_path: Path) -> None:
+    write_sources(tmp_path, *made("byte", strategy, tmp_path))
     assert check(tmp_path, ready(f"host/gcc-O2/{std}")) == ""
 
 
@@ -79,6 +102,20 @@ def test_a_read_past_the_end_is_found(tmp_path: Path) -> None:
     assert faulty != text
     source.write_text(faulty, encoding="ascii")
     assert "ASan" in check(tmp_path, ready("host/gcc/sanitizers"))
+
+
+@pytest.mark.parametrize("kind", ["helium", "thumb1"])
+def test_a_read_past_the_end_is_found_without_sanitizers(kind: str, tmp_path: Path) -> None:
+    """On a board: the source ends where memory does."""
+    target = ready(KINDS[kind])
+    write_sources(tmp_path, *made("cell", "tile", tmp_path))
+    source = tmp_path / "m_decoder.c"
+    text = source.read_text(encoding="ascii")
+    block = "decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)\n{\n"
+    assert block in text
+    beyond = "    const volatile int8_t beyond = pSrc[2U * blockSize];\n\n    (void)beyond;\n"
+    source.write_text(text.replace(block, block + beyond), encoding="ascii")
+    assert "FAIL fault" in check(tmp_path, target)
 
 
 def test_a_warning_is_a_failure(tmp_path: Path) -> None:

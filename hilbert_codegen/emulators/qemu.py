@@ -7,7 +7,7 @@ import subprocess
 from collections import Counter
 
 from hilbert_codegen.emulators import EMULATORS, PATH_LENGTH, Job, Outcome, follow
-from hilbert_codegen.tools import Found, Missing, find, platform_hint
+from hilbert_codegen.tools import Found, Missing, dying_with_us, find, platform_hint
 
 REMEDY = platform_hint(
     "install it with: sudo apt install qemu-system-arm",
@@ -19,6 +19,13 @@ REMEDY = platform_hint(
 _BLOCK = re.compile(rb"^Trace \d+: \S+ \[[0-9a-f]+/([0-9a-f]+)/", re.MULTILINE)
 #: A block that was announced by a "Trace" line but left before its first instruction; it is announced again later.
 _UNDONE = b"Stopped execution of TB chain before"
+
+
+def one_instruction_a_block(version: str) -> list[str]:
+    """The words that make a QEMU of this version translate one instruction at a time."""
+    major, minor = (int(part) for part in version.split(".")[:2])
+    # -singlestep was renamed in 8.1 and removed in 9.
+    return ["-accel", "tcg,one-insn-per-tb=on"] if (major, minor) >= (8, 1) else ["-singlestep"]
 
 
 class Qemu:
@@ -59,13 +66,15 @@ class Qemu:
         ]
         if job.count is not None:
             start, end = job.count
-            major, minor = (int(part) for part in found.version.split(".")[:2])
-            # -singlestep was renamed in 8.1 and removed in 9.
-            command += ["-accel", "tcg,one-insn-per-tb=on"] if (major, minor) >= (8, 1) else ["-singlestep"]
+            command += one_instruction_a_block(found.version)
             command += ["-d", "exec,nochain", "-dfilter", f"0x{start:x}+0x{end - start:x}"]
         outcome = Outcome(instructions=0 if job.count is not None else None)
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=1 << 16
+            dying_with_us(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=1 << 16,
         )
         assert process.stdout is not None and process.stderr is not None
         log = process.stderr

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hilbert_codegen.emulators import EMULATORS, END, PATH_LENGTH, Job, Outcome
 from hilbert_codegen.resources import resource
-from hilbert_codegen.tools import Found, Missing, find, platform_hint
+from hilbert_codegen.tools import Found, Missing, dying_with_us, find, platform_hint
 
 REMEDY = platform_hint(
     "get it from https://renode.io (portable archive or .deb), then put renode on PATH or set RENODE",
@@ -52,7 +52,7 @@ class _Session:
         self._number = 0
         self._sink = self.log.open("wb")
         self.process = subprocess.Popen(
-            [*command, "--disable-xwt", "--console", "--plain", "--hide-analyzers"],
+            dying_with_us([*command, "--disable-xwt", "--console", "--plain", "--hide-analyzers"]),
             stdin=subprocess.PIPE, stdout=self._sink, stderr=subprocess.STDOUT, env=environment(self.folder),
             cwd=self.folder, start_new_session=os.name == "posix",
         )  # fmt: skip

@@ -31,6 +31,26 @@ codes = [10000, 500]
 [decoder]
 distance = true
 """,
+    "plain": """
+[curve]
+order = 3
+inset = 0.1
+[heads]
+scale = 0.00437
+zero_point = -97
+""",
+    "odds": """
+[curve]
+order = 3
+inset = 0.1
+[heads]
+scale = [0.00437, 0.0041]
+zero_point = [-97, -120]
+layout = "planar"
+[output]
+dtype = "int16"
+codes = [-3000, 32767]
+""",
     "fine": """
 [curve]
 order = 5

@@ -5,7 +5,7 @@
     python -m tests.matrix.run --list
 
 For every shape of configuration and every strategy that is not refused there: gcc and clang from -O0 to -Os, C99 to
-C17 and the header from C++, AddressSanitizer with UndefinedBehaviorSanitizer, and the same check on Arm, RISC-V,
+C17 and as C++, AddressSanitizer with UndefinedBehaviorSanitizer, and the same check on Arm, RISC-V,
 big-endian PowerPC and Hexagon by emulation, always with the warnings of `tools.WARNINGS` as errors. The check
 (templates/check.c.j2) decodes every pair singly and in blocks, blocks of every length up to two of the widest vectors
 and a bit from every misalignment, in place where that is allowed, between guards. What is missing on this machine is
@@ -47,7 +47,7 @@ class Target:
         flags: optimization and standard, for the decoder itself.
         launch: what runs the program; empty on the host.
         main: the file with the entry point, relative to this folder.
-        language: "c", or the C++ standard its main is compiled with.
+        language: "c", or the C++ standard that its main and the decoder are compiled with.
         link: a linker with its flags, where the compiler does not link by itself.
         run: whether to run it; some only have to compile.
     """
@@ -66,7 +66,7 @@ class Target:
     @property
     def missing(self) -> str:
         """The first program this target needs that is not installed, or ""."""
-        needed = [self.compile[0], *self.launch[:1], *self.link[:1]]
+        needed = [self.compile[0], *((self.launch[:1] + self.link[:1]) if self.run else ())]
         if self.language != "c":
             needed.append(self.library[0])
         return next((program for program in needed if shutil.which(program) is None), "")
@@ -80,6 +80,64 @@ CLANG = _first("clang", "clang-19", "clang-18", "clang-17", "clang-16", "clang-1
 CLANGXX = CLANG.replace("clang", "clang++", 1)
 LLD = _first("ld.lld", "ld.lld-19")
 LEVELS = ("-O0", "-O1", "-O2", "-O3", "-Os")
+
+
+#: Emulated board -> where its vectors and code lie, where its RAM starts, and where it ends in a fault (0: in an alias).
+BOARDS = {
+    "mps2-an385": (0, 0x1000, 0x20000000, 0),
+    "mps2-an386": (0, 0x1000, 0x20000000, 0),
+    "mps2-an500": (0, 0x1000, 0x20000000, 0),
+    "mps2-an505": (0x10000000, 0x10001000, 0x38000000, 0),
+    "mps3-an547": (0, 0x01000000, 0x20000000, 0x20080000),
+}
+
+
+def _cortex_m() -> list[Target]:
+    """Arm cores under qemu-system-arm, by gcc and by clang (whose objects gcc's linker joins, for libgcc)."""
+    gcc = "arm-none-eabi-gcc"
+    clang = (CLANG, "--target=arm-none-eabi", "-ffreestanding")
+    hard = ("-mfloat-abi=hard",)
+    found = []
+    for compiler, core, abi, board, levels in (
+        # No emulated M0+ has the memory; an M55 has its instructions too.
+        ((gcc,), "cortex-m0plus", (), "mps3-an547", ("-O2", "-Os")),
+        ((gcc,), "cortex-m3", (), "mps2-an385", ("-O2",)),
+        ((gcc,), "cortex-m4", (), "mps2-an386", LEVELS),
+        ((gcc,), "cortex-m7", (), "mps2-an500", ("-O2",)),
+        ((gcc,), "cortex-m33", (), "mps2-an505", ("-O2",)),
+        ((gcc,), "cortex-m55", hard, "mps3-an547", ("-O0", "-O2", "-O3", "-Os")),
+        (clang, "cortex-m0plus", ("-mfloat-abi=soft",), "mps3-an547", ("-O2",)),
+        (clang, "cortex-m4", hard, "mps2-an386", ("-O0", "-O2", "-Os")),
+        (clang, "cortex-m55", hard, "mps3-an547", ("-O0", "-O2", "-O3", "-Os")),
+        (clang, "cortex-m85", hard, "", ("-O2",)),  # QEMU has no M85: it only has to compile
+    ):
+        vectors, text, ram, edge = BOARDS.get(board, (0, 0, 0x20000000, 0))
+        flags = (f"-mcpu={core}", "-mthumb", *abi)
+        defines = (f"-DSTACK_TOP=0x{ram + 0x10000:x}", *([f"-DCHECK_EDGE=0x{edge:X}U"] if edge else []))
+        place = (f"--section-start=.vectors=0x{vectors:x}", f"-Ttext=0x{text:x}")
+        place += (f"-Tdata=0x{ram + 0x10000:x}", f"-Tbss=0x{ram + 0x20000:x}")
+        found += [
+            Target(
+                f"arm/{compiler[0]}{level}/{core}",
+                (*compiler, *flags, *defines),
+                (level, "-std=c99"),
+                main="main_cortexm.c",
+                link=() if compiler == (gcc,) else (gcc, *flags),
+                end=("-nostdlib", "-Wl,-e,reset", *(f"-Wl,{option}" for option in place), "-lgcc"),
+                run=bool(board),
+                launch=(
+                    "qemu-system-arm",
+                    "-machine",
+                    board,
+                    "-nographic",
+                    "-semihosting-config",
+                    "enable=on,target=native",
+                    "-kernel",
+                ),
+            )
+            for level in levels
+        ]
+    return found
 
 
 def targets() -> list[Target]:
@@ -116,60 +174,7 @@ def targets() -> list[Target]:
             ("-O1", "-std=c99", "-fsanitize=implicit-conversion", "-fno-sanitize-recover=all"),
         )
     )
-    arm = "arm-none-eabi-gcc"
-    for core, board, levels in (
-        ("cortex-m0plus", "mps2-an385", ("-O2", "-Os")),  # no emulated M0+ has the memory; the M3 has its instructions
-        ("cortex-m3", "mps2-an385", ("-O2",)),
-        ("cortex-m4", "mps2-an386", LEVELS),
-        ("cortex-m7", "mps2-an500", ("-O2",)),
-        ("cortex-m33", "mps2-an505", ("-O2",)),
-        ("cortex-m55", "mps3-an547", ("-O0", "-O2", "-O3", "-Os")),
-    ):
-        abi = ("-mfloat-abi=hard",) if core == "cortex-m55" else ()
-        at = {"mps2-an505": (0x10000000, 0x10001000), "mps3-an547": (0, 0x01000000)}.get(board, (0, 0x1000))
-        place = tuple(
-            f"-Wl,{option}=0x{address:x}"
-            for option, address in zip(("--section-start=.vectors", "-Ttext"), at, strict=True)
-        )
-        ram = 0x38000000 if board == "mps2-an505" else 0x20000000
-        place += (f"-Wl,-Tdata=0x{ram + 0x10000:x}", f"-Wl,-Tbss=0x{ram + 0x20000:x}")
-        found += [
-            Target(
-                f"arm/{arm}{level}/{core}",
-                (arm, f"-mcpu={core}", "-mthumb", *abi, f"-DSTACK_TOP=0x{ram + 0x10000:x}"),
-                (level, "-std=c99"),
-                main="main_cortexm.c",
-                end=("-nostdlib", "-Wl,-e,reset", *place, "-lgcc"),
-                launch=(
-                    "qemu-system-arm",
-                    "-machine",
-                    board,
-                    "-nographic",
-                    "-semihosting-config",
-                    "enable=on,target=native",
-                    "-kernel",
-                ),
-            )
-            for level in levels
-        ]
-    found += [
-        Target(
-            f"arm/{CLANG}-O2/{core}",
-            (
-                CLANG,
-                "--target=arm-none-eabi",
-                f"-mcpu={core}",
-                "-mthumb",
-                "-mfloat-abi=hard",
-                "-ffreestanding",
-                "-DSTACK_TOP=0",
-            ),
-            ("-O2", "-std=c99"),
-            main="main_cortexm.c",
-            run=False,
-        )
-        for core in ("cortex-m4", "cortex-m55", "cortex-m85")
-    ]
+    found += _cortex_m()
     for level in ("-O0", "-O2", "-Os"):
         found.append(
             Target(
@@ -242,10 +247,8 @@ def _run(command: list[str], folder: Path, seconds: float) -> str:
     return done.stdout + done.stderr
 
 
-def check(folder: Path, target: Target, seconds: float = 300.0) -> str:
-    """Compile and run one target in `folder` (from write_sources); "" if all is right, else what is not."""
-    work = folder / target.name.replace("/", "_").replace("+", "x")
-    work.mkdir(exist_ok=True)
+def build(folder: Path, target: Target, work: Path, seconds: float = 300.0) -> str:
+    """Compile the sources in `folder` (from write_sources) and link work/program; "" or what went wrong."""
     include = ["-I", str(folder)]
     objects = []
     answers = folder / f"expected-{abs(hash((target.compile, target.end)))}.o"
@@ -256,7 +259,10 @@ def check(folder: Path, target: Target, seconds: float = 300.0) -> str:
         )
     for source in (folder / "m_decoder.c", folder / "check.c"):
         objects.append(work / f"{source.stem}.o")
-        steps.append([*target.compile, *target.flags, *WARNINGS, *include, "-c", str(source), "-o", str(objects[-1])])
+        compiler = [*target.compile, *target.flags]
+        if target.language != "c" and source.stem == "m_decoder":  # the decoder itself is C++ too
+            compiler = [*target.library, "-O2", f"-std={target.language}", "-x", "c++"]
+        steps.append([*compiler, *WARNINGS, *include, "-c", str(source), "-o", str(objects[-1])])
     main, entry = HERE / target.main, work / "main.o"
     if target.language == "c":
         steps.append([*target.compile, *target.flags, *include, "-c", str(main), "-o", str(entry)])
@@ -284,6 +290,16 @@ def check(folder: Path, target: Target, seconds: float = 300.0) -> str:
         problem = _run(step, work, seconds)
         if problem.startswith(("exit status", "no end")):
             return problem
+    return ""
+
+
+def check(folder: Path, target: Target, seconds: float = 300.0) -> str:
+    """Compile and run one target in `folder` (from write_sources); "" if all is right, else what is not."""
+    work = folder / target.name.replace("/", "_").replace("+", "x")
+    work.mkdir(exist_ok=True)
+    problem = build(folder, target, work, seconds)
+    if problem:
+        return problem
     if target.run:
         said = _run([*target.launch, str(work / "program")], work, seconds)
         if "PASS" not in said.split():
