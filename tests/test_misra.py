@@ -42,7 +42,7 @@ def test_no_finding_without_a_reason(strategy: str, tmp_path: Path) -> None:
         pytest.importorskip("flint", reason="the mean's exact table needs python-flint")
         shapes = ["soft"]
     else:
-        shapes = ["cell", "odd", "angle"]
+        shapes = ["cell", "odd", "angle", "plain"]
     seen = set()
     for shape, name in cases(tmp_path, shapes, [strategy]):
         folder = tmp_path / f"{shape}-{name}"
