@@ -78,7 +78,7 @@ class _Session:
             ):
                 time.sleep(0.02)
         said = self._said(start).decode("utf-8", "replace")
-        text = uart.read_text(encoding="ascii", errors="backslashreplace") if uart.exists() else ""
+        text = _content(uart).decode("ascii", "backslashreplace")
         outcome.lines = [line.rstrip("\r") for line in text.split("\n")]
         outcome.noise = _last_error(said)
         if job.count is not None:
@@ -104,11 +104,10 @@ class _Session:
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:
             running = self.process.poll() is None
-            if uart.exists():
-                text = uart.read_bytes()
-                position = text.find(END.encode())
-                if position >= 0 and b"\n" in text[position:]:
-                    return ""
+            text = _content(uart)
+            position = text.find(END.encode())
+            if position >= 0 and b"\n" in text[position:]:
+                return ""
             said = self._said(start).decode("utf-8", "replace")
             if not running:
                 return f"the emulator ended early with status {self.process.returncode} ({_last_error(said)})"
@@ -131,6 +130,14 @@ class _Session:
                 self.process.stdin.close()
         self._sink.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _content(file: Path) -> bytes:
+    """What is in a file that Renode makes when it comes to it."""
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def environment(folder: Path) -> dict[str, str]:
