@@ -345,7 +345,7 @@ class Octant:
             decode=decode,
             distance=None,
             note="A linear function of one code for each octant of a quarter cell, found by one comparison.",
-            kind="ties" if ties else "" if helium else "order 4",
+            kind="ties" if ties else "" if helium else "portable",
             params={
                 "mve": 2 if helium else 0,
                 "sixteen": True,
