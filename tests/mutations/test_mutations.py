@@ -35,7 +35,8 @@ def copy_of_the_project(target: Path) -> Path:
 
 def run(project: Path, *tests: str, seconds: int) -> subprocess.CompletedProcess[str]:
     """pytest on `tests` in the copy."""
-    environment = {**os.environ, "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
+    # What it prints is read, so the caller's options for pytest must not add to it.
+    environment = {**os.environ, "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": ""}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-profile=mutation",
          *tests],
