@@ -18,9 +18,11 @@ grid give the same answer as the point of the grid's hull next to them.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,22 @@ IntArray = NDArray[np.int64]
 
 #: Where the parabola of equal distance to the own vertex and a far edge enters the half cell.
 CORNER = Fraction(3, 8)
+
+
+#: A class of codes of one head, and what they compare by.
+Item = tuple[int, Fraction]
+#: An index of a half cell, or an array of them.
+Half = TypeVar("Half", int, IntArray)
+
+
+def own_vertex(half: Half) -> Half:
+    """Grid coordinate of the own vertex of a half cell."""
+    return (half + 1) // 2
+
+
+def other_vertex(half: Half) -> Half:
+    """Grid coordinate of the vertex at the other end of the half cell's square."""
+    return half // 2 + 1 - half % 2
 
 
 @dataclass(frozen=True)
@@ -50,7 +68,22 @@ class Folded:
     @property
     def own(self) -> IntArray:
         """Grid coordinate of the own vertex, int64."""
-        return (self.half + 1) // 2
+        return own_vertex(self.half)
+
+    @property
+    def items(self) -> list[Item]:
+        """Half cell and offset of each code: to be ordered by `tie_order`."""
+        return list(zip(self.half.tolist(), self.offset, strict=True))
+
+    @property
+    def squares(self) -> list[Item]:
+        """The same with the offset squared, to be compared with `bounds` of the other head."""
+        return [(half, offset**2) for half, offset in self.items]
+
+    @property
+    def bounds(self) -> list[Item]:
+        """The same with the square of w: a far edge is nearer where the square of the code along it exceeds that."""
+        return [(half, 1 - 2 * offset) for half, offset in self.items]
 
     @property
     def corner(self) -> NDArray[np.bool_]:
@@ -96,25 +129,38 @@ class Quarters:
         return np.asarray(self.vertical & self.horizontal)
 
     @property
+    def wanted(self) -> IntArray:
+        """What gx > gy must be where they tie, for `tie_order`: 1 takes the horizontal own segment, or the vertical far
+        edge; 0 the other; -1 where no two compete."""
+        both = self.lone & self.far_vertical & self.far_horizontal
+        far = np.where(both, self.far_vertical_first, -1)
+        return np.where(self.contested, ~self.vertical_first, far).astype(np.int64)
+
+    @property
     def lone(self) -> NDArray[np.bool_]:
         """Neither own segment runs along the square, but a far edge of it belongs to the curve."""
         return np.asarray(~self.vertical & ~self.horizontal & (self.far_vertical | self.far_horizontal))
 
 
-def quarters(spec: Spec) -> Quarters:
-    """Classify all (2 side - 2)^2 quarters of the grid of the curve of `spec`."""
-    side = spec.curve.side
-    count = len(spec.curve.points)
-    place = np.full((side, side), -1, dtype=np.int64)
+def places(spec: Spec) -> IntArray:
+    """Index along the curve of each vertex [y, x], -1 off the curve; int64."""
+    place = np.full((spec.curve.side, spec.curve.side), -1, dtype=np.int64)
     for index, (x, y) in enumerate(spec.curve.points):
         place[y, x] = index
+    return place
+
+
+def quarters(spec: Spec) -> Quarters:
+    """Classify all (2 side - 2)^2 quarters of the grid of the curve of `spec`."""
+    count = len(spec.curve.points)
+    place = places(spec)
 
     def joined(a: IntArray, b: IntArray) -> NDArray[np.bool_]:
         apart = np.abs(a - b)
         return np.asarray((a >= 0) & (b >= 0) & ((apart == 1) | (spec.curve.closed & (apart == count - 1))))
 
-    half = np.arange(2 * side - 2)
-    own, other = (half + 1) // 2, half // 2 + 1 - half % 2
+    half = np.arange(2 * spec.curve.side - 2)
+    own, other = own_vertex(half), other_vertex(half)
     oy, ox = np.meshgrid(own, own, indexing="ij")
     ny, nx = np.meshgrid(other, other, indexing="ij")
     here, across, up, opposite = place[oy, ox], place[oy, nx], place[ny, ox], place[ny, nx]
@@ -132,10 +178,6 @@ def quarters(spec: Spec) -> Quarters:
         vertical_first=falling(here, up),
         far_vertical_first=falling(opposite, across),
     )
-
-
-#: A class of codes of one head, and what they compare by.
-Item = tuple[int, Fraction]
 
 
 def tie_order(x: Iterable[Item], y: Iterable[Item], wanted: IntArray) -> list[tuple[int, Item]] | None:
@@ -168,18 +210,25 @@ def tie_order(x: Iterable[Item], y: Iterable[Item], wanted: IntArray) -> list[tu
     return order
 
 
-def tie_ranks(x: Sequence[Item], y: Sequence[Item], wanted: IntArray) -> tuple[IntArray, IntArray] | None:
+def tie_ranks(
+    x: Sequence[Item],
+    y: Sequence[Item],
+    wanted: IntArray,
+    cuts: tuple[Sequence[Fraction], Sequence[Fraction]] = ((), ()),
+) -> tuple[IntArray, IntArray] | None:
     """Small integers with rank x > rank y exactly where the comparison of `tie_order` gives 1, or None if there is none.
 
-    Returns (rank of every code of x, of y), from 0; codes that no code of the other head tells apart share one.
+    Returns (rank of every code of x, of y), from 0; codes that no code of the other head tells apart share one, unless
+    one of the `cuts` of their head, rising, lies between their keys.
     """
     order = tie_order(x, y, wanted)
     if order is None:
         return None
-    rank, previous = 0, 0
+    rank, previous, passed = 0, 0, [0, 0]
     found = {}
     for which, item in order:
-        rank += which == 0 and previous == 1
-        previous = which
+        now = bisect_left(cuts[which], item[1])
+        rank += (which == 0 and previous == 1) or now != passed[which]
+        previous, passed[which] = which, now
         found[which, item] = rank
     return np.array([found[0, item] for item in x]), np.array([found[1, item] for item in y])

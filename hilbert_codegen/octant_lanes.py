@@ -24,13 +24,12 @@ A far edge is nearer where the rank of the code along it exceeds `near` of the c
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from hilbert_codegen.folding import Folded, Quarters, tie_order
+from hilbert_codegen.folding import Folded, Quarters, other_vertex, own_vertex, places, tie_ranks
 from hilbert_codegen.spec import Spec
 from hilbert_codegen.strategies import IntArray, Model, Table
 
@@ -52,31 +51,13 @@ class Lanes:
     params: dict[str, object]
 
 
-def _ranks(folds: list[Folded], wanted: IntArray) -> list[dict[tuple[int, Fraction], int]] | None:
-    """Ranks from 1 of the codes (half cell, g) of x and of y, that order them as `tie_order` does, and the codes of
-    one head also by every bound w(g) of the other's; None without an order."""
-    items = [list(zip(f.half.tolist(), f.offset, strict=True)) for f in folds]
-    order = tie_order(items[0], items[1], wanted)
-    if order is None:
-        return None
-    bounds = [sorted({1 - 2 * g for g in f.offset}) for f in (folds[1], folds[0])]
-    found: list[dict[tuple[int, Fraction], int]] = [{}, {}]
-    rank, previous, level = 1, 0, [0, 0]
-    for which, item in order:
-        now = bisect_left(bounds[which], item[1] ** 2)
-        rank += (which == 0 and previous == 1) or now != level[which]
-        previous, level[which] = which, now
-        found[which][item] = rank
-    return found
-
-
-def _near(along: Folded, ranks: dict[tuple[int, Fraction], int], across: Folded) -> list[tuple[int, int]]:
+def _near(along: Folded, ranks: IntArray, across: Folded) -> list[tuple[int, int]]:
     """For each code across the range [first, last] of values that tell which codes along are nearer to the far edge."""
-    known = sorted((item[1], rank) for item, rank in ranks.items())
+    known = sorted({(square, rank) for (_, square), rank in zip(along.squares, ranks.tolist(), strict=True)})
     result = []
-    for g in across.offset:
-        before = [rank for key, rank in known if key**2 <= 1 - 2 * g]
-        behind = [rank for key, rank in known if key**2 > 1 - 2 * g]
+    for _, bound in across.bounds:
+        before = [rank for square, rank in known if square <= bound]
+        behind = [rank for square, rank in known if square > bound]
         result.append((max(before, default=0), min(behind, default=NEVER + 1) - 1))
     return result
 
@@ -150,23 +131,26 @@ class _Results:
         return (nearest - int(self.value(np.array(turn), np.array(page << 8)))) & 0xFFFF, turn
 
 
-def lanes(spec: Spec, folds: list[Folded], around: Quarters, place: IntArray) -> Lanes | None:
+def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Lanes | None:
     """The tables, or None where the fields do not fit or no order of the codes settles the ties.
 
     Args:
         spec: 8-bit heads and results of at most 16 bits.
         folds, around: of folding.py.
-        place: index along the curve of each vertex [y, x].
     """
     squares = spec.curve.side - 1
     if 4 * squares * squares > NEVER:
         return None
-    far = around.lone & around.far_vertical & around.far_horizontal
-    wanted = np.where(around.contested, ~around.vertical_first, np.where(far, around.far_vertical_first, -1))
-    ranks = _ranks(folds, wanted.astype(np.int64))
-    if ranks is None or max(max(found.values()) for found in ranks) > NEVER:
+    x, y = folds
+    # Codes of one head are told apart by every bound of the other's as well.
+    cuts = tuple(sorted({bound for _, bound in folded.bounds}) for folded in (y, x))
+    ranks = tie_ranks(x.squares, y.squares, around.wanted, (cuts[0], cuts[1]))
+    if ranks is None:
         return None
-    near = [_near(folds[1], ranks[1], folds[0]), _near(folds[0], ranks[0], folds[1])]
+    rank_x, rank_y = (found + 1 for found in ranks)  # 0 is below all
+    if max(rank_x.max(), rank_y.max()) > NEVER:
+        return None
+    near = [_near(y, rank_y, x), _near(x, rank_x, y)]
     bounds = [np.array([first if last < NEVER else NEVER for first, last in one]) for one in near]
     shared = [(max(a[0], b[0]), min(a[1], b[1])) for a, b in zip(*near, strict=True)]
     if all(first <= last for first, last in shared):
@@ -178,15 +162,11 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters, place: IntArray) ->
         return None
 
     # The number of an octant, without the carry: squares' columns, then their rows, then right halves, then upper ones.
-    part_x = 2 * (folds[0].half // 2 + 2 * squares * squares * (folds[0].half % 2))
-    part_y = 2 * (squares * (folds[1].half // 2) + squares * squares * (folds[1].half % 2))
-    rank_x, rank_y = (
-        np.array([found[item] for item in zip(f.half.tolist(), f.offset, strict=True)])
-        for f, found in zip(folds, ranks, strict=True)
-    )
+    part_x = 2 * (x.half // 2 + 2 * squares * squares * (x.half % 2))
+    part_y = 2 * (squares * (y.half // 2) + squares * squares * (y.half % 2))
     column = part_x << 8 | rank_x
     row = part_y << 8 | NEVER - rank_y
-    base, turn = _octants(spec, around, place, results)
+    base, turn = _octants(spec, around, results)
 
     def decode(x: IntArray, y: IntArray) -> IntArray:
         number = (column[x] + row[y]) >> 8
@@ -223,10 +203,11 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters, place: IntArray) ->
     )
 
 
-def _octants(spec: Spec, around: Quarters, place: IntArray, results: _Results) -> tuple[IntArray, IntArray]:
+def _octants(spec: Spec, around: Quarters, results: _Results) -> tuple[IntArray, IntArray]:
     """(base, turn) of all octants."""
     squares = spec.curve.side - 1
     count = len(spec.curve.points)
+    place = places(spec)
     base, turn = (np.zeros(8 * squares * squares, dtype=np.int64) for _ in range(2))
 
     def number(hx: int, hy: int) -> int:
@@ -234,8 +215,7 @@ def _octants(spec: Spec, around: Quarters, place: IntArray, results: _Results) -
 
     for hy in range(2 * squares):
         for hx in range(2 * squares):
-            ox, oy = (hx + 1) // 2, (hy + 1) // 2
-            nx, ny = hx // 2 + 1 - hx % 2, hy // 2 + 1 - hy % 2
+            ox, oy, nx, ny = own_vertex(hx), own_vertex(hy), other_vertex(hx), other_vertex(hy)
             own = int(place[oy, ox])
             for right in (0, 1):
                 if around.vertical[hy, hx] and not (right and around.horizontal[hy, hx]):

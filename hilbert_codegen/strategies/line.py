@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hilbert_codegen.folding import fold, quarters, tie_ranks
+from hilbert_codegen.folding import fold, other_vertex, own_vertex, quarters, tie_ranks
 from hilbert_codegen.reference import Ideal
 from hilbert_codegen.spec import INTEGER_TYPES, Spec
 from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table
@@ -67,8 +67,8 @@ class Line:
         page = np.zeros(UPPER + 4 * 256, dtype=np.int64)
         for hy in np.unique(half_y).tolist():
             for hx in np.unique(half_x).tolist():
-                own = (hx + 1) // 2, (hy + 1) // 2
-                far = hx // 2 + 1 - hx % 2, hy // 2 + 1 - hy % 2
+                own = own_vertex(hx), own_vertex(hy)
+                far = other_vertex(hx), other_vertex(hy)
                 at_x, at_y = own[1] << 8 | 8, (side + own[0]) << 8
                 far_x, far_y = far[1] << 8 | 8, (side + far[0]) << 8
                 for state in range(8):
@@ -125,23 +125,14 @@ class Line:
     def _words(self, spec: Spec) -> tuple[IntArray, IntArray, IntArray, IntArray]:
         """(column, row, key_x, key_y) by raw bits; see the head of this file."""
         x, y = (fold(spec, axis) for axis in (0, 1))
-        around = quarters(spec)
         squares = spec.curve.side - 1
-        both = around.lone & around.far_vertical & around.far_horizontal
-        wanted = np.where(around.contested, ~around.vertical_first, np.where(both, around.far_vertical_first, -1))
-        right = tie_ranks(
-            list(zip(x.half.tolist(), x.offset, strict=True)),
-            list(zip(y.half.tolist(), y.offset, strict=True)),
-            wanted.astype(np.int64),
-        )
+        right = tie_ranks(x.items, y.items, quarters(spec).wanted)
         if right is None:
             raise Refused("no order of the codes settles all ties between two segments")
         # A tie with the own vertex is the own vertex's: then x must not exceed y.
-        tie = np.zeros((1, 1), dtype=np.int64)
-        square_x, square_y = ([(0, g * g) for g in folded.offset] for folded in (x, y))
-        bound_x, bound_y = ([(0, 1 - 2 * g) for g in folded.offset] for folded in (x, y))
-        near_h, near_v = tie_ranks(square_x, bound_y, tie), tie_ranks(square_y, bound_x, tie)
-        assert near_h is not None and near_v is not None  # one class a side has no circles
+        tie = np.zeros((2 * squares, 2 * squares), dtype=np.int64)
+        near_h, near_v = tie_ranks(x.squares, y.bounds, tie), tie_ranks(y.squares, x.bounds, tie)
+        assert near_h is not None and near_v is not None  # the same wish everywhere makes no circle
         top = (1 << RANK_BITS) - 1
         for ranks, limit in ((right, 255), (near_h, 255), (near_v, top)):
             highest = max(int(rank.max()) for rank in ranks)

@@ -22,7 +22,16 @@ from fractions import Fraction
 
 import numpy as np
 
-from hilbert_codegen.folding import Folded, Quarters, fold, quarters, tie_order
+from hilbert_codegen.folding import (
+    Folded,
+    Quarters,
+    fold,
+    other_vertex,
+    own_vertex,
+    places,
+    quarters,
+    tie_order,
+)
 from hilbert_codegen.octant_lanes import lanes
 from hilbert_codegen.reference import Ideal
 from hilbert_codegen.spec import INTEGER_TYPES, Spec
@@ -64,15 +73,6 @@ class _NoBase(Exception):  # noqa: N818 - it says what happened
     """No base gives the exact results with these fractional bits."""
 
 
-def _places(spec: Spec) -> IntArray:
-    """Index along the curve of each vertex [y, x], -1 off the curve."""
-    side = spec.curve.side
-    place = np.full((side, side), -1, dtype=np.int64)
-    for index, (x, y) in enumerate(spec.curve.points):
-        place[y, x] = index
-    return place
-
-
 @dataclass(frozen=True)
 class Decider:
     """Whether a far edge is nearer than the own vertex, g along and across it given: g^2 + 2 G across >= least.
@@ -99,7 +99,7 @@ class _Builder:
 
     def __init__(self, spec: Spec, folds: list[Folded], around: Quarters, layout: Layout) -> None:
         self.spec, self.folds, self.around, self.layout = spec, folds, around, layout
-        self.place = _places(spec)
+        self.place = places(spec)
         c0, c1 = spec.output.codes
         # Negative results are held modulo the output type's width, where they take one bit more.
         self.bias = 1 << INTEGER_TYPES[spec.output.dtype][0] if min(c0, c1) < 0 else 0
@@ -110,11 +110,8 @@ class _Builder:
 
     def _steps(self) -> tuple[list[IntArray], bool]:
         """Fixed-point g of every code of both heads, and whether they also settle all ties."""
-        x, y = (tuple(zip(f.half.tolist(), f.offset, strict=True)) for f in self.folds)
-        contested, first = self.around.contested, self.around.vertical_first
-        far = self.around.lone & self.around.far_vertical & self.around.far_horizontal
-        wanted = np.where(contested, ~first, np.where(far, self.around.far_vertical_first, -1)).astype(np.int64)
-        order = tie_order(x, y, wanted)
+        x, y = (folded.items for folded in self.folds)
+        order = tie_order(x, y, self.around.wanted)
         lift, unit = self.layout.lift, self.unit
         if order is None:
             # Equal codes stay equal, and different ones different however close they are.
@@ -199,8 +196,7 @@ class _Builder:
         result = np.full((2 * side - 2, layout.stride // 2, 2), CONSTANT, dtype=np.int64)
         for hy in range(2 * side - 2):
             for hx in range(2 * side - 2):
-                ox, oy = (hx + 1) // 2, (hy + 1) // 2
-                nx, ny = hx // 2 + 1 - hx % 2, hy // 2 + 1 - hy % 2
+                ox, oy, nx, ny = own_vertex(hx), own_vertex(hy), other_vertex(hx), other_vertex(hy)
                 own = int(self.place[oy, ox])
                 upright = self._edge(1, hy, own, int(self.place[ny, ox])) if around.vertical[hy, hx] else None
                 across = self._edge(0, hx, own, int(self.place[oy, nx])) if around.horizontal[hy, hx] else None
@@ -325,7 +321,7 @@ class Octant:
             return as_output(spec, result >> layout.shift)
 
         width = INTEGER_TYPES[spec.output.dtype][0]
-        helium = lanes(spec, builder.folds, builder.around, builder.place) if width <= 16 else None
+        helium = lanes(spec, builder.folds, builder.around) if width <= 16 else None
         if helium:
             y, x = np.divmod(np.arange(1 << 16), 256)
             # Closed curves can end at a code that lines don't lead to.
