@@ -20,7 +20,8 @@ IntArray = NDArray[np.int64]
 
 #: Entries between a pool entry and the one below it: the y byte counts in units of 256 of the raw word.
 STRIDE = 256
-SIDE = 8
+#: Rows of a tile.
+ROWS = 8
 #: Columns of the largest piece that tiles are joined to.
 WIDEST = 64
 #: Rows of the tallest piece: what is tried, and where different tiles are many, the last only.
@@ -111,22 +112,23 @@ def row_pool(rows: IntArray, modulus: int, exact: bool = False) -> Pool:
 
 
 class _Shifts:
-    """Which tiles agree with which, one moved `down` (0..7) and `right` (-7..7) of the other.
+    """Which tiles, of 8 rows and `width` columns, agree with which, one moved `down` (0..7) and `right` (less than
+    `width` either way) of the other.
 
     The part of a tile that another covers has a number, the same for all parts that differ by no more than a constant,
     and a corner that tells the constant.
     """
 
     def __init__(self, tiles: IntArray, modulus: int, exact: bool) -> None:
-        count = len(tiles)
+        count, _, self.width = tiles.shape
         self.exact, self.modulus = exact, modulus
         self.upper, self.lower, self.upper_corner, self.lower_corner = np.zeros(
-            (4, SIDE, 2 * SIDE - 1, count), np.int64
+            (4, ROWS, 2 * self.width - 1, count), np.int64
         )
-        for down in range(SIDE):
-            for right in range(1 - SIDE, SIDE):
-                upper = tiles[:, down:, max(right, 0) : SIDE + min(right, 0)]
-                lower = tiles[:, : SIDE - down, max(-right, 0) : SIDE - max(right, 0)]
+        for down in range(ROWS):
+            for right in range(1 - self.width, self.width):
+                upper = tiles[:, down:, max(right, 0) : self.width + min(right, 0)]
+                lower = tiles[:, : ROWS - down, max(-right, 0) : self.width - max(right, 0)]
                 known: dict[bytes, int] = {}
                 for parts, numbers in ((upper, self.upper), (lower, self.lower)):
                     keys = _keys(parts, modulus, exact)
@@ -135,7 +137,7 @@ class _Shifts:
                 self.lower_corner[down, right] = lower[:, 0, 0]
 
     def rise(self, one: IntArray, other: IntArray, down: IntArray, right: IntArray) -> IntArray:
-        """What must be added to `other` to agree with `one`, -1 where nothing does; 0 <= down < 8, |right| < 8."""
+        """What must be added to `other` to agree with `one`, -1 where nothing does; 0 <= down < 8, |right| < width."""
         agree = self.upper[down, right, one] == self.lower[down, right, other]
         plus = (self.upper_corner[down, right, one] - self.lower_corner[down, right, other]) % self.modulus
         return np.asarray(np.where(agree, 0 if self.exact else plus, -1))
@@ -148,19 +150,29 @@ class _Piece:
     Attributes:
         where: a row (tile, y, x, what was added to it) for each, shape (tiles, 4).
         height, width: of the bounding box.
+        covered: the entries of it that belong to a tile, shape (height, width).
     """
 
     where: IntArray
     height: int
     width: int
+    covered: NDArray[np.bool_]
 
-    def cells(self, down: int, right: int) -> list[int]:
-        """Numbers of all entries covered, if the one below is `down` and the one to the right is `right` more."""
-        covered = np.zeros((self.height, self.width), bool)
-        for _, y, x, _ in self.where:
-            covered[y : y + SIDE, x : x + SIDE] = True
-        y, x = np.nonzero(covered)
-        return [int(number) for number in y * down + x * right]
+    @property
+    def area(self) -> int:
+        """Entries covered."""
+        return int(np.count_nonzero(self.covered))
+
+    def runs(self, step: int, along_x: bool) -> list[tuple[int, int]]:
+        """(number of the first, count) of all stretches of entries covered; one further along a stretch is 1 more, and
+        one beside it `step`. Stretches lie along x, or else along y.
+        """
+        lines = self.covered if along_x else self.covered.T
+        found = []
+        for number, line in enumerate(lines):
+            change = np.flatnonzero(np.diff(line.astype(np.int8), prepend=0, append=0))
+            found += [(number * step + int(a), int(b - a)) for a, b in change.reshape(-1, 2)]
+        return found
 
 
 @dataclass(frozen=True)
@@ -181,11 +193,12 @@ class _Joiner:
         self.modulus, self.tallest = shifts.modulus, tallest
         self.piece = np.arange(count)
         self.y, self.x, self.added = np.zeros((3, count), np.int64)
-        self.height, self.width = np.full((2, count), SIDE, np.int64)
+        self.height, self.width = np.full(count, ROWS, np.int64), np.full(count, shifts.width, np.int64)
         found = []
-        for down in range(SIDE):
-            for right in range(1 - SIDE, SIDE):
-                if (down, right) > (0, 0) and (SIDE + down) * (SIDE + abs(right)) < 2 * SIDE * SIDE:
+        for down in range(ROWS):
+            for right in range(1 - shifts.width, shifts.width):
+                box = (ROWS + down) * (shifts.width + abs(right))
+                if (down, right) > (0, 0) and box < 2 * ROWS * shifts.width:
                     same = self.shifts.upper[down, right][:, None] == self.shifts.lower[down, right]
                     one, other = np.nonzero(same)
                     found.append(np.stack([one, other, np.full_like(one, down), np.full_like(one, right)]))
@@ -213,7 +226,11 @@ class _Joiner:
         for piece in np.unique(self.piece):
             tile = np.nonzero(self.piece == piece)[0]
             where = np.stack([tile, self.y[tile], self.x[tile], self.added[tile]], axis=1)
-            pieces.append(_Piece(where, int(self.height[piece]), int(self.width[piece])))
+            height, width = int(self.height[piece]), int(self.width[piece])
+            covered = np.zeros((height, width), bool)
+            for _, y, x, _ in where:
+                covered[y : y + ROWS, x : x + self.shifts.width] = True
+            pieces.append(_Piece(where, height, width, covered))
         return pieces
 
     def _offset(self, which: IntArray) -> tuple[IntArray, IntArray]:
@@ -254,8 +271,8 @@ class _Joiner:
         self.y[own] += max(-down, 0)
         self.x[own] += max(-right, 0)
         self.piece[moved] = kept
-        self.height[kept] = max(self.y[self.piece == kept]) + SIDE
-        self.width[kept] = max(self.x[self.piece == kept]) + SIDE
+        self.height[kept] = max(self.y[self.piece == kept]) + ROWS
+        self.width[kept] = max(self.x[self.piece == kept]) + self.shifts.width
         return int(kept)
 
     def _conflicts(self, which: IntArray) -> IntArray:
@@ -274,7 +291,7 @@ class _Joiner:
         s = order[start[a][of] + number // size[b][of]]
         t = order[start[b][of] + number % size[b][of]]
         down, right = self.y[t] + down[of] - self.y[s], self.x[t] + right[of] - self.x[s]
-        near = (abs(down) < SIDE) & (abs(right) < SIDE)
+        near = (abs(down) < ROWS) & (abs(right) < self.shifts.width)
         of, s, t, down, right = of[near], s[near], t[near], down[near], right[near]
         wanted = self.added[t] + plus[of] - self.added[s]
         above = down < 0
@@ -284,58 +301,68 @@ class _Joiner:
         return np.asarray(np.unique(of[(rise < 0) | ((rise - sign * wanted) % self.modulus != 0)]))
 
 
-def _first_free(used: int, bits: list[int], room: int) -> int:
-    """The first place, below `room`, where a piece of these bits meets no bit of `used`; -1 if there is none."""
-    hit = 0
-    for bit in bits:
-        hit |= used >> bit
-    free = ~hit & ((1 << room) - 1)
-    return (free & -free).bit_length() - 1
+def _first_free(free: int, runs: list[tuple[int, int]]) -> int:
+    """The first place where the bits of a piece are all `free`; -1 if there is none."""
+    stretches = {1: free}
+
+    def stretch(length: int) -> int:
+        """Where that many bits in a row are free."""
+        if length not in stretches:
+            half = length // 2
+            stretches[length] = stretch(length - half) & (stretch(half) >> (length - half))
+        return stretches[length]
+
+    places = -1
+    for start, length in runs:
+        places &= stretch(length) >> start
+    return (places & -places).bit_length() - 1
 
 
-def _pack_up(pieces: list[_Piece], taken: tuple[int, int]) -> _Packed:
+def _bits(runs: list[tuple[int, int]]) -> int:
+    """The bits of a piece as a number."""
+    return sum(((1 << length) - 1) << start for start, length in runs)
+
+
+def _pack_up(pieces: list[_Piece], taken: IntArray) -> _Packed:
     """Put each piece as far up as it can be. The picture is a number with a bit an entry, row by row."""
-    used = sum(((1 << taken[1]) - 1) << row * STRIDE for row in range(taken[0]))
+    used = sum(1 << int(entry) for entry in taken)
     starts = []
     for piece in pieces:
-        bits = piece.cells(STRIDE, 1)
-        start = _first_free(used, bits, used.bit_length() + 1)
-        used |= sum(1 << bit for bit in bits) << start
+        bits = _bits(runs := piece.runs(STRIDE, True))
+        room = (1 << used.bit_length() + bits.bit_length()) - 1
+        start = _first_free(room & ~used, runs)
+        used |= bits << start
         starts.append(start)
     return _Packed(pieces, starts, used.bit_length())
 
 
-def _pack_left(pieces: list[_Piece], taken: tuple[int, int], size: int) -> _Packed | None:
+def _pack_left(pieces: list[_Piece], taken: IntArray, size: int) -> _Packed | None:
     """Put each piece as far left as it can be within `size` entries; None if they do not fit.
 
-    The picture is a number with a bit an entry, column by column, where a bit below each column is always set.
+    The picture is a number with a bit an entry, column by column, where a bit below each column is never free.
     """
     rows, last = -(-size // STRIDE), size % STRIDE or STRIDE
-    if rows < max(taken[0], pieces[0].height):
-        return None
     step = rows + 1
-    used = ((1 << WIDEST * step) - 1) << STRIDE * step
-    for x in range(STRIDE):
-        held = 1 << rows | (1 << rows - 1 if x >= last else 0) | ((1 << taken[0]) - 1 if x < taken[1] else 0)
-        used |= held << x * step
+    free = sum(((1 << (rows if x < last else rows - 1)) - 1) << x * step for x in range(STRIDE))
+    free &= ~sum(1 << entry % STRIDE * step + entry // STRIDE for entry in taken.tolist())
     starts = []
     for piece in pieces:
-        bits = piece.cells(1, step)
-        start = _first_free(used, bits, STRIDE * step)
+        runs = piece.runs(step, False)
+        start = _first_free(free, runs)
         if start < 0:
             return None
-        used |= sum(1 << bit for bit in bits) << start
+        free &= ~(_bits(runs) << start)
         starts.append(start % step * STRIDE + start // step)
     return _Packed(pieces, starts, size)
 
 
 @lru_cache(maxsize=4)
-def _joined(data: bytes, modulus: int, exact: bool) -> tuple[list[_Piece], ...]:
+def _joined(data: bytes, width: int, modulus: int, exact: bool) -> tuple[list[_Piece], ...]:
     """The tiles (int64, as bytes) joined to pieces of various heights, each time the tallest pieces first.
 
     Remembered, since the same tiles are packed in more than one layout.
     """
-    blocks = np.frombuffer(data, np.int64).reshape(-1, SIDE, SIDE)
+    blocks = np.frombuffer(data, np.int64).reshape(-1, ROWS, width)
     shifts = _Shifts(blocks, modulus, exact)
     joined = []
     for tallest in HEIGHTS if len(blocks) <= MANY else HEIGHTS[-1:]:
@@ -344,34 +371,44 @@ def _joined(data: bytes, modulus: int, exact: bool) -> tuple[list[_Piece], ...]:
     return tuple(joined)
 
 
-def _smallest(blocks: IntArray, modulus: int, exact: bool, taken: tuple[int, int]) -> _Packed:
+def _smallest(blocks: IntArray, modulus: int, exact: bool, taken: IntArray) -> _Packed:
     """The best of a few ways to join and to pack the tiles."""
-    joined = _joined(blocks.tobytes(), modulus, exact)
+    joined = _joined(blocks.tobytes(), blocks.shape[2], modulus, exact)
     best = min((_pack_up(pieces, taken) for pieces in joined), key=lambda packed: packed.size)
+    area = len(taken) + sum(piece.area for piece in joined[-1])
+    least = max(area, int(taken.max(initial=-1)) + 1)
     # The tallest pieces cover the least entries, but often pack well only column by column.
-    area = taken[0] * taken[1] + sum(len(piece.cells(STRIDE, 1)) for piece in joined[-1])
-    least = max(area, (taken[0] - 1) * STRIDE + taken[1])
-    for size in range(least, best.size, max(SIDE, area // 64)):
+    for size in range(least, best.size, max(ROWS, area // 64)):
         for pieces in joined[-2:]:
             if (left := _pack_left(pieces, taken, size)) is not None:
                 return left
     return best
 
 
-def tile_pool(tiles: IntArray, modulus: int, exact: bool = False, taken: tuple[int, int] = (0, 0)) -> Pool:
-    """Pool of 8 x 8 tiles, shape (count, 8, 8): entry (y, x) of a tile is at offset + 256 y + x.
+def tiles_of(table: IntArray, width: int = ROWS) -> IntArray:
+    """A (256, 256) table in tiles of 8 rows and `width` columns, row by row; shape (count, 8, width)."""
+    return table.reshape(STRIDE // ROWS, ROWS, STRIDE // width, width).transpose(0, 2, 1, 3).reshape(-1, ROWS, width)
 
-    The entries form rows of 256, the last of them as long as need be; the first `taken` (rows, columns) at the left
-    stay 0, for tables of the caller's own.
+
+def tile_pool(tiles: IntArray, modulus: int, exact: bool = False, taken: IntArray | None = None) -> Pool:
+    """Pool of tiles, shape (count, 8, width): entry (y, x) of a tile is at offset + 256 y + x.
+
+    The entries form rows of 256, the last of them as long as need be; those that are `taken` (indices) stay 0, for
+    tables of the caller's own. Unless `exact`, entries are as small as can be, so that a base and an entry make no
+    carry where the caller's numbers leave room for it.
     """
+    taken = np.zeros(0, np.int64) if taken is None else taken
     blocks, which, first = _distinct(tiles, modulus, exact)
     packed = _smallest(blocks, modulus, exact, taken)
     entries = np.zeros(packed.size, np.int64)
     offset, added = np.zeros(len(blocks), np.int64), np.zeros(len(blocks), np.int64)
-    window = STRIDE * np.arange(SIDE)[:, None] + np.arange(SIDE)
+    window = STRIDE * np.arange(ROWS)[:, None] + np.arange(tiles.shape[2])
     for piece, start in zip(packed.pieces, packed.starts, strict=True):
-        for tile, y, x, plus in piece.where:
-            offset[tile], added[tile] = start + y * STRIDE + x, plus
-            entries[offset[tile] + window] = (blocks[tile] + plus) % modulus
-    end = max(int(offset.max()) + int(window.max()) + 1, (taken[0] - 1) * STRIDE + taken[1])
+        tile, y, x, plus = piece.where.T
+        if not exact:
+            signed = (blocks[tile] + plus[:, None, None] + modulus // 2) % modulus - modulus // 2
+            plus = plus - signed.min()
+        offset[tile], added[tile] = start + y * STRIDE + x, plus
+        entries[offset[tile][:, None, None] + window] = (blocks[tile] + plus[:, None, None]) % modulus
+    end = max(int(offset.max()) + int(window.max()), int(taken.max(initial=0))) + 1
     return Pool(entries[:end], offset[which], (first - added[which]) % modulus, len(blocks))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hilbert_codegen.curves import ORIENTATIONS
 from hilbert_codegen.generate import generate
 from hilbert_codegen.plan import Plan
 from hilbert_codegen.windows import STRIDE, row_pool, tile_pool
@@ -33,20 +34,20 @@ def test_rows_are_windows(seed: int, count: int, exact: bool, modulus: int) -> N
     seed=st.integers(0, 2**32),
     count=st.integers(1, 80),
     exact=st.booleans(),
-    taken=st.sampled_from([(0, 0), (32, 64), (32, 96)]),
+    width=st.sampled_from([8, 16]),
+    blocks=st.integers(0, 3),
 )
-def test_tiles_are_windows(seed: int, count: int, exact: bool, taken: tuple[int, int]) -> None:
+def test_tiles_are_windows(seed: int, count: int, exact: bool, width: int, blocks: int) -> None:
     random = np.random.default_rng(seed)
     slope = random.integers(-2, 3, (2, count, 1, 1))
-    tiles = slope[0] * np.arange(8)[:, None] + slope[1] * np.arange(8) + random.integers(0, 65536, (count, 1, 1))
-    tiles = (tiles + (random.random((count, 8, 8)) < 0.01)) % 65536
+    tiles = slope[0] * np.arange(8)[:, None] + slope[1] * np.arange(width) + random.integers(0, 65536, (count, 1, 1))
+    tiles = (tiles + (random.random((count, 8, width)) < 0.01)) % 65536
+    taken = (np.arange(32)[:, None] * 2048 // width + np.arange(blocks * 256 // width)).reshape(-1)
     pool = tile_pool(tiles, 65536, exact, taken)
-    index = pool.offset[:, None, None] + STRIDE * np.arange(8)[:, None] + np.arange(8)
+    index = pool.offset[:, None, None] + STRIDE * np.arange(8)[:, None] + np.arange(width)
     assert np.array_equal((pool.entries[index] + pool.base[:, None, None]) % 65536, tiles)
     assert pool.entries.min() >= 0 and pool.entries.max() < 65536
-    row, column = np.divmod(np.arange(len(pool.entries)), STRIDE)
-    own = (row < taken[0]) & (column < taken[1])
-    assert own.sum() == taken[0] * taken[1] and not pool.entries[own].any()
+    assert not pool.entries[taken].any() and not np.isin(index, taken).any()
     assert not (exact and pool.base.any())
 
 
@@ -59,21 +60,13 @@ def test_ramps_share_nearly_everything() -> None:
 
 @pytest.mark.parametrize("settings_", [[], ["curve.order=2", "output.dtype=int16"]], ids=["order 3", "order 2"])
 def test_helium_tables_hold_the_same(plan: Callable[..., Plan], settings_: list[str]) -> None:
-    """The layouts only Helium reads decode to the reference too, by that variant's steps."""
-    for strategy in ("strip", "tile"):
-        made = generate(
-            plan(f"code.strategy={strategy}", "decoder.distance=true", "code.max_flash_bytes=100000", *settings_)
-        )
-        table = {entry.name: entry.values for entry in made.built.tables}
-        if strategy == "strip":
-            base, start, far_start = (table[name][WORD >> 5] for name in ("base", "start", "far_start"))
-            code, far = table["pool"][(start + WORD) & 0xFFFF] + base, table["far_pool"][(far_start + WORD) & 0xFFFF]
-        else:
-            tile, picture = (WORD >> 3) & 0x1F1F, table["picture"]
-            code = picture[tile] + picture[(picture[tile + 32] + WORD) & 0xFFFF]
-            far = table["far_pattern"][(picture[tile + 64] + WORD) & 0xFFFF]
-        assert np.array_equal(code % 65536, made.ideal.codes.reshape(-1) % 65536)
-        assert np.array_equal(far, made.ideal.distance.reshape(-1))
+    """The layout only Helium reads decodes to the reference too, by that variant's steps."""
+    made = generate(plan("code.strategy=strip", "decoder.distance=true", "code.max_flash_bytes=100000", *settings_))
+    table = {entry.name: entry.values for entry in made.built.tables}
+    base, start, far_start = (table[name][WORD >> 5] for name in ("base", "start", "far_start"))
+    code, far = table["pool"][(start + WORD) & 0xFFFF] + base, table["far_pool"][(far_start + WORD) & 0xFFFF]
+    assert np.array_equal(code % 65536, made.ideal.codes.reshape(-1) % 65536)
+    assert np.array_equal(far, made.ideal.distance.reshape(-1))
 
 
 def test_diagonal_neighbours_share_their_corners() -> None:
@@ -88,10 +81,20 @@ def test_diagonal_neighbours_share_their_corners() -> None:
     assert len(pool.entries) < 0.95 * tiles.size
 
 
-@pytest.mark.parametrize(("strategy", "most"), [("tile", {"": 17000, "USE_MVE": 17600}), ("strip", {"": 26600})])
-def test_pools_of_order_3_are_small(plan: Callable[..., Plan], strategy: str, most: dict[str, int]) -> None:
-    """Bytes of the tables by variant, on the cell grid with results over the whole range."""
-    made = generate(plan("curve.order=3", f"code.strategy={strategy}"))
-    for variant, limit in most.items():
-        tables = [table for table in made.built.tables if table.when in ("", variant or "!USE_MVE")]
-        assert sum(len(table.values) * int(table.dtype.strip("uint")) // 8 for table in tables) <= limit
+@pytest.mark.parametrize(
+    ("strategy", "orientation", "most"),
+    [("strip", "d2xy", 26 << 10), *(("tile", orientation, 16 << 10) for orientation in sorted(ORIENTATIONS))],
+)
+def test_pools_of_order_3_are_small(plan: Callable[..., Plan], strategy: str, orientation: str, most: int) -> None:
+    """Bytes of the tables of the largest variant, on the cell grid with results over the whole range."""
+    made = generate(plan("curve.order=3", f"curve.orientation={orientation}", f"code.strategy={strategy}"))
+    assert made.built.table_bytes <= most
+
+
+@pytest.mark.parametrize(
+    ("order", "codes", "kind"), [(3, [0, 65535], ""), (3, [500, 10000], ""), (4, [0, 65535], "direct")]
+)
+def test_tiles_hold_what_is_smaller(plan: Callable[..., Plan], order: int, codes: list[int], kind: str) -> None:
+    """Arc lengths and a result for each, or results where those repeat as well: a code of order 4 is 16.06 of 65535."""
+    made = generate(plan(f"curve.order={order}", f"output.codes={codes}", "code.strategy=tile"))
+    assert made.built.kind == kind

@@ -26,8 +26,12 @@ from hilbert_codegen.strategies import (
     as_output,
     smallest_unsigned,
 )
-from hilbert_codegen.strategies.tile import COUNT, LOCAL_MASK, SIDE, tiles_of
-from hilbert_codegen.windows import tile_pool
+from hilbert_codegen.windows import tile_pool, tiles_of
+
+SIDE = 8
+COUNT = 1024
+#: In a pool with rows of 256 entries, raw word & 0x0707 is the index inside a window.
+LOCAL_MASK = 0x0707
 
 #: Fractional bits of the coefficients that are tried; the smallest tables win.
 FRACTIONS = (7, 9, 11)
