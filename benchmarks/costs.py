@@ -24,6 +24,7 @@ from hilbert_codegen.plan import make_plan
 CASES = {
     "cell grid": (CONFIG, ()),
     "any scale": (ANY_SCALE, ()),
+    "cell grid, order 4": (CONFIG, ("curve.order=4",)),
     "order 4": (ANY_SCALE, ("curve.order=4",)),
     "mean": (CONFIG, ("decoder.estimator=mean", "decoder.sigma=0.4", "decoder.gate=0.15", "curve.order=2")),
 }

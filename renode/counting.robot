@@ -25,7 +25,6 @@ Run To The Last Line
     Execute Command    cpu MaximumBlockSize 1
     Execute Command    sysbus WriteDoubleWord 0xE0001000 1
     Create Terminal Tester    sysbus.uart    timeout=60
-    Start Emulation
     Wait For Line On Uart    HC end PASS    pauseEmulation=true
     ${executed}=    Execute Command    cpu ExecutedInstructions
     ${counted}=    Execute Command    sysbus ReadDoubleWord 0xE0001004
