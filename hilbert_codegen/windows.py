@@ -11,7 +11,7 @@ everywhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,16 +163,22 @@ class _Piece:
         """Entries covered."""
         return int(np.count_nonzero(self.covered))
 
-    def runs(self, step: int, along_x: bool) -> list[tuple[int, int]]:
-        """(number of the first, count) of all stretches of entries covered; one further along a stretch is 1 more, and
-        one beside it `step`. Stretches lie along x, or else along y.
-        """
-        lines = self.covered if along_x else self.covered.T
-        found = []
-        for number, line in enumerate(lines):
-            change = np.flatnonzero(np.diff(line.astype(np.int8), prepend=0, append=0))
-            found += [(number * step + int(a), int(b - a)) for a, b in change.reshape(-1, 2)]
-        return found
+    @cached_property
+    def rows(self) -> list[tuple[int, int, int]]:
+        """(row, first column, count) of all stretches of entries covered in a row."""
+        return _stretches(self.covered)
+
+    @cached_property
+    def columns(self) -> list[tuple[int, int, int]]:
+        """(column, first row, count) of all stretches of entries covered in a column."""
+        return _stretches(self.covered.T)
+
+
+def _stretches(covered: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
+    change = np.diff(np.pad(covered, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    line, first = np.nonzero(change == 1)
+    _, behind = np.nonzero(change == -1)
+    return list(zip(line.tolist(), first.tolist(), (behind - first).tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -301,26 +307,26 @@ class _Joiner:
         return np.asarray(np.unique(of[(rise < 0) | ((rise - sign * wanted) % self.modulus != 0)]))
 
 
-def _first_free(free: int, runs: list[tuple[int, int]]) -> int:
-    """The first place where the bits of a piece are all `free`; -1 if there is none."""
-    stretches = {1: free}
+def _first_free(free: int, stretches: list[tuple[int, int, int]], step: int) -> int:
+    """The first place where the bits of a piece are all `free`; -1 if there is none. Lines are `step` bits apart."""
+    known = {1: free}
 
     def stretch(length: int) -> int:
         """Where that many bits in a row are free."""
-        if length not in stretches:
+        if length not in known:
             half = length // 2
-            stretches[length] = stretch(length - half) & (stretch(half) >> (length - half))
-        return stretches[length]
+            known[length] = stretch(length - half) & (stretch(half) >> (length - half))
+        return known[length]
 
     places = -1
-    for start, length in runs:
-        places &= stretch(length) >> start
+    for line, first, length in stretches:
+        places &= stretch(length) >> line * step + first
     return (places & -places).bit_length() - 1
 
 
-def _bits(runs: list[tuple[int, int]]) -> int:
+def _bits(stretches: list[tuple[int, int, int]], step: int) -> int:
     """The bits of a piece as a number."""
-    return sum(((1 << length) - 1) << start for start, length in runs)
+    return sum(((1 << length) - 1) << line * step + first for line, first, length in stretches)
 
 
 def _pack_up(pieces: list[_Piece], taken: IntArray) -> _Packed:
@@ -328,9 +334,9 @@ def _pack_up(pieces: list[_Piece], taken: IntArray) -> _Packed:
     used = sum(1 << int(entry) for entry in taken)
     starts = []
     for piece in pieces:
-        bits = _bits(runs := piece.runs(STRIDE, True))
+        bits = _bits(piece.rows, STRIDE)
         room = (1 << used.bit_length() + bits.bit_length()) - 1
-        start = _first_free(room & ~used, runs)
+        start = _first_free(room & ~used, piece.rows, STRIDE)
         used |= bits << start
         starts.append(start)
     return _Packed(pieces, starts, used.bit_length())
@@ -347,11 +353,10 @@ def _pack_left(pieces: list[_Piece], taken: IntArray, size: int) -> _Packed | No
     free &= ~sum(1 << entry % STRIDE * step + entry // STRIDE for entry in taken.tolist())
     starts = []
     for piece in pieces:
-        runs = piece.runs(step, False)
-        start = _first_free(free, runs)
+        start = _first_free(free, piece.columns, step)
         if start < 0:
             return None
-        free &= ~(_bits(runs) << start)
+        free &= ~(_bits(piece.columns, step) << start)
         starts.append(start % step * STRIDE + start // step)
     return _Packed(pieces, starts, size)
 

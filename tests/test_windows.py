@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hilbert_codegen.curves import ORIENTATIONS
+from hilbert_codegen.curves import CURVES, ORIENTATIONS, cell_inset, make_curve
 from hilbert_codegen.generate import generate
 from hilbert_codegen.plan import Plan
+from hilbert_codegen.proof import proof_domain, prove, reference_for
+from hilbert_codegen.spec import Heads, Output, Spec
+from hilbert_codegen.strategies import STRATEGIES
 from hilbert_codegen.windows import STRIDE, row_pool, tile_pool
 
 WORD = np.arange(65536)
@@ -98,3 +102,31 @@ def test_tiles_hold_what_is_smaller(plan: Callable[..., Plan], order: int, codes
     """Arc lengths and a result for each, or results where those repeat as well: a code of order 4 is 16.06 of 65535."""
     made = generate(plan(f"curve.order={order}", f"output.codes={codes}", "code.strategy=tile"))
     assert made.built.kind == kind
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    curve=st.sampled_from(CURVES.names()),
+    order=st.integers(1, 5),
+    orientation=st.sampled_from(sorted(ORIENTATIONS)),
+    output=st.sampled_from(
+        [
+            Output("uint16", (0, 65535)),
+            Output("uint16", (10000, 500)),
+            Output("int16", (-32768, 32767)),
+            Output("uint8", (0, 255)),
+            Output("int32", (0, 1 << 20)),
+        ]
+    ),
+    distance=st.booleans(),
+)
+def test_tile_is_exact_on_the_cell_grid(
+    curve: str, order: int, orientation: str, output: Output, distance: bool
+) -> None:
+    heads = Heads("int8", "interleaved", (Fraction(1, 256),) * 2, (-128, -128), (Fraction(0), Fraction(1)))
+    spec = Spec(make_curve(curve, order, orientation), cell_inset(order), heads, output)
+    domain = proof_domain(spec)
+    expected = reference_for(spec, domain)
+    built = STRATEGIES["tile"].build(spec, expected, distance)
+    prove(spec, built, domain, expected)
+    assert built.table_bytes < 65536 * int(output.dtype.strip("uint")) // 8

@@ -148,7 +148,6 @@ class Tile:
             kind="" if picture.arc else "direct",
             params={
                 "mve": 2 if bits <= 16 else 0,
-                "width": layout.width,
                 "shift": layout.shift,
                 "double_shift": layout.shift - 1,
                 "mask": f"0x{layout.mask:04X}U",
