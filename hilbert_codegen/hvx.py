@@ -44,12 +44,18 @@ MOST_CELLS = 256
 #: Bytes of a vector register, and entries of one lookup: of bytes, and of pairs of bytes.
 REGISTER = 128
 BYTES, PAIRS = 32, 16
+#: Bits of the low parts of factors.
+FINE = 6
 #: No rank exceeds it.
 NEVER = 255
 
 #: Sides of a vertex, as bits: greater and smaller x, greater and smaller y by order (beside y's bits of a cell).
 SIDES_X = (0x10, 0x20)
 SIDES_Y = {1: (0x40, 0x80), 2: (0x40, 0x80), 3: (0x40, 0x80), 4: (0x04, 0x08)}
+#: Where the lowest of these bits is.
+SIDE_SHIFT = {1: 4, 2: 4, 3: 4, 4: 2}
+#: Bits of a cell: equal ranks count as rank x > rank y, with two own segments and with two far edges.
+TIE_OWN, TIE_FAR = 1, 2
 #: Classes: bits 0 and 1 tell the axis of the chosen segment, bits 2 and 3 the same again where the arc length falls.
 HORIZONTAL, VERTICAL = 1, 2
 FALLING = 2
@@ -166,7 +172,9 @@ Event = tuple[int, int, Fraction]
 
 @dataclass(frozen=True)
 class Ranks:
-    """Ranks by raw bits of x and y, and by rank what 255 - rank along must be less than for the far edge to be nearer."""
+    """Ranks by raw bits of x and y, from 1, and by rank what 255 - rank along must be less than for the far edge to be
+    nearer; whether equal ranks are ties, for the cells to settle.
+    """
 
     rank: tuple[IntArray, IntArray]
     near: tuple[IntArray, IntArray]
@@ -213,13 +221,13 @@ def _ranks(folds: Sequence[Folded], around: Quarters) -> Ranks | None:
 
     number: dict[Event, int] = {}
     group: list[Event] = []
-    rank = 0
+    rank = 1
     for _, event in sorted(keyed):
         if any(apart(one, event) for one in group):
             rank, group = rank + 1, []
         group.append(event)
         number[event] = rank
-    if rank > NEVER:
+    if rank >= NEVER:
         return None
     near = []
     for which in (0, 1):
@@ -237,10 +245,9 @@ class Cells:
     """Bytes by cell, y << order | x, and which bits stand for what.
 
     Attributes:
-        around: sides of the vertex with a segment of the curve, as SIDES_X and SIDES_Y, and the bits below.
-        far_horizontal, far_vertical: bits: such a far edge belongs to the curve, in the quadrant without own segments.
-        tie_own, tie_far: bits: where ranks are equal, they count as rank x > rank y, with two own segments and with two
-            far edges.
+        around: sides of the vertex with a segment of the curve, as SIDES_X and SIDES_Y; the far edges that belong to the
+            curve in the quadrant without; TIE_OWN and TIE_FAR.
+        far_horizontal, far_vertical: the bits that stand for those edges.
         vertex: k.
         falls: HORIZONTAL and VERTICAL where the arc length falls with x and y, and the side of the last segment at
             vertex 0 of a closed curve.
@@ -249,8 +256,6 @@ class Cells:
     around: IntArray
     far_horizontal: int
     far_vertical: int
-    tie_own: int
-    tie_far: int
     vertex: IntArray
     falls: IntArray
 
@@ -261,7 +266,8 @@ def _cells(spec: Spec, around: Quarters) -> Cells | None:
     side, order, count = curve.side, curve.order, len(curve.points)
     place = places(spec)
     sides_y = SIDES_Y[order]
-    far_h, far_v, tie_own, tie_far = (1 << bit for bit in range(8) if not (1 << bit) & (sum(SIDES_X) | sum(sides_y)))
+    taken = sum(SIDES_X) | sum(sides_y) | TIE_OWN | TIE_FAR
+    far_h, far_v = (1 << bit for bit in range(8) if not 1 << bit & taken)
     cells = {name: np.zeros(side * side, dtype=np.int64) for name in ("around", "vertex", "falls")}
     for y in range(side):
         for x in range(side):
@@ -283,16 +289,16 @@ def _cells(spec: Spec, around: Quarters) -> Cells | None:
             for hy in _halves(y, side):
                 for hx in _halves(x, side):
                     if around.contested[hy, hx] and not around.vertical_first[hy, hx]:
-                        bits |= tie_own
+                        bits |= TIE_OWN
                     if not around.vertical[hy, hx] and not around.horizontal[hy, hx]:
                         far_bits = far_h * around.far_horizontal[hy, hx] + far_v * around.far_vertical[hy, hx]
-                        fars.add(int(far_bits) + tie_far * int(around.far_vertical_first[hy, hx]))
+                        fars.add(int(far_bits) + TIE_FAR * int(around.far_vertical_first[hy, hx]))
             if len(fars) > 1:
                 return None
             cells["around"][cell] = bits | next(iter(fars), 0)
             cells["vertex"][cell] = k
             cells["falls"][cell] = falls
-    return Cells(cells["around"], far_h, far_v, tie_own, tie_far, cells["vertex"], cells["falls"])
+    return Cells(cells["around"], far_h, far_v, cells["vertex"], cells["falls"])
 
 
 def _halves(place: int, side: int) -> list[int]:
@@ -301,23 +307,20 @@ def _halves(place: int, side: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Product:
-    """A factor as whole + (high 2^s + low) / 2^(16 + s): 0 <= low < 2^s, high and whole of 16 bits with sign."""
+class Factor:
+    """A factor as whole + (high + low / 2^FINE) / 2^16, whole and high of 16 bits with sign, low of FINE."""
 
     whole: int
     high: int
     low: int
 
     @classmethod
-    def of(cls, exact: Fraction, s: int) -> Product:
-        bits = 16 + s
-        total = round(exact * (1 << bits))
-        whole = (total + (1 << (bits - 1))) >> bits
-        part = total - (whole << bits)
-        return cls(whole, part >> s, part & ((1 << s) - 1))
-
-    def total(self, s: int) -> int:
-        return (self.whole << (16 + s)) + (self.high << s) + self.low
+    def of(cls, exact: Fraction) -> Factor:
+        """The nearest."""
+        total = round(exact * (1 << 16 + FINE))
+        rest = total + (1 << FINE - 1) >> FINE
+        whole = rest + (1 << 15) >> 16
+        return cls(whole, rest - (whole << 16), total - (rest << FINE))
 
 
 @dataclass(frozen=True)
@@ -330,10 +333,9 @@ class Arithmetic:
         near: by rank, of x for vertical far edges, of y for horizontal ones; see Ranks.
         ties: whether equal ranks are ties for the cells to settle.
         cells: by cell.
-        scale: s, see Product.
         share: output codes of a segment.
         slope: by class, output codes of a head code.
-        constant: by class, with a low part of 0.
+        constant: by class, without low parts.
         wraps: whether the last segment of a closed curve has classes of its own.
         start: c0 modulo 2^bits.
         seam: on a closed curve the code that is written as c0, else None.
@@ -344,10 +346,9 @@ class Arithmetic:
     near: tuple[IntArray, IntArray]
     ties: bool
     cells: Cells
-    scale: int
-    share: Product
-    slope: tuple[Product, ...]
-    constant: tuple[Product, ...]
+    share: Factor
+    slope: tuple[Factor, ...]
+    constant: tuple[Factor, ...]
     wraps: bool
     start: int
     seam: int | None
@@ -359,26 +360,26 @@ class Arithmetic:
         x, y = self.axes[0].code(x), self.axes[1].code(y)
         side_x, side_y = self.axes[0].sides(x), self.axes[1].sides(y)
         rank_x, rank_y = (axis.rank[code % len(axis.rank)] for axis, code in zip(self.axes, (x, y), strict=True))
-        column = side_x & ((1 << order) - 1)
-        row = side_y & (((1 << order) - 1) << order)
+        column, row = side_x & ((1 << order) - 1), side_y & (((1 << order) - 1) << order)
         cell = row | column
         around = cells.around[cell]
-        own_h, own_v = around & side_x & sides_x != 0, around & side_y & sides_y != 0
-        greater, greater_far = rank_x > rank_y, rank_x > rank_y
+        sides = side_x & sides_x | side_y & sides_y
+        own = around & sides
+        near_h = np.where(self.near[1][rank_y] > NEVER - rank_x, cells.far_horizontal, 0)
+        near_v = np.where(self.near[0][rank_x] > NEVER - rank_y, cells.far_vertical, 0)
+        far = np.where(own != 0, 0, around & (near_h | near_v))
         if self.ties:
-            greater = greater | (rank_x == rank_y) & (around & cells.tie_own != 0)
-            greater_far = greater_far | (rank_x == rank_y) & (around & cells.tie_far != 0)
-        near_h = (self.near[1][rank_y] > NEVER - rank_x) & (around & cells.far_horizontal != 0)
-        near_v = (self.near[0][rank_x] > NEVER - rank_y) & (around & cells.far_vertical != 0)
-        alone = ~(own_h | own_v)
-        far_v = alone & near_v & (greater_far | ~near_h)
-        far_h = alone & near_h & ~far_v
-        horizontal = far_h | own_h & (greater | ~own_v)
-        vertical = far_v | own_v & ~(own_h & greater)
-        cell = cell + np.where(far_v, np.where(side_x & SIDES_X[0] != 0, 1, -1), 0)
-        cell = cell + (np.where(far_h, np.where(side_y & SIDES_Y[order][0] != 0, 1, -1), 0) << order)
+            rank_x = rank_x + (np.where(own != 0, around, around >> 1) & 1)
+        # Of own segments the horizontal one is taken where rank x is greater, of far edges the vertical one.
+        segments = own | far
+        first = np.where(segments & (sides_x | cells.far_vertical) != 0, rank_x, 0)
+        second = np.where(segments & (sides_y | cells.far_horizontal) != 0, rank_y, 0)
+        axis = np.where(first > second, HORIZONTAL, np.where(second > 0, VERTICAL, 0))
+        axis = np.where(far != 0, axis ^ (HORIZONTAL | VERTICAL), axis)
+        horizontal = axis & HORIZONTAL != 0
+        step = steps(order)[sides >> SIDE_SHIFT[order] | np.where(horizontal, 16, 0)]
+        cell = cell + np.where(far != 0, step, 0)
         falls = cells.falls[cell]
-        axis = np.where(horizontal, HORIZONTAL, np.where(vertical, VERTICAL, 0))
         found = axis | (axis & falls) << FALLING
         if self.wraps:
             side = np.where(horizontal, side_x & sides_x, side_y & sides_y)
@@ -386,22 +387,35 @@ class Arithmetic:
         along = np.where(horizontal, column, row >> order)
         return found, cells.vertex[cell] + along * MINUS[found], np.where(horizontal, x, y)
 
+    def parts(self, found: IntArray, k: IntArray, code: IntArray) -> tuple[IntArray, IntArray]:
+        """Sums of products, whole and 65536ths, without the constants."""
+        share = self.share
+
+        def slope(name: str) -> IntArray:
+            return np.array([getattr(factor, name) for factor in self.slope])[found]
+
+        fine = (k * share.low + code * slope("low")) >> FINE
+        return k * share.whole + code * slope("whole"), fine + k * share.high + code * slope("high")
+
     def output(self, found: IntArray, k: IntArray, code: IntArray, bits: int) -> IntArray:
         """Output bits (unsigned) of what `place` gives."""
-        s, share = self.scale, self.share
-
-        def of(products: tuple[Product, ...], name: str) -> IntArray:
-            return np.array([getattr(product, name) for product in products])[found]
-
-        whole = of(self.constant, "whole") + k * share.whole + code * of(self.slope, "whole")
-        part = (of(self.constant, "high") << s) + (k << s) * share.high + k * share.low
-        part = part + (code << s) * of(self.slope, "high") + code * of(self.slope, "low")
-        if not (-(1 << 31) <= part.min() and part.max() < 1 << 31):
-            raise OverflowError
-        result = (whole + (part >> 16 >> s)) % (1 << bits)
+        whole, part = self.parts(found, k, code)
+        whole = whole + np.array([factor.whole for factor in self.constant])[found]
+        part = part + np.array([factor.high for factor in self.constant])[found]
+        result = (whole + (part >> 16)) % (1 << bits)
         if self.seam is not None:
             result = np.where(result == self.seam, self.start, result)
         return np.asarray(result)
+
+
+def steps(order: int) -> IntArray:
+    """What is added to the number of a cell, by the sides of a point, shifted to the bottom, | 16 for the next row's cell."""
+    step = np.zeros(BYTES, dtype=np.int64)
+    for x, bit_x in zip((1, -1), SIDES_X, strict=True):
+        for y, bit_y in zip((1, -1), SIDES_Y[order], strict=True):
+            sides = (bit_x | bit_y) >> SIDE_SHIFT[order]
+            step[sides], step[sides | 16] = x, y << order
+    return step
 
 
 #: -m by class.
@@ -429,8 +443,6 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
     share = Fraction(c1 - c0, curve.segments)
     modulus = 1 << bits
     wraps = curve.closed and (c1 - c0) % modulus != 0
-    largest = len(curve.points) + curve.side
-    scale = 7 if largest <= 255 else 6
     slope, nominal = [Fraction(0)] * CLASSES, [c0 + Fraction(1, 2)] * CLASSES
     for axis, bit in enumerate((HORIZONTAL, VERTICAL)):
         low = int(spec.heads.codes().min()) + axes[axis].first
@@ -448,10 +460,9 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
             near=ranks.near,
             ties=ranks.ties,
             cells=cells,
-            scale=scale,
-            share=Product.of(share, scale),
-            slope=tuple(Product.of(value, scale) for value in slope),
-            constant=tuple(Product.of(value, 0) for value in constant),
+            share=Factor.of(share),
+            slope=tuple(Factor.of(value) for value in slope),
+            constant=tuple(Factor.of(Fraction(round(value * 65536), 65536)) for value in constant),
             wraps=wraps,
             start=c0 % modulus,
             seam=c1 % modulus if wraps else None,
@@ -461,27 +472,21 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
     wanted = ideal.codes % modulus
     first = made(nominal)
     found, k, code = first.place(x, y)
-    shift = 16 + scale
-    total = k * first.share.total(scale) + code * np.array([product.total(scale) for product in first.slope])[found]
+    whole, part = first.parts(found, k, code)
+    total = (whole << 16) + part
     free = wanted == c0 % modulus if wraps else np.zeros_like(wanted, dtype=bool)
     constant = list(nominal)
-    for number in range(CLASSES):
+    for number in np.unique(found[~free]).tolist():
         # Every point of a class bounds its constant from both sides.
         sums, codes = (array[(found == number) & ~free] for array in (total, wanted))
-        if not len(sums):
-            continue
-        near = round(nominal[number] * 65536) << scale
-        floor = (sums + near) >> shift
+        near = round(nominal[number] * 65536)
+        floor = (sums + near) >> 16
         floor += (codes - floor + modulus // 2) % modulus - modulus // 2
-        least = int(((floor << shift) - sums).max())
-        most = int(((floor << shift) - sums).min()) + (1 << shift) - 1
-        chosen = min(max(near >> scale, -(-least >> scale)), most >> scale)
-        constant[number] = Fraction(chosen, 65536)
+        least = int(((floor << 16) - sums).max())
+        most = int(((floor << 16) - sums).min()) + 65535
+        constant[number] = Fraction(min(max(near, least), most), 65536)
     arithmetic = made(constant)
-    try:
-        return arithmetic if np.array_equal(arithmetic.output(found, k, code, bits), wanted) else None
-    except OverflowError:
-        return None
+    return arithmetic if np.array_equal(arithmetic.output(found, k, code, bits), wanted) else None
 
 
 class _Registers:
@@ -557,12 +562,12 @@ def _tables(arithmetic: Arithmetic) -> tuple[IntArray, IntArray, dict[str, objec
             add(f"near_{name}", "near", near)
     for name in ("around", "vertex", "falls"):
         add(name, "cell", getattr(arithmetic.cells, name))
+    add("steps", "sides", steps(arithmetic.order) % 256)
     add("minus", "class", MINUS % 256)
-    for name in ("whole", "high", "low"):
-        for what, products in (("constant", arithmetic.constant), ("slope", arithmetic.slope)):
-            if (what, name) != ("constant", "low"):
-                table = np.array([getattr(product, name) for product in products]) % 65536
-                found[f"{what}_{name}"] = by_pairs.small(table)
+    add("slope_low", "class", np.array([factor.low for factor in arithmetic.slope]) % 256)
+    for name in ("whole", "high"):
+        for what, factors in (("constant", arithmetic.constant), ("slope", arithmetic.slope)):
+            found[f"{what}_{name}"] = by_pairs.small(np.array([getattr(factor, name) for factor in factors]) % 65536)
     functions = {kind: [(group // 4, group) for group in sorted(groups)] for kind, groups in kinds.items()}
     return by_bytes.values, by_pairs.values, {"at": found, "functions": functions}
 
@@ -591,27 +596,23 @@ def _parameters(arithmetic: Arithmetic, bits: int) -> dict[str, object]:
         "row_mask": _four(((1 << order) - 1) << order),
         "sides_x": _four(sum(SIDES_X)),
         "sides_y": _four(sum(sides_y)),
-        "greater_x": _four(SIDES_X[0]),
-        "greater_y": _four(sides_y[0]),
         "ties": arithmetic.ties,
-        "tie_own": _four(cells.tie_own),
-        "tie_far": _four(cells.tie_far),
         "far": any(near.any() for near in arithmetic.near),
         "far_horizontal": _four(cells.far_horizontal),
         "far_vertical": _four(cells.far_vertical),
-        "step_x": [_four(1), _four(0xFF)],
-        "step_y": [_four(1 << order), _four(-(1 << order) & 0xFF)],
+        "first": _four(sum(SIDES_X) | cells.far_vertical),
+        "second": _four(sum(sides_y) | cells.far_horizontal),
+        "side_shift": SIDE_SHIFT[order],
         "horizontal": _four(HORIZONTAL),
         "vertical": _four(VERTICAL),
+        "both": _four(HORIZONTAL | VERTICAL),
         "falling": FALLING,
         "wraps": arithmetic.wraps,
         "wrap": _four(SEAM),
-        "scale": arithmetic.scale,
-        "unit": _two(1 << arithmetic.scale),
-        "code_unit": _four(1 << arithmetic.scale),
         "share_whole": _int16(arithmetic.share.whole),
         "share_high": _two(arithmetic.share.high),
-        "share_low": _two(arithmetic.share.low),
+        "share_low": _four(arithmetic.share.low & 0xFF),
+        "fine": FINE,
         "start": _int16(arithmetic.start),
         "out_mask": (1 << bits) - 1 if bits == 8 else -1,
         "seam": None if arithmetic.seam is None else str(arithmetic.seam if bits == 8 else _int16(arithmetic.seam)),
