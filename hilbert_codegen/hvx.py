@@ -44,6 +44,8 @@ MOST_CELLS = 256
 #: Bytes of a vector register, and entries of one lookup: of bytes, and of pairs of bytes.
 REGISTER = 128
 BYTES, PAIRS = 32, 16
+#: Bits of a vertex's place up to order 3, in a byte with two more.
+VERTEX_BITS = 6
 #: Bits of the low parts of factors.
 FINE = 6
 #: No rank exceeds it.
@@ -322,6 +324,10 @@ class Factor:
         whole = rest + (1 << 15) >> 16
         return cls(whole, rest - (whole << 16), total - (rest << FINE))
 
+    def times(self, sign: int) -> Factor:
+        """Each part times `sign`."""
+        return Factor(sign * self.whole, sign * self.high, sign * self.low)
+
 
 @dataclass(frozen=True)
 class Arithmetic:
@@ -352,6 +358,16 @@ class Arithmetic:
     wraps: bool
     start: int
     seam: int | None
+
+    @property
+    def one_slope(self) -> bool:
+        """Whether the slopes of both axes are the same."""
+        return self.slope[HORIZONTAL] == self.slope[VERTICAL]
+
+    @property
+    def joined(self) -> bool:
+        """Whether the C finds a cell's `falls` in the bits above its `vertex`."""
+        return len(self.cells.vertex) <= 1 << VERTEX_BITS and not self.wraps
 
     def place(self, x: IntArray, y: IntArray) -> tuple[IntArray, IntArray, IntArray]:
         """(class, K, code along the chosen axis) of raw bits x and y, by the steps of the C."""
@@ -461,7 +477,7 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
             ties=ranks.ties,
             cells=cells,
             share=Factor.of(share),
-            slope=tuple(Factor.of(value) for value in slope),
+            slope=tuple(Factor.of(abs(value)).times(1 if value > 0 else -1) for value in slope),
             constant=tuple(Factor.of(Fraction(round(value * 65536), 65536)) for value in constant),
             wraps=wraps,
             start=c0 % modulus,
@@ -539,7 +555,7 @@ def _int16(value: int) -> int:
 
 def _tables(arithmetic: Arithmetic) -> tuple[IntArray, IntArray, dict[str, object]]:
     """(bytes, pairs, what the template needs to know of them)."""
-    by_bytes, by_pairs = _Registers(BYTES), _Registers(PAIRS)
+    by_bytes, by_pairs, cells = _Registers(BYTES), _Registers(PAIRS), arithmetic.cells
     kinds: dict[str, set[int]] = {}
     found: dict[str, object] = {}
 
@@ -560,21 +576,29 @@ def _tables(arithmetic: Arithmetic) -> tuple[IntArray, IntArray, dict[str, objec
             add(f"after_{name}", "side", axis.sides.after)
         if near.any():
             add(f"near_{name}", "near", near)
-    for name in ("around", "vertex", "falls"):
-        add(name, "cell", getattr(arithmetic.cells, name))
+    add("around", "cell", cells.around)
+    if arithmetic.joined:
+        add("vertex", "cell", cells.vertex | cells.falls << VERTEX_BITS)
+    else:
+        add("vertex", "cell", cells.vertex)
+        add("falls", "cell", cells.falls)
     add("steps", "sides", steps(arithmetic.order) % 256)
     add("minus", "class", MINUS % 256)
-    add("slope_low", "class", np.array([factor.low for factor in arithmetic.slope]) % 256)
-    for name in ("whole", "high"):
-        for what, factors in (("constant", arithmetic.constant), ("slope", arithmetic.slope)):
-            found[f"{what}_{name}"] = by_pairs.small(np.array([getattr(factor, name) for factor in factors]) % 65536)
+    pairs = {"constant_whole": [factor.whole for factor in arithmetic.constant]}
+    pairs["constant_high"] = [factor.high for factor in arithmetic.constant]
+    if not arithmetic.one_slope:
+        add("slope_low", "class", np.array([factor.low for factor in arithmetic.slope]) % 256)
+        pairs["slope_whole"] = [factor.whole for factor in arithmetic.slope]
+        pairs["slope_high"] = [factor.high for factor in arithmetic.slope]
+    for name, values in pairs.items():
+        found[name] = by_pairs.small(np.array(values) % 65536)
     functions = {kind: [(group // 4, group) for group in sorted(groups)] for kind, groups in kinds.items()}
     return by_bytes.values, by_pairs.values, {"at": found, "functions": functions}
 
 
 def _parameters(arithmetic: Arithmetic, bits: int) -> dict[str, object]:
     """What templates/hvx.c.j2 needs beside the tables: every constant as it stands in the C."""
-    order, cells = arithmetic.order, arithmetic.cells
+    order, cells, falling = arithmetic.order, arithmetic.cells, arithmetic.slope[HORIZONTAL | HORIZONTAL << FALLING]
     sides_y = SIDES_Y[order]
     axes = {
         name: {
@@ -607,12 +631,20 @@ def _parameters(arithmetic: Arithmetic, bits: int) -> dict[str, object]:
         "vertical": _four(VERTICAL),
         "both": _four(HORIZONTAL | VERTICAL),
         "falling": FALLING,
+        "joined": arithmetic.joined,
+        "vertex_bits": VERTEX_BITS,
+        "vertex_mask": _four((1 << VERTEX_BITS) - 1),
         "wraps": arithmetic.wraps,
         "wrap": _four(SEAM),
         "share_whole": _int16(arithmetic.share.whole),
         "share_high": _two(arithmetic.share.high),
         "share_low": _four(arithmetic.share.low & 0xFF),
         "fine": FINE,
+        "one_slope": arithmetic.one_slope,
+        # Codes are times -m.
+        "slope_whole": _int16(falling.whole),
+        "slope_high": _two(falling.high),
+        "slope_low": _four(falling.low & 0xFF),
         "start": _int16(arithmetic.start),
         "out_mask": (1 << bits) - 1 if bits == 8 else -1,
         "seam": None if arithmetic.seam is None else str(arithmetic.seam if bits == 8 else _int16(arithmetic.seam)),
