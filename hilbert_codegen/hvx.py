@@ -67,15 +67,15 @@ CLASSES = 16
 
 
 def _lookups(table: IntArray) -> int:
-    """Instructions that look bytes up in `table`."""
-    return -(-len(table) // BYTES)
+    """Instructions that look bytes up in `table`: a group of 32 without an entry but 0 takes none."""
+    return len(set((np.flatnonzero(table) // BYTES).tolist()))
 
 
 @dataclass(frozen=True)
 class Sides:
-    """Cell and side of a code: `before[code >> shift]`, or `after` where the code exceeds `last` of the same index.
+    """Cell and side of a code's byte: `before[byte >> shift]`, or `after` where the code exceeds `last` of the same index.
 
-    The bytes are a part of the cell's number, and the bit of the side; no such bit where the code lies off the grid.
+    They are a part of the cell's number, and the bit of the side; no such bit where the code lies off the grid.
     """
 
     shift: int
@@ -86,28 +86,35 @@ class Sides:
     @property
     def lookups(self) -> int:
         """How many it takes."""
-        return _lookups(self.before) * (1 if self.last is None else 3)
+        return sum(_lookups(table) for table in (self.last, self.before, self.after) if table is not None)
 
     def __call__(self, code: IntArray) -> IntArray:
-        block = code >> self.shift
+        block = (code & 0xFF) >> self.shift
         if self.last is None or self.after is None:
             return self.before[block]
         return np.where(code > self.last[block], self.after[block], self.before[block])
 
 
-def _sides(values: IntArray) -> Sides:
-    """The fewest lookups for these bytes by code: one of blocks of equal ones, or three of blocks with one change."""
+def _sides(codes: IntArray, values: IntArray) -> Sides:
+    """The fewest lookups for these bytes of codes: one of blocks of equal ones, or three of blocks with one change."""
     found = []
+    table, known = np.zeros(256, dtype=np.int64), np.zeros(256, dtype=bool)
+    table[codes & 0xFF], known[codes & 0xFF] = values, True
     for shift in range(6):
-        size = 1 << shift
-        blocks = np.concatenate([values, np.full(-len(values) % size, values[-1])]).reshape(-1, size)
-        changes = (blocks[:, 1:] != blocks[:, :-1]).sum(axis=1)
-        if not changes.any():
-            found.append(Sides(shift, None, blocks[:, 0], None))
-        elif changes.max() == 1:
-            same = (blocks == blocks[:, :1]).sum(axis=1)
-            last = np.minimum(np.arange(len(blocks)) * size + same - 1, 255)
-            found.append(Sides(shift, last, blocks[:, 0], blocks[:, -1]))
+        starts = np.arange(0, 256, 1 << shift)
+        before, after, last = (np.zeros(len(starts), dtype=np.int64) for _ in range(3))
+        changes = 0
+        for block, start in enumerate(starts.tolist()):
+            inside = [at for at in range(start, start + (1 << shift)) if known[at]]
+            if inside:
+                before[block], after[block] = table[inside[0]], table[inside[-1]]
+                same = [at for at in inside if table[at] == before[block]]
+                last[block] = same[-1] - (256 if same[-1] > codes.max() else 0)
+                changes = max(changes, sum(int(table[a] != table[b]) for a, b in pairwise(inside)))
+        if changes == 0:
+            found.append(Sides(shift, None, before, None))
+        elif changes == 1:
+            found.append(Sides(shift, last, before, after))
     return min(found, key=lambda sides: sides.lookups)
 
 
@@ -116,55 +123,56 @@ class Axis:
     """What is looked up by the code of one head.
 
     Attributes:
-        flip: what raw bits are changed by (exclusive or) to be in the order of the codes.
-        first, last: the codes, so changed, that others are clamped to; 0 and 255 where none is.
-        sides: by code less `first`.
-        rank: the same; its length is a power of two where it repeats.
+        low, high: range of the codes, -128..127 or 0..255.
+        below, above: what is first subtracted from a code, and then added, both saturating, so that those off the grid
+            fall together.
+        sides: by the code, so changed.
+        rank: by its byte; the length is a power of two where it repeats.
     """
 
-    flip: int
-    first: int
-    last: int
+    low: int
+    high: int
+    below: int
+    above: int
     sides: Sides
     rank: IntArray
 
-    @property
-    def clamped(self) -> bool:
-        return (self.first, self.last) != (0, 255)
-
     def code(self, raw: IntArray) -> IntArray:
-        """Codes from 0, clamped, of raw bits."""
-        return np.clip(raw ^ self.flip, self.first, self.last) - self.first
+        """Codes of raw bits, changed as above."""
+        code = np.where(raw > self.high, raw - 256, raw)
+        return np.minimum(np.maximum(code - self.below, self.low) + self.above, self.high)
 
 
 def _axis(spec: Spec, axis: int, folded: Folded, ranks: IntArray) -> Axis:
     order, last = spec.curve.order, spec.curve.side - 1
     bits = SIDES_X if axis == 0 else SIDES_Y[order]
-    flip = 128 if spec.heads.dtype == "int8" else 0
-    raw = np.arange(256) ^ flip
-    inside = np.array([0 <= spec.coordinate(axis, code) < last for code in spec.heads.codes()[raw].tolist()])
+    codes = np.sort(spec.heads.codes())
+    low, high = int(codes[0]), int(codes[-1])
+    raw = codes & 0xFF
+    inside = np.array([0 <= spec.coordinate(axis, code) < last for code in codes.tolist()])
     # Half cells with an even number are on the greater side of their vertex.
     side = np.where(folded.half[raw] % 2 == 0, bits[0], bits[1])
     sides = (folded.own[raw] << (order * axis)) | np.where(inside, side, 0)
     rank = ranks[raw]
     within = np.flatnonzero(inside)
     first, end = (max(int(within[0]) - 1, 0), min(int(within[-1]) + 1, 255)) if len(within) else (0, 255)
-    found = []
-    for low, high, entries in ((0, 255, _period(rank, inside)), (first, end, rank[first : end + 1])):
-        least = _sides(sides[low : high + 1])
-        found.append((_lookups(entries) + least.lookups, Axis(flip, low, high, least, entries)))
-    return min(found, key=lambda entry: entry[0])[1]
+    table = np.zeros(256, dtype=np.int64)
+    kept = np.arange(first, end + 1)
+    changed = codes[kept] + high - codes[end]
+    table[changed & 0xFF] = rank[kept]
+    whole = Axis(low, high, 0, 0, _sides(codes, sides), _period(codes[inside] & 0xFF, rank[inside]))
+    part = Axis(low, high, first, first + 255 - end, _sides(changed, sides[kept]), table)
+    return min(whole, part, key=lambda axis: _lookups(axis.rank) + axis.sides.lookups)
 
 
-def _period(rank: IntArray, inside: NDArray[np.bool_]) -> IntArray:
-    """The shortest table that repeats, a power of two long, with the ranks of the codes on the grid."""
-    codes = np.flatnonzero(inside)
-    for size in (32, 64, 128):
+def _period(raw: IntArray, rank: IntArray) -> IntArray:
+    """The shortest table that repeats, a power of two long, with these ranks of raw bits."""
+    for size in (32, 64, 128, 256):
         entries = np.zeros(size, dtype=np.int64)
-        entries[codes % size] = rank[codes]
-        if (entries[codes % size] == rank[codes]).all():
-            return entries
-    return rank
+        entries[raw % size] = rank
+        if (entries[raw % size] == rank).all():
+            break
+    return entries
 
 
 #: A number of an axis in the order of ranks: 0, 1 the distance of a code of x, y; 2, 3 the bound that codes along the
@@ -379,7 +387,7 @@ class Arithmetic:
         column, row = side_x & ((1 << order) - 1), side_y & (((1 << order) - 1) << order)
         cell = row | column
         around = cells.around[cell]
-        sides = side_x & sides_x | side_y & sides_y
+        sides = side_x ^ side_y ^ cell
         own = around & sides
         near_h = np.where(self.near[1][rank_y] > NEVER - rank_x, cells.far_horizontal, 0)
         near_v = np.where(self.near[0][rank_x] > NEVER - rank_y, cells.far_vertical, 0)
@@ -461,7 +469,7 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
     wraps = curve.closed and (c1 - c0) % modulus != 0
     slope, nominal = [Fraction(0)] * CLASSES, [c0 + Fraction(1, 2)] * CLASSES
     for axis, bit in enumerate((HORIZONTAL, VERTICAL)):
-        low = int(spec.heads.codes().min()) + axes[axis].first
+        low = axes[axis].below - axes[axis].above
         for seam in (0, SEAM):
             for found, m in ((bit ^ seam, 1), ((bit | bit << FALLING) ^ seam, -1)):
                 slope[found] = m * share / spec.pitch(axis)
@@ -519,6 +527,10 @@ class _Registers:
 
     def small(self, table: IntArray) -> dict[str, object]:
         """A table of one lookup: its register and quarter, which the template takes."""
+        for at, row in enumerate(self.rows):
+            for quarter, entries in enumerate(row.reshape(4, -1)):
+                if (at, quarter) not in self.free and np.array_equal(entries[: len(table)], table):
+                    return {"at": at, "quarter": quarter}
         if not self.free:
             self.free = [(len(self.rows), quarter) for quarter in range(4)]
             self.rows.append(np.zeros(self.size, dtype=np.int64))
@@ -529,10 +541,13 @@ class _Registers:
 
     def large(self, table: IntArray) -> dict[str, object]:
         """A table of several lookups: its first register."""
-        at = len(self.rows)
         rows = np.concatenate([table, np.zeros(-len(table) % self.size, dtype=np.int64)]).reshape(-1, self.size)
+        count = len(rows)
+        for at in range(len(self.rows) - count + 1):
+            if np.array_equal(self.rows[at : at + count], rows):
+                return {"at": at, "quarter": None}
         self.rows += list(rows)
-        return {"at": at, "quarter": None}
+        return {"at": len(self.rows) - count, "quarter": None}
 
     @property
     def values(self) -> IntArray:
@@ -572,7 +587,7 @@ def _tables(arithmetic: Arithmetic) -> tuple[IntArray, IntArray, dict[str, objec
         add(f"rank_{name}", "rank", axis.rank)
         add(f"before_{name}", "side", axis.sides.before)
         if axis.sides.last is not None and axis.sides.after is not None:
-            add(f"last_{name}", "side", axis.sides.last)
+            add(f"last_{name}", "side", axis.sides.last & 0xFF)
             add(f"after_{name}", "side", axis.sides.after)
         if near.any():
             add(f"near_{name}", "near", near)
@@ -602,13 +617,11 @@ def _parameters(arithmetic: Arithmetic, bits: int) -> dict[str, object]:
     sides_y = SIDES_Y[order]
     axes = {
         name: {
-            "flip": _four(axis.flip) if axis.flip else None,
-            "clamped": axis.clamped,
-            "first": _four(axis.first),
-            "last": _four(axis.last - axis.first),
+            "below": _four(axis.below) if axis.below else None,
+            "above": _four(axis.above) if axis.above else None,
             "shift": axis.sides.shift,
-            "block_mask": _four(0xFF >> axis.sides.shift) if len(axis.sides.before) > BYTES else None,
-            "rank_mask": _four(len(axis.rank) - 1) if BYTES < len(axis.rank) < 256 and not axis.clamped else None,
+            "block_mask": _four(0xFF >> axis.sides.shift) if axis.sides.shift in (1, 2) else None,
+            "rank_mask": _four(len(axis.rank) - 1) if BYTES < len(axis.rank) < 256 else None,
             "changes": axis.sides.last is not None,
         }
         for name, axis in zip("xy", arithmetic.axes, strict=True)
@@ -617,7 +630,9 @@ def _parameters(arithmetic: Arithmetic, bits: int) -> dict[str, object]:
         "axes": axes,
         "order": order,
         "column_mask": _four((1 << order) - 1),
-        "row_mask": _four(((1 << order) - 1) << order),
+        # Up to order 3 the vertex's mask does as well, and takes no other register.
+        "row_mask": _four((1 << VERTEX_BITS) - 1 if order <= 3 else 0xF0),
+        "code_type": "Vb" if arithmetic.axes[0].low < 0 else "Vub",
         "sides_x": _four(sum(SIDES_X)),
         "sides_y": _four(sum(sides_y)),
         "ties": arithmetic.ties,
