@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,7 +211,8 @@ def _ranks(folds: Sequence[Folded], around: Quarters) -> Ranks | None:
         for half, offset in sorted(set(folds[which].items))
         if offset > CORNER and far[which].any(axis=which)[half]
     ]
-    keyed = [((item[1] ** 2, 0, at), (which, *item)) for at, (which, item) in enumerate(order)]
+    # Equal distances are one step where they are ties, and otherwise as ordered.
+    keyed = [((item[1] ** 2, 0, 0 if ties else at), (which, *item)) for at, (which, item) in enumerate(order)]
     keyed += [((1 - 2 * offset, 1, 0), (2 + which, half, offset)) for which, half, offset in bounds]
     bounded = set(bounds)
 
@@ -232,11 +233,12 @@ def _ranks(folds: Sequence[Folded], around: Quarters) -> Ranks | None:
     number: dict[Event, int] = {}
     group: list[Event] = []
     rank = 1
-    for _, event in sorted(keyed):
-        if any(apart(one, event) for one in group):
+    for _, step in groupby(sorted(keyed), key=lambda entry: entry[0]):
+        events = [event for _, event in step]
+        if any(apart(one, other) for one in group for other in events):
             rank, group = rank + 1, []
-        group.append(event)
-        number[event] = rank
+        group += events
+        number |= dict.fromkeys(events, rank)
     if rank >= NEVER:
         return None
     near = []
