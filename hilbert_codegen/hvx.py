@@ -191,17 +191,14 @@ class Ranks:
     ties: bool
 
 
-def _ranks(folds: Sequence[Folded], around: Quarters) -> Ranks | None:
-    """Ranks of bytes, or None where those do not suffice.
-
-    Ties are settled by the ranks if one order of the codes can do that, else they are equal ranks.
-    """
+def _ranks(folds: Sequence[Folded], around: Quarters, ties: bool) -> Ranks | None:
+    """Ranks of bytes, or None where those do not suffice; ties are equal ranks, or else settled by the ranks."""
     x, y = folds
-    order = tie_order(x.items, y.items, around.wanted)
-    ties = order is None
-    if order is None:
+    order = None if ties else tie_order(x.items, y.items, around.wanted)
+    if ties:
         order = [(which, item) for which in (0, 1) for item in set(folds[which].items)]
-        order.sort(key=lambda entry: entry[1][1])
+    if order is None:
+        return None
     # By half cells [y, x]: where a far edge competes, crossed by the distance of x, of y.
     far = (around.lone & around.far_vertical, around.lone & around.far_horizontal)
     competes = around.wanted >= 0
@@ -461,7 +458,7 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
     if spec.heads.bits != 8 or bits > 16 or len(curve.points) > MOST_CELLS or spec.estimator.kind != "nearest":
         return None
     folds, around = [fold(spec, axis) for axis in (0, 1)], quarters(spec)
-    cells, ranks = _cells(spec, around), _ranks(folds, around)
+    cells, ranks = _cells(spec, around), _ranks(folds, around, False) or _ranks(folds, around, True)
     if cells is None or ranks is None:
         return None
     axes = [_axis(spec, axis, folds[axis], ranks.rank[axis]) for axis in (0, 1)]
