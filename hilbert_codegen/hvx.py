@@ -73,7 +73,7 @@ def _lookups(table: IntArray) -> int:
 
 @dataclass(frozen=True)
 class Sides:
-    """Cell and side of a code's byte: `before[byte >> shift]`, or `after` where the code exceeds `last` of the same index.
+    """Cell and side of a code by its byte: `before[byte >> shift]`, or `after` where the code exceeds `last` there.
 
     They are a part of the cell's number, and the bit of the side; no such bit where the code lies off the grid.
     """
@@ -88,10 +88,11 @@ class Sides:
         """How many it takes."""
         return sum(_lookups(table) for table in (self.last, self.before, self.after) if table is not None)
 
-    def __call__(self, code: IntArray) -> IntArray:
+    def of(self, code: IntArray) -> IntArray:
+        """The bytes of codes."""
         block = (code & 0xFF) >> self.shift
         if self.last is None or self.after is None:
-            return self.before[block]
+            return np.asarray(self.before[block])
         return np.where(code > self.last[block], self.after[block], self.before[block])
 
 
@@ -162,7 +163,7 @@ def _axis(spec: Spec, axis: int, folded: Folded, ranks: IntArray) -> Axis:
     table[changed & 0xFF] = rank[kept]
     whole = Axis(low, high, 0, 0, _sides(codes, sides), _period(codes[inside] & 0xFF, rank[inside]))
     part = Axis(low, high, first, first + 255 - end, _sides(changed, sides[kept]), table)
-    return min(whole, part, key=lambda axis: _lookups(axis.rank) + axis.sides.lookups)
+    return min(part, whole, key=lambda axis: _lookups(axis.rank) + axis.sides.lookups)
 
 
 def _period(raw: IntArray, rank: IntArray) -> IntArray:
@@ -245,7 +246,7 @@ def _ranks(folds: Sequence[Folded], around: Quarters, ties: bool) -> Ranks | Non
             if axis == which:
                 table[number[axis, half, offset]] = NEVER - number[2 + axis, half, offset]
         near.append(table)
-    of_x, of_y = (np.array([number[which, *item] for item in folds[which].items]) for which in (0, 1))
+    of_x, of_y = (np.array([number[(which, *item)] for item in folded.items]) for which, folded in enumerate(folds))
     return Ranks((of_x, of_y), (near[0], near[1]), ties)
 
 
@@ -287,14 +288,13 @@ def _cells(spec: Spec, around: Quarters) -> Cells | None:
                     at = (x + step, y) if axis == 0 else (x, y + step)
                     if not all(0 <= place_of < side for place_of in at):
                         continue
-                    ahead = (int(place[at[1], at[0]]) - k) % count
-                    forth, back = ahead == 1, ahead == count - 1
-                    if not curve.closed and (k, forth) == (count - 1, True) or (not curve.closed and back and k == 0):
-                        continue
-                    if forth or back:
+                    ahead = int(place[at[1], at[0]]) - k
+                    if curve.closed and abs(ahead) == count - 1:
+                        ahead = -1 if k == 0 else 1
+                    if abs(ahead) == 1:
                         bits |= bit
-                        falls |= (HORIZONTAL, VERTICAL)[axis] if forth == (step < 0) else 0
-                        falls |= bit if back and k == 0 else 0
+                        falls |= (HORIZONTAL, VERTICAL)[axis] if ahead != step else 0
+                        falls |= bit if ahead < 0 and k == 0 else 0
             for hy in _halves(y, side):
                 for hx in _halves(x, side):
                     if around.contested[hy, hx] and not around.vertical_first[hy, hx]:
@@ -381,7 +381,7 @@ class Arithmetic:
         cells, order = self.cells, self.order
         sides_x, sides_y = sum(SIDES_X), sum(SIDES_Y[order])
         x, y = self.axes[0].code(x), self.axes[1].code(y)
-        side_x, side_y = self.axes[0].sides(x), self.axes[1].sides(y)
+        side_x, side_y = self.axes[0].sides.of(x), self.axes[1].sides.of(y)
         rank_x, rank_y = (axis.rank[code % len(axis.rank)] for axis, code in zip(self.axes, (x, y), strict=True))
         column, row = side_x & ((1 << order) - 1), side_y & (((1 << order) - 1) << order)
         cell = row | column
@@ -432,7 +432,7 @@ class Arithmetic:
 
 
 def steps(order: int) -> IntArray:
-    """What is added to the number of a cell, by the sides of a point, shifted to the bottom, | 16 for the next row's cell."""
+    """What is added to a cell's number for the next in the row, | 16 in the column, by the sides, shifted down."""
     step = np.zeros(BYTES, dtype=np.int64)
     for x, bit_x in zip((1, -1), SIDES_X, strict=True):
         for y, bit_y in zip((1, -1), SIDES_Y[order], strict=True):
@@ -470,11 +470,11 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
     for axis, bit in enumerate((HORIZONTAL, VERTICAL)):
         low = axes[axis].below - axes[axis].above
         for seam in (0, SEAM):
-            for found, m in ((bit ^ seam, 1), ((bit | bit << FALLING) ^ seam, -1)):
-                slope[found] = m * share / spec.pitch(axis)
-                nominal[found] += slope[found] * (low - spec.origin(axis)) + (c1 - c0 if seam else 0)
-    if any(abs(value) >= 1 << 15 for value in (share, *slope)):
-        return None
+            for kind, m in ((bit ^ seam, 1), ((bit | bit << FALLING) ^ seam, -1)):
+                slope[kind] = m * share / spec.pitch(axis)
+                nominal[kind] += slope[kind] * (low - spec.origin(axis)) + (c1 - c0 if seam else 0)
+    if any(factor.high < -32767 for factor in (Factor.of(share), *map(Factor.of, slope))):
+        return None  # its negative would not fit
 
     def made(constant: Sequence[Fraction]) -> Arithmetic:
         return Arithmetic(
@@ -499,15 +499,15 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
     total = (whole << 16) + part
     free = wanted == c0 % modulus if wraps else np.zeros_like(wanted, dtype=bool)
     constant = list(nominal)
-    for number in np.unique(found[~free]).tolist():
+    for kind in np.unique(found[~free]).tolist():
         # Every point of a class bounds its constant from both sides.
-        sums, codes = (array[(found == number) & ~free] for array in (total, wanted))
-        near = round(nominal[number] * 65536)
+        sums, codes = (array[(found == kind) & ~free] for array in (total, wanted))
+        near = round(nominal[kind] * 65536)
         floor = (sums + near) >> 16
         floor += (codes - floor + modulus // 2) % modulus - modulus // 2
         least = int(((floor << 16) - sums).max())
         most = int(((floor << 16) - sums).min()) + 65535
-        constant[number] = Fraction(min(max(near, least), most), 65536)
+        constant[kind] = Fraction(min(max(near, least), most), 65536)
     arithmetic = made(constant)
     return arithmetic if np.array_equal(arithmetic.output(found, k, code, bits), wanted) else None
 
