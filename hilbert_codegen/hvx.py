@@ -592,7 +592,7 @@ def _tables(arithmetic: Arithmetic) -> tuple[IntArray, IntArray, dict[str, objec
             add(f"near_{name}", "near", near)
     add("around", "cell", cells.around)
     if arithmetic.joined:
-        add("vertex", "cell", cells.vertex | cells.falls << VERTEX_BITS)
+        add("vertex", "cell", cells.vertex | (cells.falls & (HORIZONTAL | VERTICAL)) << VERTEX_BITS)
     else:
         add("vertex", "cell", cells.vertex)
         add("falls", "cell", cells.falls)
