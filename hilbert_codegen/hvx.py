@@ -368,8 +368,14 @@ class Arithmetic:
 
     @property
     def one_slope(self) -> bool:
-        """Whether the slopes of both axes are the same."""
-        return self.slope[HORIZONTAL] == self.slope[VERTICAL]
+        """Whether the slopes of both axes are the same, but for the sign."""
+        rising, falling = self.slope[HORIZONTAL], self.slope[VERTICAL | VERTICAL << FALLING]
+        return rising == falling.times(-1)
+
+    @property
+    def far(self) -> bool:
+        """Whether a far edge can be nearer than a vertex anywhere."""
+        return any(near.any() for near in self.near)
 
     @property
     def joined(self) -> bool:
@@ -466,15 +472,16 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
     share = Fraction(c1 - c0, curve.segments)
     modulus = 1 << bits
     wraps = curve.closed and (c1 - c0) % modulus != 0
-    slope, nominal = [Fraction(0)] * CLASSES, [c0 + Fraction(1, 2)] * CLASSES
+    steps_of = [share / spec.pitch(axis) for axis in (0, 1)]
+    slope, nominal = [Factor.of(Fraction(0))] * CLASSES, [c0 + Fraction(1, 2)] * CLASSES
     for axis, bit in enumerate((HORIZONTAL, VERTICAL)):
         low = axes[axis].below - axes[axis].above
         for seam in (0, SEAM):
             for kind, m in ((bit ^ seam, 1), ((bit | bit << FALLING) ^ seam, -1)):
-                slope[kind] = m * share / spec.pitch(axis)
-                nominal[kind] += slope[kind] * (low - spec.origin(axis)) + (c1 - c0 if seam else 0)
-    if any(factor.high < -32767 for factor in (Factor.of(share), *map(Factor.of, slope))):
-        return None  # its negative would not fit
+                # With one slope the C multiplies it by the code times -m.
+                one = m > 0 and steps_of[0] == steps_of[1]
+                slope[kind] = Factor.of(-steps_of[axis]).times(-1) if one else Factor.of(m * steps_of[axis])
+                nominal[kind] += m * steps_of[axis] * (low - spec.origin(axis)) + (c1 - c0 if seam else 0)
 
     def made(constant: Sequence[Fraction]) -> Arithmetic:
         return Arithmetic(
@@ -484,7 +491,7 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
             ties=ranks.ties,
             cells=cells,
             share=Factor.of(share),
-            slope=tuple(Factor.of(abs(value)).times(1 if value > 0 else -1) for value in slope),
+            slope=tuple(slope),
             constant=tuple(Factor.of(Fraction(round(value * 65536), 65536)) for value in constant),
             wraps=wraps,
             start=c0 % modulus,
@@ -588,7 +595,7 @@ def _tables(arithmetic: Arithmetic) -> tuple[IntArray, IntArray, dict[str, objec
         if axis.sides.last is not None and axis.sides.after is not None:
             add(f"last_{name}", "side", axis.sides.last & 0xFF)
             add(f"after_{name}", "side", axis.sides.after)
-        if near.any():
+        if arithmetic.far:
             add(f"near_{name}", "near", near)
     add("around", "cell", cells.around)
     if arithmetic.joined:
@@ -635,7 +642,7 @@ def _parameters(arithmetic: Arithmetic, bits: int) -> dict[str, object]:
         "sides_x": _four(sum(SIDES_X)),
         "sides_y": _four(sum(sides_y)),
         "ties": arithmetic.ties,
-        "far": any(near.any() for near in arithmetic.near),
+        "far": arithmetic.far,
         "far_horizontal": _four(cells.far_horizontal),
         "far_vertical": _four(cells.far_vertical),
         "first": _four(sum(SIDES_X) | cells.far_vertical),

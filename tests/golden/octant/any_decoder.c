@@ -76,6 +76,11 @@ typedef char any_header_matches_source[(ANY_DECODER_CONFIG_HASH == 0x37B9F96FUL)
 #if ANY_USE_HVX
 #include <hexagon_types.h>
 #include <hvx_hexagon_protos.h>
+
+/* Tables of whole vectors. */
+#define ANY_HVX_ALIGNED __attribute__((aligned(128)))
+/* Makes the compiler load tables again in each turn of a loop: it has too few registers to keep them all. */
+#define ANY_RELOAD(table, turn) __asm__("" : "+r"(table) : "r"(turn))
 #endif
 /* Makes the compiler forget what it computed from a vector, and compute it again when another is there. */
 #if defined(__GNUC__)
@@ -400,7 +405,7 @@ static const uint8_t any_near[256] ANY_TABLE_ATTR = {
 
 #if ANY_USE_HVX
 /* Tables by code, rank, cell and class, in vector registers: 1280 entries, 1280 bytes. */
-static const uint8_t any_hvx_bytes[1280] ANY_TABLE_ATTR = {
+static const uint8_t any_hvx_bytes[1280] ANY_HVX_ALIGNED ANY_TABLE_ATTR = {
      22U,  70U,  28U,  57U,  33U,  50U,  40U,  44U,  45U,  38U,  52U,  32U,  58U,  26U,  73U,  20U,
      88U,  15U, 103U,  10U,  96U,   5U,  81U,   4U,  66U,   9U,  55U,  14U,  48U,  19U,  43U,  25U,
      36U,  31U,  31U,  37U,  25U,  43U,  19U,  49U,  14U,  56U,   9U,  67U,   4U,  82U,   5U,  97U,
@@ -486,7 +491,7 @@ static const uint8_t any_hvx_bytes[1280] ANY_TABLE_ATTR = {
 
 #if ANY_USE_HVX
 /* Constants and slopes by class, in vector registers: 64 entries, 128 bytes. */
-static const uint16_t any_hvx_pairs[64] ANY_TABLE_ATTR = {
+static const uint16_t any_hvx_pairs[64] ANY_HVX_ALIGNED ANY_TABLE_ATTR = {
         1U,     0U,  2233U,     0U,  2233U,     0U,     1U,     0U,     1U,     0U, 63304U,     0U, 63303U,     0U,     1U,     0U,
         1U,     0U, 63303U,     0U, 63304U,     0U,     1U,     0U,     1U,     0U,  2232U,     0U,  2232U,     0U,     1U,     0U,
     32768U,     0U, 39577U,     0U, 39577U,     0U, 32768U,     0U, 32768U,     0U, 25959U,     0U, 25959U,     0U, 32768U,     0U,
@@ -712,7 +717,7 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
 }
 #elif ANY_USE_HVX
 /* Look 128 bytes up in a table by code. */
-static inline HVX_Vector any_rank(HVX_Vector index, const HVX_UVector *table)
+static inline HVX_Vector any_rank(HVX_Vector index, const HVX_Vector *table)
 {
     HVX_Vector found = Q6_Vb_vlut32_VbVbR(index, table[0], 0);
 
@@ -725,7 +730,7 @@ static inline HVX_Vector any_rank(HVX_Vector index, const HVX_UVector *table)
 }
 
 /* Look 128 bytes up in a table by rank. */
-static inline HVX_Vector any_near(HVX_Vector index, const HVX_UVector *table)
+static inline HVX_Vector any_near(HVX_Vector index, const HVX_Vector *table)
 {
     HVX_Vector found = Q6_Vb_vlut32_VbVbR(index, table[0], 1);
 
@@ -735,7 +740,7 @@ static inline HVX_Vector any_near(HVX_Vector index, const HVX_UVector *table)
 }
 
 /* Look 128 bytes up in a table by cell. */
-static inline HVX_Vector any_cell(HVX_Vector index, const HVX_UVector *table)
+static inline HVX_Vector any_cell(HVX_Vector index, const HVX_Vector *table)
 {
     HVX_Vector found = Q6_Vb_vlut32_VbVbR(index, table[0], 0);
 
@@ -773,9 +778,8 @@ typedef struct
 } any_points_t;
 
 /* Look 128 points up by their raw bits. */
-static inline any_points_t any_points(HVX_Vector rawX, HVX_Vector rawY)
+static inline any_points_t any_points(HVX_Vector rawX, HVX_Vector rawY, const HVX_Vector *bytes)
 {
-    const HVX_UVector *bytes = (const HVX_UVector *)(const void *)any_hvx_bytes;
     const HVX_Vector codeX =
         Q6_Vb_vadd_VbVb_sat(Q6_Vb_vsub_VbVb_sat(rawX, Q6_V_vsplat_R((int32_t)0x35353535U)), Q6_V_vsplat_R((int32_t)0x47474747U));
     const HVX_Vector blockX =
@@ -802,10 +806,9 @@ static inline any_points_t any_points(HVX_Vector rawX, HVX_Vector rawY)
 }
 
 /* Decide 128 points: the results of the even bytes, in the low vector, and of the odd ones. */
-static inline HVX_VectorPair any_results(any_points_t points)
+static inline HVX_VectorPair any_results(any_points_t points, const HVX_Vector *bytes,
+                                         const HVX_Vector *pairs)
 {
-    const HVX_UVector *bytes = (const HVX_UVector *)(const void *)any_hvx_bytes;
-    const HVX_UVector *pairs = (const HVX_UVector *)(const void *)any_hvx_pairs;
     const HVX_Vector ones = Q6_V_vsplat_R(0x01010101);
     const HVX_Vector column = Q6_V_vand_VV(points.sideX, Q6_V_vsplat_R((int32_t)0x07070707U));
     const HVX_Vector row = Q6_V_vand_VV(points.sideY, Q6_V_vsplat_R((int32_t)0x3F3F3F3FU));
@@ -863,20 +866,24 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
     {
         const HVX_UVector *source = (const HVX_UVector *)(const void *)pSrc;
         HVX_UVector *codes = (HVX_UVector *)(void *)pDst;
+        const HVX_Vector *bytes = (const HVX_Vector *)(const void *)any_hvx_bytes;
+        const HVX_Vector *pairs = (const HVX_Vector *)(const void *)any_hvx_pairs;
         /* The first 64 points in the even bytes, the next in the odd ones. */
         any_points_t next = any_points(Q6_Vb_vshuffe_VbVb(source[1], source[0]),
-                                       Q6_Vb_vshuffo_VbVb(source[1], source[0]));
+                                       Q6_Vb_vshuffo_VbVb(source[1], source[0]), bytes);
 
         for (uint32_t turns = blockSize >> 7; turns > 0U; turns--)
         {
             const any_points_t points = next;
             HVX_VectorPair found;
 
+            ANY_RELOAD(bytes, turns);
+            ANY_RELOAD(pairs, turns);
+            found = any_results(points, bytes, pairs);
             /* The next points are looked up beside these being decided; the last time, these again. */
             source += (turns > 1U) ? 2 : 0;
             next = any_points(Q6_Vb_vshuffe_VbVb(source[1], source[0]),
-                              Q6_Vb_vshuffo_VbVb(source[1], source[0]));
-            found = any_results(points);
+                              Q6_Vb_vshuffo_VbVb(source[1], source[0]), bytes);
             codes[0] = Q6_V_lo_W(found);
             codes[1] = Q6_V_hi_W(found);
             codes += 2;

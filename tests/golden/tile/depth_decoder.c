@@ -86,6 +86,11 @@ typedef char depth_header_matches_source[(DEPTH_DECODER_CONFIG_HASH == 0x53CF986
 #if DEPTH_USE_HVX
 #include <hexagon_types.h>
 #include <hvx_hexagon_protos.h>
+
+/* Tables of whole vectors. */
+#define DEPTH_HVX_ALIGNED __attribute__((aligned(128)))
+/* Makes the compiler load tables again in each turn of a loop: it has too few registers to keep them all. */
+#define DEPTH_RELOAD(table, turn) __asm__("" : "+r"(table) : "r"(turn))
 #endif
 
 #if !DEPTH_USE_MVE
@@ -1647,7 +1652,7 @@ static const uint16_t depth_picture[8032] DEPTH_TABLE_ATTR = {
 
 #if DEPTH_USE_HVX
 /* Tables by code, rank, cell and class, in vector registers: 512 entries, 512 bytes. */
-static const uint8_t depth_hvx_bytes[512] DEPTH_TABLE_ATTR = {
+static const uint8_t depth_hvx_bytes[512] DEPTH_HVX_ALIGNED DEPTH_TABLE_ATTR = {
      33U,   0U,  32U,   0U,  31U,   0U,  30U,   0U,  29U,   0U,  28U,   0U,  27U,   0U,  26U,   0U,
      25U,   0U,  24U,   0U,  23U,   0U,  22U,   0U,  21U,   0U,  20U,   0U,  19U,   0U,  18U,   0U,
      17U,   0U,  16U,   0U,  15U,   0U,  14U,   0U,  13U,   0U,  12U,   0U,  11U,   0U,  10U,   0U,
@@ -1685,7 +1690,7 @@ static const uint8_t depth_hvx_bytes[512] DEPTH_TABLE_ATTR = {
 
 #if DEPTH_USE_HVX
 /* Constants and slopes by class, in vector registers: 64 entries, 128 bytes. */
-static const uint16_t depth_hvx_pairs[64] DEPTH_TABLE_ATTR = {
+static const uint16_t depth_hvx_pairs[64] DEPTH_HVX_ALIGNED DEPTH_TABLE_ATTR = {
     10001U,     0U,  9051U,     0U,  9051U,     0U, 10001U,     0U, 10001U,     0U, 10951U,     0U,  1451U,     0U, 10001U,     0U,
     10001U,     0U,  1451U,     0U, 10951U,     0U, 10001U,     0U, 10001U,     0U, 65087U,     0U, 65087U,     0U, 10001U,     0U,
     32768U,     0U, 32769U,     0U, 32769U,     0U, 32768U,     0U, 32768U,     0U, 32769U,     0U, 32768U,     0U, 32768U,     0U,
@@ -1809,7 +1814,7 @@ void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst,
 }
 #elif DEPTH_USE_HVX
 /* Look 128 bytes up in a table by code. */
-static inline HVX_Vector depth_rank(HVX_Vector index, const HVX_UVector *table)
+static inline HVX_Vector depth_rank(HVX_Vector index, const HVX_Vector *table)
 {
     HVX_Vector found = Q6_Vb_vlut32_VbVbR(index, table[0], 0);
 
@@ -1818,7 +1823,7 @@ static inline HVX_Vector depth_rank(HVX_Vector index, const HVX_UVector *table)
 }
 
 /* Look 128 bytes up in a table by rank. */
-static inline HVX_Vector depth_near(HVX_Vector index, const HVX_UVector *table)
+static inline HVX_Vector depth_near(HVX_Vector index, const HVX_Vector *table)
 {
     HVX_Vector found = Q6_Vb_vlut32_VbVbR(index, table[0], 0);
 
@@ -1856,9 +1861,8 @@ typedef struct
 } depth_points_t;
 
 /* Look 128 points up by their raw bits. */
-static inline depth_points_t depth_points(HVX_Vector rawX, HVX_Vector rawY)
+static inline depth_points_t depth_points(HVX_Vector rawX, HVX_Vector rawY, const HVX_Vector *bytes)
 {
-    const HVX_UVector *bytes = (const HVX_UVector *)(const void *)depth_hvx_bytes;
     const HVX_Vector codeX = rawX;
     const HVX_Vector blockX =
         Q6_Vuh_vlsr_VuhR(codeX, 3);
@@ -1877,10 +1881,9 @@ static inline depth_points_t depth_points(HVX_Vector rawX, HVX_Vector rawY)
 }
 
 /* Decide 128 points: the results of the even bytes, in the low vector, and of the odd ones. */
-static inline HVX_VectorPair depth_results(depth_points_t points)
+static inline HVX_VectorPair depth_results(depth_points_t points, const HVX_Vector *bytes,
+                                           const HVX_Vector *pairs)
 {
-    const HVX_UVector *bytes = (const HVX_UVector *)(const void *)depth_hvx_bytes;
-    const HVX_UVector *pairs = (const HVX_UVector *)(const void *)depth_hvx_pairs;
     const HVX_Vector ones = Q6_V_vsplat_R(0x01010101);
     const HVX_Vector column = Q6_V_vand_VV(points.sideX, Q6_V_vsplat_R((int32_t)0x03030303U));
     const HVX_Vector row = Q6_V_vand_VV(points.sideY, Q6_V_vsplat_R((int32_t)0x3F3F3F3FU));
@@ -1941,19 +1944,23 @@ void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst,
         const HVX_UVector *x = (const HVX_UVector *)(const void *)pSrcX;
         const HVX_UVector *y = (const HVX_UVector *)(const void *)pSrcY;
         HVX_UVector *codes = (HVX_UVector *)(void *)pDst;
+        const HVX_Vector *bytes = (const HVX_Vector *)(const void *)depth_hvx_bytes;
+        const HVX_Vector *pairs = (const HVX_Vector *)(const void *)depth_hvx_pairs;
         /* Of a vector of results, the even points' and the odd ones'. */
-        depth_points_t next = depth_points(x[0], y[0]);
+        depth_points_t next = depth_points(x[0], y[0], bytes);
 
         for (uint32_t turns = blockSize >> 7; turns > 0U; turns--)
         {
             const depth_points_t points = next;
             HVX_VectorPair found;
 
+            DEPTH_RELOAD(bytes, turns);
+            DEPTH_RELOAD(pairs, turns);
+            found = depth_results(points, bytes, pairs);
             /* The next points are looked up beside these being decided; the last time, these again. */
             x += (turns > 1U) ? 1 : 0;
             y += (turns > 1U) ? 1 : 0;
-            next = depth_points(x[0], y[0]);
-            found = depth_results(points);
+            next = depth_points(x[0], y[0], bytes);
             found = Q6_W_vshuff_VVR(Q6_V_hi_W(found), Q6_V_lo_W(found), -2);
             codes[0] = Q6_V_lo_W(found);
             codes[1] = Q6_V_hi_W(found);
