@@ -41,8 +41,7 @@ IntArray = NDArray[np.int64]
 
 #: Cells of a table of bytes; order 4 has as many.
 MOST_CELLS = 256
-#: Bytes of a vector register, and entries of one lookup: of bytes, and of pairs of bytes.
-REGISTER = 128
+#: Entries of one lookup: of bytes, and of pairs of bytes. A register has four times as many.
 BYTES, PAIRS = 32, 16
 #: Bits of a vertex's place up to order 3, in a byte with two more.
 VERTEX_BITS = 6
@@ -64,6 +63,15 @@ FALLING = 2
 #: Added (exclusive or) where the last segment of a closed curve ends at vertex 0.
 SEAM = 0b1100
 CLASSES = 16
+#: (class, axis, m, whether it is the last segment of a closed curve) of all but the vertex itself, which is class 0.
+EDGES = [
+    ((bit if m > 0 else bit | bit << FALLING) ^ (SEAM if last else 0), axis, m, last)
+    for axis, bit in enumerate((HORIZONTAL, VERTICAL))
+    for m in (1, -1)
+    for last in (False, True)
+]
+#: -m by class.
+MINUS = np.array([-sum(m for number, _, m, _ in EDGES if number == kind) for kind in range(CLASSES)])
 
 
 def _lookups(table: IntArray) -> int:
@@ -447,14 +455,6 @@ def steps(order: int) -> IntArray:
     return step
 
 
-#: -m by class.
-MINUS = np.zeros(CLASSES, dtype=np.int64)
-for _axis_bit in (HORIZONTAL, VERTICAL):
-    for _seam in (0, SEAM):
-        MINUS[_axis_bit ^ _seam] = -1
-        MINUS[(_axis_bit | _axis_bit << FALLING) ^ _seam] = 1
-
-
 def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
     """The constants for `spec`, or None where HVX is not served this way: orders over 4, 16-bit heads, 32-bit output,
     or a specification for which the steps above are not exact.
@@ -474,14 +474,12 @@ def build(spec: Spec, ideal: Ideal) -> Arithmetic | None:
     wraps = curve.closed and (c1 - c0) % modulus != 0
     steps_of = [share / spec.pitch(axis) for axis in (0, 1)]
     slope, nominal = [Factor.of(Fraction(0))] * CLASSES, [c0 + Fraction(1, 2)] * CLASSES
-    for axis, bit in enumerate((HORIZONTAL, VERTICAL)):
-        low = axes[axis].below - axes[axis].above
-        for seam in (0, SEAM):
-            for kind, m in ((bit ^ seam, 1), ((bit | bit << FALLING) ^ seam, -1)):
-                # With one slope the C multiplies it by the code times -m.
-                one = m > 0 and steps_of[0] == steps_of[1]
-                slope[kind] = Factor.of(-steps_of[axis]).times(-1) if one else Factor.of(m * steps_of[axis])
-                nominal[kind] += m * steps_of[axis] * (low - spec.origin(axis)) + (c1 - c0 if seam else 0)
+    for kind, axis, m, last in EDGES:
+        # With one slope the C multiplies that of m = -1 by the code times -m.
+        one = m > 0 and steps_of[0] == steps_of[1]
+        slope[kind] = Factor.of(-steps_of[axis]).times(-1) if one else Factor.of(m * steps_of[axis])
+        shift = axes[axis].below - axes[axis].above
+        nominal[kind] += m * steps_of[axis] * (shift - spec.origin(axis)) + (c1 - c0 if last else 0)
 
     def made(constant: Sequence[Fraction]) -> Arithmetic:
         return Arithmetic(
