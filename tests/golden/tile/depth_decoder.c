@@ -1653,14 +1653,14 @@ static const uint16_t depth_picture[8032] DEPTH_TABLE_ATTR = {
 #if DEPTH_USE_HVX
 /* Tables by code, rank, cell and class, in vector registers: 512 entries, 512 bytes. */
 static const uint8_t depth_hvx_bytes[512] DEPTH_HVX_ALIGNED DEPTH_TABLE_ATTR = {
-     33U,   0U,  32U,   0U,  31U,   0U,  30U,   0U,  29U,   0U,  28U,   0U,  27U,   0U,  26U,   0U,
-     25U,   0U,  24U,   0U,  23U,   0U,  22U,   0U,  21U,   0U,  20U,   0U,  19U,   0U,  18U,   0U,
-     17U,   0U,  16U,   0U,  15U,   0U,  14U,   0U,  13U,   0U,  12U,   0U,  11U,   0U,  10U,   0U,
-      9U,   0U,   8U,   0U,   7U,   0U,   6U,   0U,   5U,   0U,   4U,   0U,   3U,   0U,   2U,   0U,
-      1U,   0U,   2U,   0U,   3U,   0U,   4U,   0U,   5U,   0U,   6U,   0U,   7U,   0U,   8U,   0U,
-      9U,   0U,  10U,   0U,  11U,   0U,  12U,   0U,  13U,   0U,  14U,   0U,  15U,   0U,  16U,   0U,
-     17U,   0U,  18U,   0U,  19U,   0U,  20U,   0U,  21U,   0U,  22U,   0U,  23U,   0U,  24U,   0U,
-     25U,   0U,  26U,   0U,  27U,   0U,  28U,   0U,  29U,   0U,  30U,   0U,  31U,   0U,  32U,   0U,
+     39U,   0U,  38U,   0U,  37U,   0U,  36U,   0U,  35U,   0U,  34U,   0U,  33U,   0U,  32U,   0U,
+     31U,   0U,  30U,   0U,  29U,   0U,  28U,   0U,  27U,   0U,  26U,   0U,  25U,   0U,  24U,   0U,
+     23U,   0U,  22U,   0U,  21U,   0U,  20U,   0U,  19U,   0U,  18U,   0U,  17U,   0U,  16U,   0U,
+     15U,   0U,  14U,   0U,  13U,   0U,  12U,   0U,  11U,   0U,  10U,   0U,   9U,   0U,   8U,   0U,
+      7U,   0U,   8U,   0U,   9U,   0U,  10U,   0U,  11U,   0U,  12U,   0U,  13U,   0U,  14U,   0U,
+     15U,   0U,  16U,   0U,  17U,   0U,  18U,   0U,  19U,   0U,  20U,   0U,  21U,   0U,  22U,   0U,
+     23U,   0U,  24U,   0U,  25U,   0U,  26U,   0U,  27U,   0U,  28U,   0U,  29U,   0U,  30U,   0U,
+     31U,   0U,  32U,   0U,  33U,   0U,  34U,   0U,  35U,   0U,  36U,   0U,  37U,   0U,  38U,   0U,
      34U,  16U,  34U,  97U,  34U,  80U,  34U,  32U,  18U,  81U,  18U, 164U,  18U, 149U,  18U,  96U,
      35U, 192U,  35U,  92U,  35U, 111U,  35U, 192U,   3U, 144U,   3U, 161U,   3U, 144U,   3U, 161U,
       0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,  16U,   0U,  16U,   0U,  16U,   0U,  16U,   0U,
@@ -1672,8 +1672,8 @@ static const uint8_t depth_hvx_bytes[512] DEPTH_HVX_ALIGNED DEPTH_TABLE_ATTR = {
       0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
       0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
       0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
-      0U,   0U,   0U,   0U, 225U,   0U, 227U,   0U, 229U,   0U, 232U,   0U, 235U,   0U, 238U,   0U,
-    243U,   0U, 254U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+    219U,   0U, 221U,   0U, 223U,   0U, 226U,   0U, 229U,   0U, 232U,   0U, 237U,   0U, 248U,   0U,
       0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
       0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
       0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
@@ -1825,9 +1825,8 @@ static inline HVX_Vector depth_rank(HVX_Vector index, const HVX_Vector *table)
 /* Look 128 bytes up in a table by rank. */
 static inline HVX_Vector depth_near(HVX_Vector index, const HVX_Vector *table)
 {
-    HVX_Vector found = Q6_Vb_vlut32_VbVbR(index, table[0], 0);
+    HVX_Vector found = Q6_Vb_vlut32_VbVbR(index, table[0], 1);
 
-    found = Q6_Vb_vlut32or_VbVbVbR(found, index, table[0], 1);
     return found;
 }
 
