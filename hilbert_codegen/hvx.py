@@ -15,8 +15,8 @@ With X the vertex's coordinate along the chosen segment, m = +-1 the direction o
 
     result = c0 + D / M (k - m X) + m D / (M P) (code - origin) = constant + share K + slope code,
 
-K = k - m X an integer. The class of a point (which axis, which m) gives the constant and the slope. The products are kept
-apart as whole numbers, which wrap, and fractions of 2^-(16 + s), s = 6 or 7, which do not overflow 32 bits.
+K = k - m X an integer. The class of a point (which axis, which m) gives the constant and the slope. Sums are formed of the
+factors' whole numbers, which may wrap in 16 bits, of their 65536ths in 32 bits, and of finer parts, in 16 bits again.
 
 `build` gives the constants, or None where this does not equal the reference on every pair; the model takes the same
 integer steps as templates/hvx.c.j2.
