@@ -39,11 +39,12 @@ def test_decoder_is_right_on_every_kind_of_machine(name: str, tmp_path: Path) ->
 #: A shape that each strategy takes: off the cell grid where it can.
 SHAPE = {"closed": "odds", "full": "plain", "line": "plain", "octant": "plain", "patch": "soft", "segment": "plain", "strip": "cell",
          "tile": "cell"}  # fmt: skip
-#: Sanitizers, the assembly of ARMv6-M, Helium.
+#: Sanitizers, the assembly of ARMv6-M, Helium, HVX.
 KINDS = {
     "sanitizers": "host/gcc/sanitizers",
     "thumb1": "arm/arm-none-eabi-gcc-O2/cortex-m0plus",
     "helium": f"arm/{CLANG}-O2/cortex-m55",
+    "hvx": f"hexagon/{CLANG}-O2/hvx",
 }
 
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 import numpy as np
 
 from hilbert_codegen.folding import fold, other_vertex, own_vertex, quarters, tie_ranks
+from hilbert_codegen.hvx import add_hvx
 from hilbert_codegen.reference import Ideal
 from hilbert_codegen.spec import INTEGER_TYPES, Spec
 from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table
@@ -97,7 +98,7 @@ class Line:
         def decode(x: IntArray, y: IntArray) -> IntArray:
             return result[place(x, y)]
 
-        return Built(
+        built = Built(
             strategy=self.name,
             tables=(
                 Table("column", "uint16", column, "number of the quarter << 6 | rank, the part of x, by its raw bits"),
@@ -114,13 +115,13 @@ class Line:
             note="Results by row or column of the grid and axis code, found by three comparisons: constant time.",
             params={
                 "mve": 1,
-                "hvx": False,
                 "rank_bits": RANK_BITS,
                 "low": f"{between}U",
                 "high": f"{UPPER}U",
                 "steps": f"0x{UPPER | between:04X}U",
             },
         )
+        return add_hvx(spec, ideal, built)
 
     def _words(self, spec: Spec) -> tuple[IntArray, IntArray, IntArray, IntArray]:
         """(column, row, key_x, key_y) by raw bits; see the head of this file."""

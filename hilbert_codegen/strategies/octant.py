@@ -32,6 +32,7 @@ from hilbert_codegen.folding import (
     quarters,
     tie_order,
 )
+from hilbert_codegen.hvx import add_hvx
 from hilbert_codegen.octant_lanes import lanes
 from hilbert_codegen.reference import Ideal
 from hilbert_codegen.spec import INTEGER_TYPES, Spec
@@ -286,7 +287,7 @@ class Octant:
                     decider, wide = builder.decider()
                 except _NoBase:
                     continue
-                return self._built(spec, builder, table, decider, wide)
+                return add_hvx(spec, ideal, self._built(spec, builder, table, decider, wide))
         raise Refused(
             f"no base of {WORD} bits gives exactly rounded results (a span of {abs(c1 - c0)} over "
             f"{spec.curve.segments} segments{', closed' if spec.curve.closed else ''})"
@@ -346,7 +347,6 @@ class Octant:
                 "mve": 2 if helium else 0,
                 "sixteen": True,
                 "lanes": helium.params if helium else {},
-                "hvx": False,
                 "field": layout.field,
                 "low": f"0x{low:X}UL",
                 "one": f"0x{low + 1:X}UL",

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.folding import Folded, Item, Quarters, fold, quarters, tie_ranks
+from hilbert_codegen.hvx import add_hvx
 from hilbert_codegen.reference import Ideal
 from hilbert_codegen.spec import INTEGER_TYPES, Spec
 from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table
@@ -303,7 +304,7 @@ class Segment:
                 raise ValueError("segment: the tables for Helium are not exact")
             helium = _helium((column, line), places, turns)
         when = "!USE_MVE" if helium else ""
-        return Built(
+        built = Built(
             strategy=self.name,
             tables=(
                 Table("column", "uint32", column, "class, rank and label of an x code by its raw bits", 8, when),
@@ -331,10 +332,10 @@ class Segment:
                 "unit_high": f"{unit >> 16}U",
                 "mask": f"{(1 << window) - 1}U",
                 "mve": 2 if helium else 0,
-                "hvx": False,
                 "unit": f"0x{unit:08X}U",
             },
         )
+        return add_hvx(spec, ideal, built)
 
 
 STRATEGIES.add(Segment.name, Segment())

@@ -53,6 +53,24 @@ typedef char any_header_matches_source[(ANY_DECODER_CONFIG_HASH == 0x9E2C459FUL)
 #endif
 #endif
 
+/* Hexagon vectors of 128 bytes, from v66 on: chosen where the compiler has them; predefine ANY_USE_HVX to force it. */
+#if !defined(ANY_USE_HVX)
+#if defined(__HVX__) && defined(__HVX_LENGTH__) && defined(__HVX_ARCH__)
+#define ANY_USE_HVX ((__HVX_LENGTH__ == 128) && (__HVX_ARCH__ >= 66))
+#else
+#define ANY_USE_HVX 0
+#endif
+#endif
+#if ANY_USE_HVX
+#include <hexagon_types.h>
+#include <hvx_hexagon_protos.h>
+
+/* Tables of whole vectors. */
+#define ANY_HVX_ALIGNED __attribute__((aligned(128)))
+/* Makes the compiler load tables again in each turn of a loop: it has too few registers to keep them all. */
+#define ANY_RELOAD(table, turn) __asm__("" : "+r"(table) : "r"(turn))
+#endif
+
 typedef struct
 {
     int64_t arc;     /* arc length of the candidate, in 2^-32 cells */
@@ -69,6 +87,102 @@ static const uint16_t any_place[64] ANY_TABLE_ATTR = {
     16U, 17U, 30U, 31U, 32U, 33U, 46U, 47U, 19U, 18U, 29U, 28U, 35U, 34U, 45U, 44U,
     20U, 23U, 24U, 27U, 36U, 39U, 40U, 43U, 21U, 22U, 25U, 26U, 37U, 38U, 41U, 42U
 };
+
+#if ANY_USE_HVX
+/* Tables by code, rank, cell and class, in vector registers: 1280 entries, 1280 bytes. */
+static const uint8_t any_hvx_bytes[1280] ANY_HVX_ALIGNED ANY_TABLE_ATTR = {
+     28U,  76U,  34U,  63U,  39U,  56U,  46U,  50U,  51U,  44U,  58U,  38U,  64U,  32U,  79U,  26U,
+     94U,  21U, 109U,  16U, 102U,  11U,  87U,  10U,  72U,  15U,  61U,  20U,  54U,  25U,  49U,  31U,
+     42U,  37U,  37U,  43U,  31U,  49U,  25U,  55U,  20U,  62U,  15U,  73U,  10U,  88U,  11U, 103U,
+     16U, 108U,  21U,  93U,  26U,  78U,  32U,  63U,  38U,  57U,  44U,  50U,  50U,  45U,  57U,  39U,
+     63U,  33U,  77U,  27U,  92U,  21U, 107U,  16U, 104U,  11U,  89U,   9U,  74U,  14U,  62U,  19U,
+     55U,  24U,  49U,  30U,  43U,  36U,  37U,  42U,  31U,  48U,  25U,  54U,  20U,  61U,  15U,  71U,
+     10U,  86U,  11U, 101U,  16U, 111U,  21U,  96U,  26U,  81U,  32U,  66U,  38U,  59U,  43U,  52U,
+     50U,  47U,  55U,  40U,  62U,  35U,  75U,  29U,  90U,  23U, 105U,  18U, 106U,  13U,  91U,   8U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   7U,
+      0U,   9U,   0U,  14U,   0U,  19U,   0U,  24U,   0U,  30U,   0U,  36U,   0U,  41U,   0U,  48U,
+      0U,  53U,   0U,  60U,   0U,  69U,   0U,  84U,   0U,  99U,   0U, 113U,   0U,  98U,   0U,  83U,
+      0U,  68U,   0U,  60U,   0U,  53U,   0U,  48U,   0U,  41U,   0U,  36U,   0U,  30U,   0U,  24U,
+      0U,  19U,   0U,  14U,   0U,   9U,   0U,  13U,   0U,  18U,   0U,  23U,   0U,  29U,   0U,  35U,
+      0U,  40U,   0U,  47U,   0U,  52U,   0U,  59U,   0U,  67U,   0U,  82U,   0U,  97U,   0U, 112U,
+      0U, 100U,   0U,  85U,   0U,  70U,   0U,  61U,   0U,  54U,   0U,  48U,   0U,  42U,   0U,  36U,
+      0U,  30U,   0U,  24U,   0U,  19U,   0U,  14U,   0U,   9U,   0U,  12U,   0U,  17U,   0U,  22U,
+     18U,  18U,  18U,  35U,  35U,  19U,  19U,  19U,  19U,  36U,  36U,  36U,  36U,  20U,  20U,  37U,
+     37U,  37U,  37U,  21U,  21U,  21U,  38U,  38U,  38U,  22U,  22U,  22U,  22U,  39U,  39U,   7U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U,  16U,  16U,  16U,  33U,  33U,  33U,  33U,  17U,  17U,  17U,  34U,  34U,  34U,  18U,
+      7U,  80U,   9U,  80U,  22U, 152U,  31U,  88U,  35U,  88U,  47U, 160U,  48U, 160U,  61U,  96U,
+     71U, 168U,  74U, 168U,  87U, 104U,  95U, 176U, 100U, 176U, 111U, 112U, 113U, 112U, 126U, 184U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+    199U,   0U, 207U,  64U, 212U,  64U, 223U, 136U, 226U, 136U, 239U,  72U, 247U, 144U, 252U, 144U,
+      0U, 142U,   0U,   0U,   0U,   0U,   0U, 148U,   0U, 150U,   0U,   0U,   0U, 154U,   0U, 154U,
+      0U,   0U,   0U, 161U,   0U,   0U,   0U,   0U,   0U, 169U,   0U,   0U,   0U, 176U,   0U, 176U,
+      0U,   0U,   0U,   0U,   0U, 180U,   0U, 184U,   0U,   0U,   0U, 191U,   0U, 191U,   0U,   0U,
+      0U, 193U,   0U,   0U,   0U,   0U,   0U, 199U,   0U,   0U,   0U, 202U,   0U, 202U,   0U,   0U,
+      0U,   0U,   0U, 205U,   0U, 206U,   0U,   0U,   0U, 209U,   0U, 211U,   0U,   0U,   0U, 214U,
+      0U,   0U,   0U,   0U,   0U, 223U,   0U,   0U,   0U, 227U,   0U, 229U,   0U,   0U,   0U,   0U,
+      0U, 235U,   0U, 240U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+     27U,  76U,  33U,  63U,  39U,  56U,  45U,  50U,  50U,  44U,  57U,  38U,  64U,  32U,  79U,  26U,
+     94U,  21U, 109U,  16U, 102U,  11U,  87U,  10U,  72U,  15U,  61U,  20U,  54U,  25U,  49U,  31U,
+     42U,  37U,  37U,  42U,  31U,  49U,  25U,  54U,  20U,  61U,  15U,  73U,  10U,  88U,  11U, 103U,
+     16U, 108U,  21U,  93U,  26U,  78U,  32U,  63U,  38U,  57U,  44U,  50U,  50U,  45U,  56U,  38U,
+     63U,  33U,  77U,  27U,  92U,  21U, 107U,  16U, 104U,  11U,  89U,   9U,  74U,  14U,  62U,  19U,
+     55U,  24U,  49U,  30U,  43U,  36U,  37U,  42U,  31U,  48U,  25U,  54U,  20U,  61U,  15U,  70U,
+     10U,  85U,  10U, 100U,  15U, 110U,  20U,  95U,  25U,  80U,  31U,  65U,  37U,  58U,  43U,  51U,
+     49U,  46U,  55U,  39U,  62U,  34U,  75U,  28U,  90U,  22U, 105U,  17U, 106U,  12U,  91U,   7U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   7U,
+      0U,   9U,   0U,  14U,   0U,  19U,   0U,  24U,   0U,  30U,   0U,  36U,   0U,  41U,   0U,  48U,
+      0U,  53U,   0U,  60U,   0U,  68U,   0U,  83U,   0U,  98U,   0U, 112U,   0U,  97U,   0U,  82U,
+      0U,  67U,   0U,  59U,   0U,  52U,   0U,  47U,   0U,  40U,   0U,  35U,   0U,  29U,   0U,  23U,
+      0U,  18U,   0U,  13U,   0U,   8U,   0U,  13U,   0U,  18U,   0U,  23U,   0U,  29U,   0U,  35U,
+      0U,  40U,   0U,  47U,   0U,  52U,   0U,  59U,   0U,  66U,   0U,  81U,   0U,  96U,   0U, 111U,
+      0U,  99U,   0U,  84U,   0U,  69U,   0U,  60U,   0U,  54U,   0U,  48U,   0U,  41U,   0U,  36U,
+      0U,  30U,   0U,  24U,   0U,  19U,   0U,  14U,   0U,   9U,   0U,  11U,   0U,  16U,   0U,  21U,
+     80U,   0U, 152U, 255U,  88U, 255U,  88U,   0U, 160U,   0U, 160U,   1U,  96U,   1U, 168U,   0U,
+    168U,   0U, 104U,   1U, 104U,   1U, 176U,   0U, 112U,   0U, 112U, 255U, 184U, 255U,  56U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U,  64U,   0U, 136U,   0U, 136U,   0U,  72U,   0U,  72U,   0U, 144U,   0U,  80U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   1U,   0U, 255U,   0U,   0U,   0U,
+      0U,   0U,   1U,   0U, 255U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   8U,   0U,   8U,   0U,   0U,   0U,
+      0U,   0U, 248U,   0U, 248U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U, 142U,   0U,   0U,   0U,   0U,   0U, 150U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U,   0U, 161U,   0U, 165U,   0U,   0U,   0U, 169U,   0U, 169U,   0U, 176U,   0U, 176U,
+      0U,   0U,   0U,   0U,   0U, 184U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U, 193U,   0U, 195U,   0U,   0U,   0U, 199U,   0U, 200U,   0U, 202U,   0U, 202U,   0U,   0U,
+      0U,   0U,   0U, 206U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U, 214U,
+      0U, 217U,   0U,   0U,   0U, 223U,   0U, 223U,   0U, 227U,   0U, 229U,   0U,   0U,   0U,   0U,
+      0U, 240U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+     64U,   0U,  80U,   0U,  48U,   0U,  97U,   0U,  80U,   0U,  48U,   0U,  97U,   0U,  64U,   0U,
+    144U,   0U, 171U,   0U,  95U,   0U, 160U,   0U, 145U,   0U, 108U,   0U, 152U,   0U, 161U,   0U,
+     81U,   0U, 104U,   0U, 156U,   0U,  97U,   0U,  80U,   0U, 175U,   0U,  91U,   0U,  96U,   0U,
+    192U,   0U, 159U,   0U,  48U,   0U, 164U,   0U, 149U,   0U,  48U,   0U, 172U,   0U, 192U,   0U,
+    144U,   0U, 101U,   0U,  84U,   0U,  48U,   0U,  48U,   0U, 101U,   0U,  84U,   0U, 161U,   0U,
+     81U,   0U, 164U,   0U, 149U,   0U, 100U,   0U,  85U,   0U, 164U,   0U, 149U,   0U,  96U,   0U,
+    192U,   0U,  92U,   0U, 111U,   0U, 192U,   0U, 192U,   0U,  92U,   0U, 111U,   0U, 192U,   0U,
+    144U,   0U, 161U,   0U, 144U,   0U, 161U,   0U, 144U,   0U, 161U,   0U, 144U,   0U, 161U,   0U,
+      0U,   0U, 131U,   0U,   4U,   0U,   5U,   0U, 186U,   0U,  59U,   0U,  60U,   0U, 191U,   0U,
+      1U,   0U, 130U,   0U,  71U,   0U,  70U,   0U, 249U,   0U, 248U,   0U,  61U,   0U, 190U,   0U,
+     78U,   0U, 205U,   0U,   8U,   0U,   9U,   0U, 182U,   0U, 183U,   0U, 114U,   0U, 241U,   0U,
+     15U,   0U, 204U,   0U,  75U,   0U,  74U,   0U, 245U,   0U, 116U,   0U, 115U,   0U, 176U,   0U,
+     16U,   0U,  17U,   0U, 158U,   0U,  31U,   0U,  32U,   0U,  33U,   0U, 174U,   0U, 175U,   0U,
+     83U,   0U,  82U,   0U, 221U,   0U, 220U,   0U,  99U,   0U,  98U,   0U, 237U,   0U, 236U,   0U,
+     20U,   0U, 151U,   0U,  24U,   0U, 155U,   0U,  36U,   0U, 167U,   0U,  40U,   0U, 171U,   0U,
+     21U,   0U, 150U,   0U,  25U,   0U, 154U,   0U,  37U,   0U, 166U,   0U,  41U,   0U, 170U,   0U
+};
+#endif
+
+#if ANY_USE_HVX
+/* Constants and slopes by class, in vector registers: 64 entries, 128 bytes. */
+static const uint16_t any_hvx_pairs[64] ANY_HVX_ALIGNED ANY_TABLE_ATTR = {
+        1U,     0U,  2233U,     0U,  2233U,     0U,     1U,     0U,     1U,     0U, 63304U,     0U, 63303U,     0U,     1U,     0U,
+        1U,     0U, 63303U,     0U, 63304U,     0U,     1U,     0U,     1U,     0U,  2232U,     0U,  2232U,     0U,     1U,     0U,
+    32768U,     0U, 39577U,     0U, 39577U,     0U, 32768U,     0U, 32768U,     0U, 25959U,     0U, 25959U,     0U, 32768U,     0U,
+    32768U,     0U, 25959U,     0U, 25959U,     0U, 32768U,     0U, 32768U,     0U, 39577U,     0U, 39577U,     0U, 32768U,     0U
+};
+#endif
 
 /* Take a candidate if it is nearer; of equally near ones that of the own cell, then the one with the smallest arc. */
 static inline void any_consider(any_candidate_t *pBest, int64_t arc, uint32_t own, int64_t offX, int64_t offY)
@@ -210,6 +324,204 @@ uint16_t any_decode(int8_t x, int8_t y)
     return any_point((uint8_t)x, (uint8_t)y);
 }
 
+#if ANY_USE_HVX
+/* Look 128 bytes up in a table by code. */
+static inline HVX_Vector any_rank(HVX_Vector index, const HVX_Vector *table)
+{
+    HVX_Vector found = Q6_Vb_vlut32_VbVbR(index, table[0], 0);
+
+    found = Q6_Vb_vlut32or_VbVbVbR(found, index, table[0], 1);
+    found = Q6_Vb_vlut32or_VbVbVbR(found, index, table[0], 2);
+    found = Q6_Vb_vlut32or_VbVbVbR(found, index, table[0], 3);
+    found = Q6_Vb_vlut32or_VbVbVbR(found, index, table[1], 6);
+    found = Q6_Vb_vlut32or_VbVbVbR(found, index, table[1], 7);
+    return found;
+}
+
+/* Look 128 bytes up in a table by rank. */
+static inline HVX_Vector any_near(HVX_Vector index, const HVX_Vector *table)
+{
+    HVX_Vector found = Q6_Vb_vlut32_VbVbR(index, table[0], 2);
+
+    found = Q6_Vb_vlut32or_VbVbVbR(found, index, table[0], 3);
+    return found;
+}
+
+/* Look 128 bytes up in a table by cell. */
+static inline HVX_Vector any_cell(HVX_Vector index, const HVX_Vector *table)
+{
+    HVX_Vector found = Q6_Vb_vlut32_VbVbR(index, table[0], 0);
+
+    found = Q6_Vb_vlut32or_VbVbVbR(found, index, table[0], 1);
+    return found;
+}
+
+/* The results of 64 points: whole output codes, and 65536ths with a finer part that is dropped at last. */
+static inline HVX_Vector any_lanes(HVX_Vector k, HVX_Vector code, HVX_Vector constantWhole,
+                                   HVX_Vector constantHigh)
+{
+    const HVX_Vector slopeWhole = Q6_Vh_vsplat_R(-40);
+    const HVX_Vector fine = Q6_Vh_vmpyi_VhRb(code, (int32_t)0x0F0F0F0FU);
+    const HVX_Vector wholeOfK = Q6_Vh_vmpyiacc_VhVhVh(constantWhole, k, Q6_Vh_vsplat_R(1040));
+    const HVX_Vector whole = Q6_Vh_vmpyiacc_VhVhVh(wholeOfK, code, slopeWhole);
+    const HVX_Vector finer =
+        Q6_Vh_vasr_VhR(Q6_Vh_vmpyiacc_VhVhRb(fine, k, (int32_t)0xF4F4F4F4U), 6);
+    const HVX_VectorPair partOfK =
+        Q6_Ww_vmpyacc_WwVhRh(Q6_Ww_vadd_VhVh(constantHigh, finer), k, (int32_t)0x3CF43CF4U);
+    const HVX_VectorPair part = Q6_Ww_vmpyacc_WwVhRh(partOfK, code, (int32_t)0x39513951U);
+    const HVX_Vector result = Q6_Vh_vadd_VhVh(whole, Q6_Vh_vshuffo_VhVh(Q6_V_hi_W(part), Q6_V_lo_W(part)));
+
+    return result;
+}
+
+/* 128 points: their codes, the cells with the sides of the vertices, and ranks. */
+typedef struct
+{
+    HVX_Vector codeX;
+    HVX_Vector codeY;
+    HVX_Vector sideX;
+    HVX_Vector sideY;
+    HVX_Vector rankX;
+    HVX_Vector rankY;
+} any_points_t;
+
+/* Look 128 points up by their raw bits. */
+static inline any_points_t any_points(HVX_Vector rawX, HVX_Vector rawY, const HVX_Vector *bytes)
+{
+    const HVX_Vector codeX =
+        Q6_Vb_vadd_VbVb_sat(Q6_Vb_vsub_VbVb_sat(rawX, Q6_V_vsplat_R((int32_t)0x35353535U)), Q6_V_vsplat_R((int32_t)0x47474747U));
+    const HVX_Vector blockX =
+        Q6_Vuh_vlsr_VuhR(codeX, 3);
+    const HVX_VectorPred changeX =
+        Q6_Q_vcmp_gt_VbVb(codeX, Q6_Vb_vlut32_VbVbR_nomatch(blockX, bytes[2], 1));
+    const HVX_Vector sideX =
+        Q6_V_vmux_QVV(changeX, Q6_Vb_vlut32_VbVbR_nomatch(blockX, bytes[2], 2),
+                      Q6_Vb_vlut32_VbVbR_nomatch(blockX, bytes[2], 0));
+    const HVX_Vector rankX = any_rank(codeX, &bytes[0]);
+    const HVX_Vector codeY =
+        Q6_Vb_vadd_VbVb_sat(Q6_Vb_vsub_VbVb_sat(rawY, Q6_V_vsplat_R((int32_t)0x35353535U)), Q6_V_vsplat_R((int32_t)0x47474747U));
+    const HVX_Vector blockY =
+        Q6_Vuh_vlsr_VuhR(codeY, 3);
+    const HVX_VectorPred changeY =
+        Q6_Q_vcmp_gt_VbVb(codeY, Q6_Vb_vlut32_VbVbR_nomatch(blockY, bytes[2], 1));
+    const HVX_Vector sideY =
+        Q6_V_vmux_QVV(changeY, Q6_Vb_vlut32_VbVbR_nomatch(blockY, bytes[6], 0),
+                      Q6_Vb_vlut32_VbVbR_nomatch(blockY, bytes[2], 3));
+    const HVX_Vector rankY = any_rank(codeY, &bytes[4]);
+    const any_points_t points = { codeX, codeY, sideX, sideY, rankX, rankY };
+
+    return points;
+}
+
+/* Decide 128 points: the results of the even bytes, in the low vector, and of the odd ones. */
+static inline HVX_VectorPair any_results(any_points_t points, const HVX_Vector *bytes,
+                                         const HVX_Vector *pairs)
+{
+    const HVX_Vector ones = Q6_V_vsplat_R(0x01010101);
+    const HVX_Vector column = Q6_V_vand_VV(points.sideX, Q6_V_vsplat_R((int32_t)0x07070707U));
+    const HVX_Vector row = Q6_V_vand_VV(points.sideY, Q6_V_vsplat_R((int32_t)0x3F3F3F3FU));
+    const HVX_Vector ownCell = Q6_V_vor_VV(row, column);
+    const HVX_Vector sides = Q6_V_vxor_VV(Q6_V_vxor_VV(points.sideX, points.sideY), ownCell);
+    const HVX_Vector around = any_cell(ownCell, &bytes[8]);
+    /* The own vertex's segments on the point's sides; without, far edges nearer than the vertex. */
+    const HVX_Vector own = Q6_V_vand_VV(around, sides);
+    const HVX_VectorPred isOwn = Q6_Q_vand_VR(own, -1);
+    const HVX_VectorPred nearH =
+        Q6_Q_vcmp_gt_VubVub(any_near(points.rankY, &bytes[7]), Q6_V_vnot_V(points.rankX));
+    const HVX_VectorPred nearV =
+        Q6_Q_vcmp_gt_VubVub(any_near(points.rankX, &bytes[3]), Q6_V_vnot_V(points.rankY));
+    const HVX_Vector near = Q6_V_vandor_VQR(Q6_V_vand_QR(nearH, (int32_t)0x04040404U), nearV,
+                                            (int32_t)0x08080808U);
+    const HVX_Vector far = Q6_V_vand_VV(near, Q6_V_vand_QnV(isOwn, around));
+    const HVX_Vector segments = Q6_V_vor_VV(own, far);
+    const HVX_Vector rankX = points.rankX;
+    /* Of own segments the horizontal one is taken where rank x is greater, of far edges the vertical one. */
+    const HVX_VectorPred isFirst = Q6_Q_vand_VR(segments, (int32_t)0x38383838U);
+    const HVX_VectorPred isSecond = Q6_Q_vand_VR(segments, (int32_t)0xC4C4C4C4U);
+    const HVX_VectorPred greater =
+        Q6_Q_vcmp_gt_VubVub(Q6_V_vand_QV(isFirst, rankX), Q6_V_vand_QV(isSecond, points.rankY));
+    const HVX_Vector ownAxis =
+        Q6_V_vmux_QVV(greater, Q6_V_vsplat_R((int32_t)0x01010101U), Q6_V_vand_QR(isSecond, (int32_t)0x02020202U));
+    const HVX_VectorPred isFar = Q6_Q_vand_VR(far, -1);
+    const HVX_Vector axis = Q6_V_vxor_VV(ownAxis, Q6_V_vand_QR(isFar, (int32_t)0x03030303U));
+    const HVX_VectorPred isH = Q6_Q_vand_VR(axis, (int32_t)0x01010101U);
+    const HVX_Vector towards = Q6_V_vandor_VQR(Q6_Vuh_vlsr_VuhR(sides, 4), isH, 0x10101010);
+    const HVX_Vector cell = Q6_Vb_condacc_QVbVb(isFar, ownCell, Q6_Vb_vlut32_VbVbR_nomatch(towards, bytes[6], 1));
+    const HVX_Vector vertexAndFalls = any_cell(cell, &bytes[9]);
+    const HVX_Vector vertex = Q6_V_vand_VV(vertexAndFalls, Q6_V_vsplat_R((int32_t)0x3F3F3F3FU));
+    const HVX_Vector falls = Q6_Vuh_vlsr_VuhR(vertexAndFalls, 6);
+    const HVX_Vector kind = Q6_V_vor_VV(axis, Q6_Vh_vasl_VhR(Q6_V_vand_VV(axis, falls), 2));
+    /* K, from the vertex's place and its coordinate along the segment, and the code along it, both as half-words. */
+    const HVX_Vector along = Q6_V_vmux_QVV(isH, column, Q6_Vuh_vlsr_VuhR(row, 3));
+    const HVX_Vector chosen = Q6_V_vmux_QVV(isH, points.codeX, points.codeY);
+    const HVX_Vector minus = Q6_Vb_vlut32_VbVbR_nomatch(kind, bytes[6], 2);
+    const HVX_VectorPair k = Q6_Wh_vmpa_WubWb(Q6_W_vcombine_VV(vertex, along), Q6_W_vcombine_VV(ones, minus));
+    const HVX_VectorPair constantWhole = Q6_Wh_vlut16_VbVhR_nomatch(kind, pairs[0], 0);
+    const HVX_VectorPair constantHigh = Q6_Wh_vlut16_VbVhR_nomatch(kind, pairs[0], 1);
+    const HVX_VectorPair code = Q6_Wh_vmpy_VbVb(chosen, minus);
+
+    return Q6_W_vcombine_VV(
+        any_lanes(Q6_V_hi_W(k), Q6_V_hi_W(code), Q6_V_hi_W(constantWhole),
+                  Q6_V_hi_W(constantHigh)),
+        any_lanes(Q6_V_lo_W(k), Q6_V_lo_W(code), Q6_V_lo_W(constantWhole),
+                  Q6_V_lo_W(constantHigh)));
+}
+
+ANY_CODE_ATTR
+void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
+{
+    if (blockSize >= 128U)
+    {
+        const HVX_UVector *source = (const HVX_UVector *)(const void *)pSrc;
+        HVX_UVector *codes = (HVX_UVector *)(void *)pDst;
+        const HVX_Vector *bytes = (const HVX_Vector *)(const void *)any_hvx_bytes;
+        const HVX_Vector *pairs = (const HVX_Vector *)(const void *)any_hvx_pairs;
+        /* The first 64 points in the even bytes, the next in the odd ones. */
+        any_points_t next = any_points(Q6_Vb_vshuffe_VbVb(source[1], source[0]),
+                                       Q6_Vb_vshuffo_VbVb(source[1], source[0]), bytes);
+
+        for (uint32_t turns = blockSize >> 7; turns > 0U; turns--)
+        {
+            const any_points_t points = next;
+            HVX_VectorPair found;
+
+            ANY_RELOAD(bytes, turns);
+            ANY_RELOAD(pairs, turns);
+            found = any_results(points, bytes, pairs);
+            /* The next points are looked up beside these being decided; the last time, these again. */
+            source += (turns > 1U) ? 2 : 0;
+            next = any_points(Q6_Vb_vshuffe_VbVb(source[1], source[0]),
+                              Q6_Vb_vshuffo_VbVb(source[1], source[0]), bytes);
+            codes[0] = Q6_V_lo_W(found);
+            codes[1] = Q6_V_hi_W(found);
+            codes += 2;
+        }
+        pSrc += (blockSize & ~127U) * 2U;
+        pDst += blockSize & ~127U;
+        blockSize &= 127U;
+    }
+    for (uint32_t rounds = blockSize / 8U; rounds > 0U; rounds--)
+    {
+        pDst[0] = any_point((uint8_t)pSrc[0], (uint8_t)pSrc[1]);
+        pDst[1] = any_point((uint8_t)pSrc[2], (uint8_t)pSrc[3]);
+        pDst[2] = any_point((uint8_t)pSrc[4], (uint8_t)pSrc[5]);
+        pDst[3] = any_point((uint8_t)pSrc[6], (uint8_t)pSrc[7]);
+        pDst[4] = any_point((uint8_t)pSrc[8], (uint8_t)pSrc[9]);
+        pDst[5] = any_point((uint8_t)pSrc[10], (uint8_t)pSrc[11]);
+        pDst[6] = any_point((uint8_t)pSrc[12], (uint8_t)pSrc[13]);
+        pDst[7] = any_point((uint8_t)pSrc[14], (uint8_t)pSrc[15]);
+        pSrc += 16;
+        pDst += 8;
+    }
+    blockSize &= 7U;
+    for (; blockSize > 0U; blockSize--)
+    {
+        *pDst = any_point((uint8_t)pSrc[0], (uint8_t)pSrc[1]);
+        pSrc += 2;
+        pDst += 1;
+    }
+}
+#else
 ANY_CODE_ATTR
 void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
 {
@@ -234,4 +546,6 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
         pDst += 1;
     }
 }
+
+#endif
 

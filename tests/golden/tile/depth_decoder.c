@@ -75,10 +75,10 @@ typedef char depth_header_matches_source[(DEPTH_DECODER_CONFIG_HASH == 0x53CF986
 #include <arm_mve.h>
 #endif
 
-/* Hexagon vectors of 128 bytes: chosen where the compiler has them; predefine DEPTH_USE_HVX to force it. */
+/* Hexagon vectors of 128 bytes, from v66 on: chosen where the compiler has them; predefine DEPTH_USE_HVX to force it. */
 #if !defined(DEPTH_USE_HVX)
-#if defined(__HVX__) && defined(__HVX_LENGTH__)
-#define DEPTH_USE_HVX (__HVX_LENGTH__ == 128)
+#if defined(__HVX__) && defined(__HVX_LENGTH__) && defined(__HVX_ARCH__)
+#define DEPTH_USE_HVX ((__HVX_LENGTH__ == 128) && (__HVX_ARCH__ >= 66))
 #else
 #define DEPTH_USE_HVX 0
 #endif
@@ -86,6 +86,11 @@ typedef char depth_header_matches_source[(DEPTH_DECODER_CONFIG_HASH == 0x53CF986
 #if DEPTH_USE_HVX
 #include <hexagon_types.h>
 #include <hvx_hexagon_protos.h>
+
+/* Tables of whole vectors. */
+#define DEPTH_HVX_ALIGNED __attribute__((aligned(128)))
+/* Makes the compiler load tables again in each turn of a loop: it has too few registers to keep them all. */
+#define DEPTH_RELOAD(table, turn) __asm__("" : "+r"(table) : "r"(turn))
 #endif
 
 /* Rows of 256: bases of the tiles, starts of their windows, starts of the distances' windows, around them the pool: 8032 entries, 16064 bytes. */
@@ -1080,50 +1085,50 @@ static const uint8_t depth_far_pattern[7696] DEPTH_TABLE_ATTR = {
 };
 
 #if DEPTH_USE_HVX
-/* Indices of the own vertex and of two neighbours by raw cell (y's top bits << 2 | x's top bits), each in whole vector registers: 384 entries, 384 bytes. */
-static const uint8_t depth_hvx_bytes[384] DEPTH_TABLE_ATTR = {
-     8U,  0U, 11U,  0U,  4U,  0U,  7U,  0U,  9U,  0U, 10U,  0U,  5U,  0U,  6U,  0U,
-    14U,  0U, 15U,  0U,  0U,  0U,  1U,  0U, 13U,  0U, 12U,  0U,  3U,  0U,  2U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-    13U,  0U, 11U,  0U,  4U,  0U,  4U,  0U,  9U,  0U, 10U,  0U,  5U,  0U,  6U,  0U,
-    14U,  0U, 15U,  0U,  0U,  0U,  1U,  0U,  8U,  0U, 12U,  0U,  3U,  0U,  2U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-    11U,  0U, 11U,  0U,  4U,  0U,  2U,  0U,  9U,  0U, 10U,  0U,  5U,  0U,  6U,  0U,
-    14U,  0U, 15U,  0U,  0U,  0U,  1U,  0U, 13U,  0U, 12U,  0U,  3U,  0U,  7U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,
-     0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U,  0U
+/* Tables by code, rank, cell and class, in vector registers: 512 entries, 512 bytes. */
+static const uint8_t depth_hvx_bytes[512] DEPTH_HVX_ALIGNED DEPTH_TABLE_ATTR = {
+     39U,   0U,  38U,   0U,  37U,   0U,  36U,   0U,  35U,   0U,  34U,   0U,  33U,   0U,  32U,   0U,
+     31U,   0U,  30U,   0U,  29U,   0U,  28U,   0U,  27U,   0U,  26U,   0U,  25U,   0U,  24U,   0U,
+     23U,   0U,  22U,   0U,  21U,   0U,  20U,   0U,  19U,   0U,  18U,   0U,  17U,   0U,  16U,   0U,
+     15U,   0U,  14U,   0U,  13U,   0U,  12U,   0U,  11U,   0U,  10U,   0U,   9U,   0U,   8U,   0U,
+      7U,   0U,   8U,   0U,   9U,   0U,  10U,   0U,  11U,   0U,  12U,   0U,  13U,   0U,  14U,   0U,
+     15U,   0U,  16U,   0U,  17U,   0U,  18U,   0U,  19U,   0U,  20U,   0U,  21U,   0U,  22U,   0U,
+     23U,   0U,  24U,   0U,  25U,   0U,  26U,   0U,  27U,   0U,  28U,   0U,  29U,   0U,  30U,   0U,
+     31U,   0U,  32U,   0U,  33U,   0U,  34U,   0U,  35U,   0U,  36U,   0U,  37U,   0U,  38U,   0U,
+     34U,  16U,  34U,  97U,  34U,  80U,  34U,  32U,  18U,  81U,  18U, 164U,  18U, 149U,  18U,  96U,
+     35U, 192U,  35U,  92U,  35U, 111U,  35U, 192U,   3U, 144U,   3U, 161U,   3U, 144U,   3U, 161U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,  16U,   0U,  16U,   0U,  16U,   0U,  16U,   0U,
+     33U,   0U,  33U,   0U,  33U,   0U,  33U,   0U,  17U,   0U,  17U,   0U,  17U,   0U,  17U,   0U,
+    136U,   0U, 136U,   1U, 136U, 142U, 136U,  15U,  72U,  67U,  72U,  66U,  72U, 205U,  72U, 204U,
+    140U,   4U, 140U, 135U, 140U,   8U, 140U, 139U,  12U,   5U,  12U, 134U,  12U,   9U,  12U, 138U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,  64U,   0U,  64U,   0U,  64U,   0U,  64U,   0U,
+    132U,   0U, 132U,   0U, 132U,   0U, 132U,   0U,  68U,   0U,  68U,   0U,  68U,   0U,  68U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+    219U,   0U, 221U,   0U, 223U,   0U, 226U,   0U, 229U,   0U, 232U,   0U, 237U,   0U, 248U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   1U,   0U, 255U,   0U,   0U,   0U,
+      0U,   0U,   1U,   0U, 255U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   4U,   0U,   4U,   0U,   0U,   0U,
+      0U,   0U, 252U,   0U, 252U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U, 255U,   0U, 255U,   0U,   0U,   0U,   0U,   0U,   1U,   0U,   1U,   0U,   0U,   0U,
+      0U,   0U,   1U,   0U,   1U,   0U,   0U,   0U,   0U,   0U, 255U,   0U, 255U,   0U,   0U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
+      0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U
 };
 #endif
 
 #if DEPTH_USE_HVX
-/* Steps to the next and the last vertex, and signs, by raw cell (y's top bits << 2 | x's top bits), each in whole vector registers: 192 entries, 384 bytes. */
-static const uint16_t depth_hvx_pairs[192] DEPTH_TABLE_ATTR = {
-      256U,     0U, 65280U,     0U,   256U,     0U,     1U,     0U,     1U,     0U, 65280U,     0U,     1U,     0U, 65280U,     0U,
-        1U,     0U,     0U,     0U,     1U,     0U,   256U,     0U, 65280U,     0U,   255U,     0U,   256U,     0U,   255U,     0U,
-        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
-        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
-      255U,     0U,   256U,     0U, 65280U,     0U,   256U,     0U, 65280U,     0U,   255U,     0U, 65280U,     0U,   255U,     0U,
-      256U,     0U,   255U,     0U,     0U,     0U,   255U,     0U,     1U,     0U,   256U,     0U,     1U,     0U, 65280U,     0U,
-        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
-        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
-      511U,     0U,     0U,     0U,     0U,     0U,   511U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
-        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,   255U,     0U,     0U,     0U,     0U,     0U,   256U,     0U,
-        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,
-        0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U,     0U
+/* Constants and slopes by class, in vector registers: 64 entries, 128 bytes. */
+static const uint16_t depth_hvx_pairs[64] DEPTH_HVX_ALIGNED DEPTH_TABLE_ATTR = {
+    10001U,     0U,  9051U,     0U,  9051U,     0U, 10001U,     0U, 10001U,     0U, 10951U,     0U,  1451U,     0U, 10001U,     0U,
+    10001U,     0U,  1451U,     0U, 10951U,     0U, 10001U,     0U, 10001U,     0U, 65087U,     0U, 65087U,     0U, 10001U,     0U,
+    32768U,     0U, 32769U,     0U, 32769U,     0U, 32768U,     0U, 32768U,     0U, 32769U,     0U, 32768U,     0U, 32768U,     0U,
+    32768U,     0U, 32768U,     0U, 32769U,     0U, 32768U,     0U, 32768U,     0U, 32768U,     0U, 32768U,     0U, 32768U,     0U
 };
 #endif
 
@@ -1229,108 +1234,163 @@ void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst,
     }
 }
 #elif DEPTH_USE_HVX
-/* Look 128 raw cells up in a table of 16 bytes. */
-static inline HVX_Vector depth_bytes(HVX_Vector cell, const uint8_t *table)
+/* Look 128 bytes up in a table by code. */
+static inline HVX_Vector depth_rank(HVX_Vector index, const HVX_Vector *table)
 {
-    const HVX_UVector *part = (const HVX_UVector *)(const void *)table;
-    HVX_Vector found = Q6_Vb_vlut32_VbVbR(cell, part[0], 0);
+    HVX_Vector found = Q6_Vb_vlut32_VbVbR(index, table[0], 0);
+
+    found = Q6_Vb_vlut32or_VbVbVbR(found, index, table[0], 1);
+    return found;
+}
+
+/* Look 128 bytes up in a table by rank. */
+static inline HVX_Vector depth_near(HVX_Vector index, const HVX_Vector *table)
+{
+    HVX_Vector found = Q6_Vb_vlut32_VbVbR(index, table[0], 1);
 
     return found;
 }
 
-/* Look 128 raw cells up in a table of 16 pairs: the even ones' in the low vector, the odd ones' in the high. */
-static inline HVX_VectorPair depth_pairs(HVX_Vector cell, const uint16_t *table)
+/* The results of 64 points: whole output codes, and 65536ths with a finer part that is dropped at last. */
+static inline HVX_Vector depth_lanes(HVX_Vector k, HVX_Vector code, HVX_Vector constantWhole,
+                                     HVX_Vector constantHigh)
 {
-    const HVX_UVector *part = (const HVX_UVector *)(const void *)table;
-    HVX_VectorPair found = Q6_Wh_vlut16_VbVhR(cell, part[0], 0);
+    const HVX_Vector slopeWhole = Q6_Vh_vsplat_R(10);
+    const HVX_Vector fine = Q6_Vh_vmpyi_VhRb(code, (int32_t)0x15151515U);
+    const HVX_Vector wholeOfK = Q6_Vh_vmpyiacc_VhVhVh(constantWhole, k, Q6_Vh_vsplat_R(-633));
+    const HVX_Vector whole = Q6_Vh_vmpyiacc_VhVhVh(wholeOfK, code, slopeWhole);
+    const HVX_Vector finer =
+        Q6_Vh_vasr_VhR(Q6_Vh_vmpyiacc_VhVhRb(fine, k, (int32_t)0xEBEBEBEBU), 6);
+    const HVX_VectorPair partOfK =
+        Q6_Ww_vmpyacc_WwVhRh(Q6_Ww_vadd_VhVh(constantHigh, finer), k, (int32_t)0xAAABAAABU);
+    const HVX_VectorPair part = Q6_Ww_vmpyacc_WwVhRh(partOfK, code, (int32_t)0xE555E555U);
+    const HVX_Vector result = Q6_Vh_vadd_VhVh(whole, Q6_Vh_vshuffo_VhVh(Q6_V_hi_W(part), Q6_V_lo_W(part)));
 
-    return found;
+    return result;
 }
 
-/* Codes of 64 points: offsets from the vertices of their cells as pairs of bytes, and what the tables say of the cells. */
-static inline HVX_Vector depth_lanes(HVX_Vector offset, HVX_Vector own, HVX_Vector near1, HVX_Vector near2,
-                                HVX_Vector forth, HVX_Vector back, HVX_Vector sign)
+/* 128 points: their codes, the cells with the sides of the vertices, and ranks. */
+typedef struct
 {
-    const HVX_Vector zero = Q6_V_vzero();
-    const HVX_Vector cellSquare = Q6_Vh_vsplat_R(4096);
-    const HVX_VectorPair toNext = Q6_Wh_vmpy_VbVb(offset, forth);
-    const HVX_VectorPair toLast = Q6_Wh_vmpy_VbVb(offset, back);
-    const HVX_Vector a = Q6_Vh_vadd_VhVh(Q6_V_lo_W(toNext), Q6_V_hi_W(toNext));
-    const HVX_Vector b = Q6_Vh_vadd_VhVh(Q6_V_lo_W(toLast), Q6_V_hi_W(toLast));
-    const HVX_Vector minusB = Q6_Vh_vsub_VhVh(zero, b);
-    const HVX_Vector r0 =
-        Q6_V_vmux_QVV(Q6_Q_vcmp_gt_VhVh(a, b), Q6_Vh_vmax_VhVh(a, zero), Q6_Vh_vmin_VhVh(minusB, zero));
-    /* The outer quadrant of a turn: |a| and |b|, each 0 outside it or where a product below is 0. */
-    const HVX_Vector u = Q6_Vh_vmax_VhVh(Q6_Vh_vsub_VhVh(zero, a), zero);
-    const HVX_Vector v = Q6_Vh_vmax_VhVh(minusB, zero);
-    const HVX_VectorPair change = Q6_Wh_vmpy_VbVb(Q6_Vb_vshuffe_VbVb(u, v), sign);
-    const HVX_Vector r1 = Q6_V_lo_W(change);
-    const HVX_Vector r2 = Q6_V_hi_W(change);
-    const HVX_VectorPred is1 = Q6_Q_vcmp_gt_VhVh(
-        Q6_Vh_vmpyiacc_VhVhVh(Q6_Vh_vasl_VhR(u, 7), r1, r1), cellSquare);
-    const HVX_VectorPred is2 = Q6_Q_vcmp_gt_VhVh(
-        Q6_Vh_vmpyiacc_VhVhVh(Q6_Vh_vasl_VhR(v, 7), r2, r2), cellSquare);
-    const HVX_VectorPred larger = Q6_Q_vcmp_gt_VhVh(u, v);
-    const HVX_Vector r = Q6_V_vmux_QVV(is1, Q6_V_vmux_QVV(larger, r1, Q6_V_vmux_QVV(is2, r2, r1)),
-                                       Q6_V_vmux_QVV(is2, r2, r0));
-    const HVX_Vector k = Q6_V_vmux_QVV(is1, Q6_V_vmux_QVV(larger, near1, Q6_V_vmux_QVV(is2, near2, near1)),
-                                       Q6_V_vmux_QVV(is2, near2, own));
-    /* The code: k cells and r codes, each times its share of the output, whole and 65536ths. */
-    const HVX_Vector rounding = Q6_V_vsplat_R(32775);
-    const HVX_VectorPair part = Q6_Ww_vmpyacc_WwVhRh_sat(
-        Q6_Wuw_vmpyacc_WuwVuhRuh(Q6_W_vcombine_VV(rounding, rounding), k, (int32_t)0xAAABAAAB), r,
-        (int32_t)0x1AAB1AAB);
-    const HVX_Vector whole = Q6_Vh_vmpyiacc_VhVhVh(Q6_Vh_vmpyi_VhVh(k, Q6_Vh_vsplat_R(-634)), r,
-                                                   Q6_Vh_vsplat_R(-10));
-    const HVX_Vector code = Q6_Vh_vadd_VhVh(whole, Q6_Vh_vshuffo_VhVh(Q6_V_hi_W(part), Q6_V_lo_W(part)));
+    HVX_Vector codeX;
+    HVX_Vector codeY;
+    HVX_Vector sideX;
+    HVX_Vector sideY;
+    HVX_Vector rankX;
+    HVX_Vector rankY;
+} depth_points_t;
 
-    return Q6_Vh_vadd_VhVh(code, Q6_Vh_vsplat_R(10000));
+/* Look 128 points up by their raw bits. */
+static inline depth_points_t depth_points(HVX_Vector rawX, HVX_Vector rawY, const HVX_Vector *bytes)
+{
+    const HVX_Vector codeX = rawX;
+    const HVX_Vector blockX =
+        Q6_Vuh_vlsr_VuhR(codeX, 3);
+    const HVX_Vector sideX = Q6_Vb_vlut32_VbVbR_nomatch(blockX, bytes[1], 0);
+    const HVX_Vector placeX = Q6_V_vand_VV(codeX, Q6_V_vsplat_R((int32_t)0x3F3F3F3FU));
+    const HVX_Vector rankX = depth_rank(placeX, &bytes[0]);
+    const HVX_Vector codeY = rawY;
+    const HVX_Vector blockY =
+        Q6_Vuh_vlsr_VuhR(codeY, 3);
+    const HVX_Vector sideY = Q6_Vb_vlut32_VbVbR_nomatch(blockY, bytes[1], 1);
+    const HVX_Vector placeY = Q6_V_vand_VV(codeY, Q6_V_vsplat_R((int32_t)0x3F3F3F3FU));
+    const HVX_Vector rankY = depth_rank(placeY, &bytes[0]);
+    const depth_points_t points = { codeX, codeY, sideX, sideY, rankX, rankY };
+
+    return points;
+}
+
+/* Decide 128 points: the results of the even bytes, in the low vector, and of the odd ones. */
+static inline HVX_VectorPair depth_results(depth_points_t points, const HVX_Vector *bytes,
+                                           const HVX_Vector *pairs)
+{
+    const HVX_Vector ones = Q6_V_vsplat_R(0x01010101);
+    const HVX_Vector column = Q6_V_vand_VV(points.sideX, Q6_V_vsplat_R((int32_t)0x03030303U));
+    const HVX_Vector row = Q6_V_vand_VV(points.sideY, Q6_V_vsplat_R((int32_t)0x3F3F3F3FU));
+    const HVX_Vector ownCell = Q6_V_vor_VV(row, column);
+    const HVX_Vector sides = Q6_V_vxor_VV(Q6_V_vxor_VV(points.sideX, points.sideY), ownCell);
+    const HVX_Vector around = Q6_Vb_vlut32_VbVbR_nomatch(ownCell, bytes[1], 2);
+    /* The own vertex's segments on the point's sides; without, far edges nearer than the vertex. */
+    const HVX_Vector own = Q6_V_vand_VV(around, sides);
+    const HVX_VectorPred isOwn = Q6_Q_vand_VR(own, -1);
+    const HVX_VectorPred nearH =
+        Q6_Q_vcmp_gt_VubVub(depth_near(points.rankY, &bytes[2]), Q6_V_vnot_V(points.rankX));
+    const HVX_VectorPred nearV =
+        Q6_Q_vcmp_gt_VubVub(depth_near(points.rankX, &bytes[2]), Q6_V_vnot_V(points.rankY));
+    const HVX_Vector near = Q6_V_vandor_VQR(Q6_V_vand_QR(nearH, (int32_t)0x04040404U), nearV,
+                                            (int32_t)0x08080808U);
+    const HVX_Vector far = Q6_V_vand_VV(near, Q6_V_vand_QnV(isOwn, around));
+    const HVX_Vector segments = Q6_V_vor_VV(own, far);
+    /* Equal ranks: a bit of the cell tells. */
+    const HVX_Vector tie = Q6_V_vand_VV(Q6_V_vmux_QVV(isOwn, around, Q6_Vuh_vlsr_VuhR(around, 1)), ones);
+    const HVX_Vector rankX = Q6_Vb_vadd_VbVb(points.rankX, tie);
+    /* Of own segments the horizontal one is taken where rank x is greater, of far edges the vertical one. */
+    const HVX_VectorPred isFirst = Q6_Q_vand_VR(segments, (int32_t)0x38383838U);
+    const HVX_VectorPred isSecond = Q6_Q_vand_VR(segments, (int32_t)0xC4C4C4C4U);
+    const HVX_VectorPred greater =
+        Q6_Q_vcmp_gt_VubVub(Q6_V_vand_QV(isFirst, rankX), Q6_V_vand_QV(isSecond, points.rankY));
+    const HVX_Vector ownAxis =
+        Q6_V_vmux_QVV(greater, Q6_V_vsplat_R((int32_t)0x01010101U), Q6_V_vand_QR(isSecond, (int32_t)0x02020202U));
+    const HVX_VectorPred isFar = Q6_Q_vand_VR(far, -1);
+    const HVX_Vector axis = Q6_V_vxor_VV(ownAxis, Q6_V_vand_QR(isFar, (int32_t)0x03030303U));
+    const HVX_VectorPred isH = Q6_Q_vand_VR(axis, (int32_t)0x01010101U);
+    const HVX_Vector towards = Q6_V_vandor_VQR(Q6_Vuh_vlsr_VuhR(sides, 4), isH, 0x10101010);
+    const HVX_Vector cell = Q6_Vb_condacc_QVbVb(isFar, ownCell, Q6_Vb_vlut32_VbVbR_nomatch(towards, bytes[3], 0));
+    const HVX_Vector vertexAndFalls = Q6_Vb_vlut32_VbVbR_nomatch(cell, bytes[1], 3);
+    const HVX_Vector vertex = Q6_V_vand_VV(vertexAndFalls, Q6_V_vsplat_R((int32_t)0x3F3F3F3FU));
+    const HVX_Vector falls = Q6_Vuh_vlsr_VuhR(vertexAndFalls, 6);
+    const HVX_Vector kind = Q6_V_vor_VV(axis, Q6_Vh_vasl_VhR(Q6_V_vand_VV(axis, falls), 2));
+    /* K, from the vertex's place and its coordinate along the segment, and the code along it, both as half-words. */
+    const HVX_Vector along = Q6_V_vmux_QVV(isH, column, Q6_Vuh_vlsr_VuhR(row, 2));
+    const HVX_Vector chosen = Q6_V_vmux_QVV(isH, points.codeX, points.codeY);
+    const HVX_Vector minus = Q6_Vb_vlut32_VbVbR_nomatch(kind, bytes[3], 1);
+    const HVX_VectorPair k = Q6_Wh_vmpa_WubWb(Q6_W_vcombine_VV(vertex, along), Q6_W_vcombine_VV(ones, minus));
+    const HVX_VectorPair constantWhole = Q6_Wh_vlut16_VbVhR_nomatch(kind, pairs[0], 0);
+    const HVX_VectorPair constantHigh = Q6_Wh_vlut16_VbVhR_nomatch(kind, pairs[0], 1);
+    const HVX_VectorPair code = Q6_Wh_vmpy_VbVb(chosen, minus);
+
+    return Q6_W_vcombine_VV(
+        depth_lanes(Q6_V_hi_W(k), Q6_V_hi_W(code), Q6_V_hi_W(constantWhole),
+                    Q6_V_hi_W(constantHigh)),
+        depth_lanes(Q6_V_lo_W(k), Q6_V_lo_W(code), Q6_V_lo_W(constantWhole),
+                    Q6_V_lo_W(constantHigh)));
 }
 
 DEPTH_CODE_ATTR
 void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst, uint32_t blockSize)
 {
-    const HVX_UVector *x = (const HVX_UVector *)(const void *)pSrcX;
-    const HVX_UVector *y = (const HVX_UVector *)(const void *)pSrcY;
-    HVX_UVector *codes = (HVX_UVector *)(void *)pDst;
-    const HVX_Vector inside = Q6_V_vsplat_R(0x3F3F3F3F);
-    const HVX_Vector half = Q6_V_vsplat_R(0x20202020);
-    const HVX_Vector low = Q6_V_vsplat_R(0x00FF00FF);
-
-    for (uint32_t turns = blockSize >> 7; turns > 0U; turns--)
+    if (blockSize >= 128U)
     {
-        /* The even points, then the odd ones. */
-        const HVX_Vector codesX = x[0];
-        const HVX_Vector codesY = y[0];
-        const HVX_Vector first = Q6_Vb_vshuffe_VbVb(codesY, codesX);
-        const HVX_Vector second = Q6_Vb_vshuffo_VbVb(codesY, codesX);
-        const HVX_Vector column = Q6_V_vand_VV(Q6_Vuh_vlsr_VuhR(codesX, 6), Q6_V_vsplat_R(0x03030303));
-        const HVX_Vector row = Q6_V_vand_VV(Q6_Vuh_vlsr_VuhR(codesY, 4), Q6_V_vsplat_R(0x0C0C0C0C));
-        const HVX_Vector cell = Q6_V_vor_VV(row, column);
-        const HVX_Vector own = depth_bytes(cell, &depth_hvx_bytes[0]);
-        const HVX_Vector near1 = depth_bytes(cell, &depth_hvx_bytes[128]);
-        const HVX_Vector near2 = depth_bytes(cell, &depth_hvx_bytes[256]);
-        const HVX_VectorPair forth = depth_pairs(cell, &depth_hvx_pairs[0]);
-        const HVX_VectorPair back = depth_pairs(cell, &depth_hvx_pairs[64]);
-        const HVX_VectorPair sign = depth_pairs(cell, &depth_hvx_pairs[128]);
-        const HVX_Vector code0 = depth_lanes(
-            Q6_Vb_vsub_VbVb(Q6_V_vand_VV(first, inside), half), Q6_V_vand_VV(own, low), Q6_V_vand_VV(near1, low),
-            Q6_V_vand_VV(near2, low), Q6_V_lo_W(forth), Q6_V_lo_W(back), Q6_V_lo_W(sign));
-        const HVX_Vector code1 = depth_lanes(
-            Q6_Vb_vsub_VbVb(Q6_V_vand_VV(second, inside), half), Q6_Vuh_vlsr_VuhR(own, 8), Q6_Vuh_vlsr_VuhR(near1, 8),
-            Q6_Vuh_vlsr_VuhR(near2, 8), Q6_V_hi_W(forth), Q6_V_hi_W(back), Q6_V_hi_W(sign));
-        const HVX_VectorPair inOrder = Q6_W_vshuff_VVR(code1, code0, -2);
+        const HVX_UVector *x = (const HVX_UVector *)(const void *)pSrcX;
+        const HVX_UVector *y = (const HVX_UVector *)(const void *)pSrcY;
+        HVX_UVector *codes = (HVX_UVector *)(void *)pDst;
+        const HVX_Vector *bytes = (const HVX_Vector *)(const void *)depth_hvx_bytes;
+        const HVX_Vector *pairs = (const HVX_Vector *)(const void *)depth_hvx_pairs;
+        /* Of a vector of results, the even points' and the odd ones'. */
+        depth_points_t next = depth_points(x[0], y[0], bytes);
 
-        codes[0] = Q6_V_lo_W(inOrder);
-        codes[1] = Q6_V_hi_W(inOrder);
-        codes += 2;
-        x++;
-        y++;
+        for (uint32_t turns = blockSize >> 7; turns > 0U; turns--)
+        {
+            const depth_points_t points = next;
+            HVX_VectorPair found;
+
+            DEPTH_RELOAD(bytes, turns);
+            DEPTH_RELOAD(pairs, turns);
+            found = depth_results(points, bytes, pairs);
+            /* The next points are looked up beside these being decided; the last time, these again. */
+            x += (turns > 1U) ? 1 : 0;
+            y += (turns > 1U) ? 1 : 0;
+            next = depth_points(x[0], y[0], bytes);
+            found = Q6_W_vshuff_VVR(Q6_V_hi_W(found), Q6_V_lo_W(found), -2);
+            codes[0] = Q6_V_lo_W(found);
+            codes[1] = Q6_V_hi_W(found);
+            codes += 2;
+        }
+        pSrcX += blockSize & ~127U;
+        pSrcY += blockSize & ~127U;
+        pDst += blockSize & ~127U;
+        blockSize &= 127U;
     }
-    pSrcX += blockSize & ~127U;
-    pSrcY += blockSize & ~127U;
-    pDst += blockSize & ~127U;
-    blockSize &= 127U;
     for (uint32_t rounds = blockSize / 8U; rounds > 0U; rounds--)
     {
         pDst[0] = depth_point((uint8_t)pSrcX[0], (uint8_t)pSrcY[0]);
