@@ -344,7 +344,6 @@ class Octant:
             kind="ties" if ties else "" if helium else "portable",
             params={
                 "mve": 2 if helium else 0,
-                "sixteen": True,
                 "lanes": helium.params if helium else {},
                 "hvx": False,
                 "field": layout.field,
