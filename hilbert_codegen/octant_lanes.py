@@ -17,9 +17,13 @@ number of the octant, whose lowest bit is the carry gx > gy. An entry of `turn` 
 
 or, for an octant whose own vertex both segments leave,
 
-    | 1 | row | octant across | 1 | 0 |   whether the far edge is a row's, the octant if it is nearer, a shift by >= 16
+    | 1 | octant across | 1 | column | firm | 0 0 |
 
-A far edge is nearer where the rank of the code along it exceeds `near` of the code across.
+with the octant if a far edge is nearer, whether that is a column's, and bits that make a shift which leaves nothing of
+the code. A far edge is nearer where the rank of the code along it exceeds `near` of the code across.
+
+Where ties run in circles (folding.py), some wishes for gx > gy are refused. Octants that get such ties for the other
+one are marked by the top bit, too, or not firm: there `lead` is added to the rank of x, which makes ties exceed.
 """
 
 from __future__ import annotations
@@ -28,7 +32,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from hilbert_codegen.folding import (
@@ -49,12 +52,10 @@ HELIUM = "USE_MVE"
 NEVER = 255
 #: An octant whose points are settled one by one: its vertex is alone, or ties in it belong to the other octant.
 MARK = 0x8000
-#: Of octants whose vertex is alone: the far edge is a row's.
-ROW = 0x4000
 #: The vertex is alone. With it the lowest byte, a signed shift, is 16 or more, or -8 or less: nothing is left of the code.
 GONE = 0x10
-#: Of octants whose vertex is alone: ties are this octant's.
-FIRM = 0x8
+#: Of octants whose vertex is alone: the far edge is a column's; or it is a row's, and ties are this octant's.
+COLUMN, FIRM = 0x8, 0x4
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _lowest_ranks(
     """The lowest ranks that the order allows, by one pass over it; `tied` are the keys of ties whose wish is refused."""
     asked = around.wanted >= 0
     # By class of x, and of y: the highest rank so far; that before the key at hand; and what the next one must reach.
-    # No rank is 0, which is below all, and y less lead is none below 0.
+    # No rank is 0, which is below all, and none of y becomes less if lead is taken off.
     top, before, least = ([np.full(len(asked), low) for _ in range(2)] for low in (0, 0, max(lead, 1)))
     bounds = sorted({(bound, half) for folded in folds for half, bound in folded.bounds}, reverse=True)
     beside = _beside(around)
@@ -135,9 +136,7 @@ def _lowest_ranks(
     return found
 
 
-def _near(
-    along: Folded, ranks: IntArray, across: Folded, beside: NDArray[np.bool_]
-) -> list[tuple[int, int]]:
+def _near(along: Folded, ranks: IntArray, across: Folded, beside: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """For each code across the range [first, last] of values that tell which codes along are nearer to the far edge."""
     known = sorted({(half, square, rank) for (half, square), rank in zip(along.squares, ranks.tolist(), strict=True)})
     result = []
@@ -167,6 +166,7 @@ class _Results:
         c0, c1 = spec.output.codes
         self.unit = Fraction(abs(c1 - c0), spec.curve.segments)
         self.start, self.step = c0, Fraction(c1 - c0, spec.curve.segments)
+        self.segments = spec.curve.segments
         self.sign = 1 if c1 >= c0 else -1
         self.denominator = self.unit.denominator
         self.shift = (self.denominator - 1).bit_length()
@@ -183,8 +183,8 @@ class _Results:
         self.line = np.concatenate([lines, np.zeros((256 << self.page_bits) - len(lines), dtype=np.int64)])
         self.page = which
         self.phase_at = 8 + self.page_bits
-        # The bits of the flags beside the phase are added as well.
-        if self.phase_at + self.shift > 14 or int(self.line.max()) + (0xFFFF >> self.phase_at) >> 16:
+        # What is above the phase is added as well.
+        if self.phase_at + self.shift > 15 or int(self.line.max()) + (0xFFFF >> self.phase_at) >> 16:
             raise _NoFit
 
     def value(self, turn: IntArray, index: IntArray) -> IntArray:
@@ -201,10 +201,11 @@ class _Results:
     def edge(self, axis: int, forth: int, vertex: int, mark: bool = False) -> tuple[int, int]:
         """(base, turn) of an octant that runs from `vertex` along `axis`, forth (1) or back (-1) along the curve."""
         page = 2 * axis + (forth * self.sign < 0)
-        whole, part = self.vertex(vertex)
+        # Back from the first vertex of a closed curve lies its end.
+        whole, part = self.vertex(vertex if vertex or forth > 0 else self.segments)
         phase = part + (1 << self.shift) - self.denominator
         turn = phase << self.phase_at | self.page[page] << 8 | (8 if axis == 0 else 0)
-        # The mark is more than the phase's bits, and what it adds a whole number.
+        # The mark stands above the phase, and adds a whole number.
         added = MARK * mark >> self.phase_at + self.shift if self.shift else 0
         return (whole - self.lift[page] - added) & 0xFFFF, turn | MARK * mark
 
@@ -252,12 +253,12 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Lanes | None:
 
     def decode(x: IntArray, y: IntArray) -> IntArray:
         number = (column[x] + row[y]) >> 8
-        tied = turn[number] & (MARK | FIRM) == MARK
+        tied = turn[number] & (MARK | COLUMN | FIRM) == MARK
         number = (column[x] + row[y] + lead * tied) >> 8
         entry = turn[number]
-        rows = entry & ROW != 0
-        along = np.where(rows, rank_x[x], rank_y[y])
-        bound = np.where(rows, near_table[256 * near_page[1] + y], near_table[256 * near_page[0] + x])
+        upright = entry & COLUMN != 0
+        along = np.where(upright, rank_y[y], rank_x[x])
+        bound = np.where(upright, near_table[x], near_table[256 * near_page[1] + y])
         number = np.where((entry & GONE != 0) & (along > bound), entry >> 5 & 0x1FF, number)
         entry = turn[number]
         gone = entry & GONE != 0
@@ -281,16 +282,13 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Lanes | None:
             "above": f"0x{0xFF << results.phase_at & 0xFF00:04X}U",
             "page": f"0x{(1 << results.phase_at) - 256:04X}U",
             "fraction": results.shift,
-            "near_x": 256 * near_page[0],
             "near_y": 256 * near_page[1],
             "lead": lead,
         },
     )
 
 
-def _octants(
-    spec: Spec, around: Quarters, refused: NDArray[np.bool_], results: _Results
-) -> tuple[IntArray, IntArray]:
+def _octants(spec: Spec, around: Quarters, refused: NDArray[np.bool_], results: _Results) -> tuple[IntArray, IntArray]:
     """(base, turn) of all octants."""
     squares = spec.curve.side - 1
     count = len(spec.curve.points)
@@ -316,10 +314,9 @@ def _octants(
                     # No far edge: the octant is its own one across, and nothing is to be settled.
                     across, flags = number(hx, hy) + right, 0
                     if column_far and (right or not row_far):
-                        across, flags = number(hx ^ 1, hy) + right, MARK
+                        across, flags = number(hx ^ 1, hy) + right, MARK | COLUMN
                     elif row_far:
-                        across, flags = number(hx, hy ^ 1) + right, MARK | ROW
-                    loose = refused[hy, hx] and not right
-                    entry = results.alone(own, across, flags if loose else flags | FIRM)
+                        across, flags = number(hx, hy ^ 1) + right, MARK if refused[hy, hx] else MARK | FIRM
+                    entry = results.alone(own, across, flags)
                 base[number(hx, hy) + right], turn[number(hx, hy) + right] = entry
     return base, turn
