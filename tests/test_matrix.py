@@ -57,6 +57,13 @@ def test_every_strategy(strategy: str, kind: str, tmp_path: Path) -> None:
     assert check(tmp_path, target) == ""
 
 
+@pytest.mark.parametrize("shape", ["cell", "split"])
+def test_octants_settle_ties(shape: str, tmp_path: Path) -> None:
+    target = ready(KINDS["helium"])
+    write_sources(tmp_path, *made(shape, "octant", tmp_path))
+    assert check(tmp_path, target) == ""
+
+
 @pytest.mark.parametrize("std", ["c++11", "c++17"])
 @pytest.mark.parametrize("strategy", ["closed", "tile"])
 def test_header_and_source_are_cplusplus_too(strategy: str, std: str, tmp_path: Path) -> None:

@@ -51,6 +51,14 @@ layout = "planar"
 dtype = "int16"
 codes = [-3000, 32767]
 """,
+    "split": """
+[heads]
+scale = 0.00390625
+zero_point = -128
+layout = "planar"
+[output]
+dtype = "uint8"
+""",
     "fine": """
 [curve]
 order = 5
