@@ -17,7 +17,7 @@ number of the octant, whose lowest bit is the carry gx > gy. An entry of `turn` 
 
 or, for an octant whose own vertex both segments leave,
 
-    | 1 | octant across | 1 | column | firm | 0 0 |
+    | 1 | firm | octant across | 1 | column | 0 0 0 |
 
 with the octant if a far edge is nearer, whether that is a column's, and bits that make a shift which leaves nothing of
 the code. A far edge is nearer where the rank of the code along it exceeds `near` of the code across.
@@ -54,8 +54,11 @@ NEVER = 255
 MARK = 0x8000
 #: The vertex is alone. With it the lowest byte, a signed shift, is 16 or more, or -8 or less: nothing is left of the code.
 GONE = 0x10
-#: Of octants whose vertex is alone: the far edge is a column's; or it is a row's, and ties are this octant's.
-COLUMN, FIRM = 0x8, 0x4
+#: Of octants whose vertex is alone: the far edge is a column's.
+COLUMN = 0x8
+#: Of those as well: ties are this octant's. The upper bit is told sooner, but a wide phase of other octants takes it. With
+#: the lower one, which the shift above leaves no room for beside COLUMN, columns are firm by themselves.
+FIRM, LOW_FIRM = 0x4000, 0x4
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,7 @@ class _Results:
         self.line = np.concatenate([lines, np.zeros((256 << self.page_bits) - len(lines), dtype=np.int64)])
         self.page = which
         self.phase_at = 8 + self.page_bits
+        self.narrow = self.phase_at + self.shift < 15
         # What is above the phase is added as well.
         if self.phase_at + self.shift > 15 or int(self.line.max()) + (0xFFFF >> self.phase_at) >> 16:
             raise _NoFit
@@ -250,10 +254,11 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Lanes | None:
     column = part_x << 8 | rank_x
     row = part_y << 8 | NEVER - rank_y
     base, turn = _octants(spec, around, refused, results)
+    loose = MARK | FIRM if results.narrow else MARK | COLUMN | LOW_FIRM
 
     def decode(x: IntArray, y: IntArray) -> IntArray:
         number = (column[x] + row[y]) >> 8
-        tied = turn[number] & (MARK | COLUMN | FIRM) == MARK
+        tied = turn[number] & loose == MARK
         number = (column[x] + row[y] + lead * tied) >> 8
         entry = turn[number]
         upright = entry & COLUMN != 0
@@ -284,6 +289,8 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Lanes | None:
             "fraction": results.shift,
             "near_y": 256 * near_page[1],
             "lead": lead,
+            "narrow": results.narrow,
+            "loose": f"0x{loose:04X}U",
         },
     )
 
@@ -293,6 +300,7 @@ def _octants(spec: Spec, around: Quarters, refused: NDArray[np.bool_], results: 
     squares = spec.curve.side - 1
     count = len(spec.curve.points)
     place = places(spec)
+    row_flags, column_flags = (FIRM, COLUMN | FIRM) if results.narrow else (LOW_FIRM, COLUMN)
     base, turn = (np.zeros(8 * squares * squares, dtype=np.int64) for _ in range(2))
 
     def number(hx: int, hy: int) -> int:
@@ -314,9 +322,9 @@ def _octants(spec: Spec, around: Quarters, refused: NDArray[np.bool_], results: 
                     # No far edge: the octant is its own one across, and nothing is to be settled.
                     across, flags = number(hx, hy) + right, 0
                     if column_far and (right or not row_far):
-                        across, flags = number(hx ^ 1, hy) + right, MARK | COLUMN
+                        across, flags = number(hx ^ 1, hy) + right, MARK | column_flags
                     elif row_far:
-                        across, flags = number(hx, hy ^ 1) + right, MARK if refused[hy, hx] else MARK | FIRM
+                        across, flags = number(hx, hy ^ 1) + right, MARK if refused[hy, hx] else MARK | row_flags
                     entry = results.alone(own, across, flags)
                 base[number(hx, hy) + right], turn[number(hx, hy) + right] = entry
     return base, turn

@@ -57,7 +57,7 @@ def test_every_strategy(strategy: str, kind: str, tmp_path: Path) -> None:
     assert check(tmp_path, target) == ""
 
 
-@pytest.mark.parametrize("shape", ["cell", "split"])
+@pytest.mark.parametrize("shape", ["cell", "split", "ring"])
 def test_octants_settle_ties(shape: str, tmp_path: Path) -> None:
     target = ready(KINDS["helium"])
     write_sources(tmp_path, *made(shape, "octant", tmp_path))

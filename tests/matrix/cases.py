@@ -59,6 +59,17 @@ layout = "planar"
 [output]
 dtype = "uint8"
 """,
+    "ring": """
+[curve]
+kind = "moore"
+order = 3
+orientation = "anti_transpose"
+[heads]
+scale = 0.00390625
+zero_point = -128
+[output]
+codes = [0, 65535]
+""",
     "fine": """
 [curve]
 order = 5
