@@ -227,11 +227,14 @@ def tie_ranks(x: Sequence[Item], y: Sequence[Item], wanted: IntArray) -> tuple[I
     return np.array([found[0, item] for item in x]), np.array([found[1, item] for item in y])
 
 
-def refused_wishes(x: Sequence[Item], y: Sequence[Item], wanted: IntArray) -> NDArray[np.bool_]:
+def refused_wishes(
+    x: Sequence[Item], y: Sequence[Item], wanted: IntArray, easy: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
     """Which of the wishes for 1 to leave out so that those that remain, and all for 0, run in no circle.
 
     Args:
         x, y, wanted: as of `tie_order`.
+        easy: by class of y and class of x, what is refused rather than the others.
 
     A wish is granted if it closes no circle with those granted before; those that concern most pairs of codes are first.
     """
@@ -254,7 +257,11 @@ def refused_wishes(x: Sequence[Item], y: Sequence[Item], wanted: IntArray) -> ND
             reached = more
 
     wishes = [(int(line), int(column)) for line, column in np.argwhere(wanted == 1)]
-    for line, column in sorted(wishes, key=lambda wish: (-count_y[wish[0]] * count_x[wish[1]], wish)):
+
+    def turn(wish: tuple[int, int]) -> tuple[bool, int, tuple[int, int]]:
+        return easy is not None and bool(easy[wish]), -count_y[wish[0]] * count_x[wish[1]], wish
+
+    for line, column in sorted(wishes, key=turn):
         behind[line, column] = not any(
             line in after(column, columns, lines) for columns, lines in present if column in columns
         )
