@@ -36,8 +36,6 @@ from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Tab
 RANK_BITS = 6
 #: What the comparison of the upper bytes adds to the number of an entry of `page`.
 UPPER = 4 << 8
-
-
 #: At most so many of the highest bits of x index the tables of y.
 MOST_BITS = 2
 
@@ -59,15 +57,13 @@ class _Comparisons:
         self.x, self.y = (fold(spec, axis) for axis in (0, 1))
         self.around = quarters(spec)
         blocks = np.arange(256).reshape(1 << bits, -1)
-        near_row, near_column = (
-            self.around.lone & self.around.far_horizontal,
-            self.around.lone & self.around.far_vertical,
-        )
+        lone = self.around.lone
+        self.near_row, self.near_column = lone & self.around.far_horizontal, lone & self.around.far_vertical
         free_h = self.around.contested.copy()
         for block in blocks:
             halves = np.unique(self.x.half[block])
-            free_h[np.ix_(near_row[:, halves].any(axis=1), halves)] = False
-        free_v = self.around.contested & ~near_column.any(axis=0)
+            free_h[np.ix_(self.near_row[:, halves].any(axis=1), halves)] = False
+        free_v = self.around.contested & ~self.near_column.any(axis=0)
         refused = np.zeros_like(free_h)
         for block in blocks:
             items = [self.x.items[code] for code in block]
@@ -81,17 +77,16 @@ class _Comparisons:
         self.column, self.key_x = 2 * square << RANK_BITS, np.zeros(256, dtype=np.int64)
         rows, keys = [], []
         for block in blocks:
-            right, near_h, near_v = self._ranks(block, near_row, near_column, refused)
+            right, near_h, near_v = self._ranks(block, refused)
             self.column[block] += (1 << RANK_BITS) - 1 - near_v[1]
             self.key_x[block] = near_h[0] << 8 | right[0]
             rows.append((2 * line << RANK_BITS) + near_v[0])
             keys.append(near_h[1] << 8 | right[1])
         self.row, self.key_y = np.stack(rows, axis=1).reshape(-1), np.stack(keys, axis=1).reshape(-1)
 
-    def _ranks(
-        self, block: IntArray, near_row: NDArray[np.bool_], near_column: NDArray[np.bool_], refused: NDArray[np.bool_]
-    ) -> list[tuple[IntArray, IntArray]]:
-        """Ranks of the comparisons gx > gy, gx > w(gy), gy > w(gx) for a block of x; of the greater side first."""
+    def _ranks(self, block: IntArray, refused: NDArray[np.bool_]) -> list[tuple[IntArray, IntArray]]:
+        """Ranks of the comparisons gx > gy, gx > w(gy), gy > w(gx), or of what these tell instead, for a block of x;
+        of the greater side first."""
         x, y = self.x, self.y
         halves = np.unique(x.half[block])
         ties_y = self.by_near_h[:, halves].any(axis=1)
@@ -99,19 +94,18 @@ class _Comparisons:
         against_y = [square if ties_y[square[0]] else bound for square, bound in zip(y.squares, y.bounds, strict=True)]
         against_x = [square if ties_x[square[0]] else bound for square, bound in zip(x.squares, x.bounds, strict=True)]
         # A tie with the own vertex is the own vertex's.
-        want_h = np.where(self.by_near_h, 1, np.where(near_row, 0, -1))
-        want_v = np.where(self.by_near_v | near_column, 0, -1).T
+        want_h = np.where(self.by_near_h, 1, np.where(self.near_row, 0, -1))
+        want_v = np.where(self.by_near_v | self.near_column, 0, -1).T
         found = [
             tie_ranks([x.items[i] for i in block], y.items, np.where(refused, -1, self.around.wanted)),
             tie_ranks([x.squares[i] for i in block], against_y, want_h),
             tie_ranks(y.squares, [against_x[i] for i in block], want_v),
         ]
-        ranks = [pair for pair in found if pair is not None]
-        limits = (255, 255, (1 << RANK_BITS) - 1)
-        if len(ranks) < 3 or any(
-            rank.max() > limit for pair, limit in zip(ranks, limits, strict=True) for rank in pair
-        ):
-            raise _NoFit
+        ranks = []
+        for pair, limit in zip(found, (255, 255, (1 << RANK_BITS) - 1), strict=True):
+            if pair is None or max(rank.max() for rank in pair) > limit:
+                raise _NoFit
+            ranks.append(pair)
         return ranks
 
     def index(self, x: IntArray, y: IntArray) -> IntArray:
@@ -217,6 +211,7 @@ class Line:
             decode=decode,
             distance=None,
             note="Results by row or column of the grid and axis code, found by three comparisons: constant time.",
+            kind="ties" if bits else "",
             params={
                 "mve": 1,
                 "hvx": False,
