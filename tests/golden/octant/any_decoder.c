@@ -562,7 +562,6 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
         {
             const uint16x8_t first = vreinterpretq_u16_u8(vld1q_u8(source));
             const uint16x8_t second = vreinterpretq_u16_u8(vld1q_u8(source + 16));
-
             const uint16x8_t numberA = any_numbers(first);
             const uint16x8_t numberB = any_numbers(second);
             const uint16x8_t turnA = vldrhq_gather_shifted_offset_u16(any_turn, numberA);
@@ -576,7 +575,6 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
             }
             vst1q_u16(codes, any_results(first, numberA, turnA));
             vst1q_u16(codes + 8, any_results(second, numberB, turnB));
-
             codes += 16;
         }
         ANY_KEEP(left); /* so that the two ends of the loop stay one */
