@@ -214,6 +214,7 @@ def test_ties_in_a_circle_have_no_order() -> None:
     key = Fraction(1, 4)
     x, y = [(0, key), (1, key)], [(0, key), (1, key)]
     assert tie_order(x, y, np.array([[1, 0], [0, 1]])) is None
+    assert refused_wishes(x, y, np.array([[1, 0], [0, 1]])).tolist() == [[False, False], [False, True]]
     order = tie_order(x, y, np.array([[1, 0], [1, 1]]))
     assert order is not None
     at = {entry: index for index, entry in enumerate(order)}
