@@ -125,7 +125,7 @@ def _comparisons(spec: Spec) -> _Comparisons:
 
 
 class Line:
-    """Three dependent loads a point, constant time; 9 KB at order 2, 14 KB at order 3. Slower than `segment` without Helium."""
+    """Three dependent loads a point, constant time; 9 KB at order 2, 14 to 17 KB at order 3. Slower than `segment` without Helium."""
 
     name = "line"
     summary = "results by row or column of the grid and axis code; any scale, inset and zero point"
