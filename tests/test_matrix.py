@@ -57,9 +57,10 @@ def test_every_strategy(strategy: str, kind: str, tmp_path: Path) -> None:
     assert check(tmp_path, target) == ""
 
 
+@pytest.mark.parametrize("compiler", [CLANG, "arm-none-eabi-gcc"])
 @pytest.mark.parametrize("shape", ["cell", "split", "ring"])
-def test_octants_settle_ties(shape: str, tmp_path: Path) -> None:
-    target = ready(KINDS["helium"])
+def test_octants_settle_ties(shape: str, compiler: str, tmp_path: Path) -> None:
+    target = ready(f"arm/{compiler}-O2/cortex-m55")
     write_sources(tmp_path, *made(shape, "octant", tmp_path))
     assert check(tmp_path, target) == ""
 
