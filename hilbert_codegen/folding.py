@@ -18,7 +18,7 @@ grid give the same answer as the point of the grid's hull next to them.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -210,25 +210,59 @@ def tie_order(x: Iterable[Item], y: Iterable[Item], wanted: IntArray) -> list[tu
     return order
 
 
-def tie_ranks(
-    x: Sequence[Item],
-    y: Sequence[Item],
-    wanted: IntArray,
-    cuts: tuple[Sequence[Fraction], Sequence[Fraction]] = ((), ()),
-) -> tuple[IntArray, IntArray] | None:
+def tie_ranks(x: Sequence[Item], y: Sequence[Item], wanted: IntArray) -> tuple[IntArray, IntArray] | None:
     """Small integers with rank x > rank y exactly where the comparison of `tie_order` gives 1, or None if there is none.
 
-    Returns (rank of every code of x, of y), from 0; codes that no code of the other head tells apart share one, unless
-    one of the `cuts` of their head, rising, lies between their keys.
+    Returns (rank of every code of x, of y), from 0; codes that no code of the other head tells apart share one.
     """
     order = tie_order(x, y, wanted)
     if order is None:
         return None
-    rank, previous, passed = 0, 0, [0, 0]
+    rank, previous = 0, 0
     found = {}
     for which, item in order:
-        now = bisect_left(cuts[which], item[1])
-        rank += (which == 0 and previous == 1) or now != passed[which]
-        previous, passed[which] = which, now
+        rank += which == 0 and previous == 1
+        previous = which
         found[which, item] = rank
     return np.array([found[0, item] for item in x]), np.array([found[1, item] for item in y])
+
+
+def refused_wishes(
+    x: Sequence[Item], y: Sequence[Item], wanted: IntArray, easy: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
+    """Which of the wishes for 1 to leave out so that those that remain, and all for 0, run in no circle.
+
+    Args:
+        x, y, wanted: as of `tie_order`.
+        easy: by class of y and class of x, what is refused rather than the others.
+
+    A wish is granted if it closes no circle with those granted before; those that concern most pairs of codes are first.
+    """
+    keys: dict[Fraction, tuple[set[int], set[int]]] = {}
+    for which, codes in enumerate((x, y)):
+        for number, key in codes:
+            keys.setdefault(key, (set(), set()))[which].add(number)
+    present = {(frozenset(columns), frozenset(lines)) for columns, lines in keys.values()}
+    count_x, count_y = (Counter(number for number, _ in codes) for codes in (x, y))
+    first, behind = wanted == 0, np.zeros(wanted.shape, dtype=bool)
+
+    def after(column: int, columns: Iterable[int], lines: Iterable[int]) -> set[int]:
+        """The y that must not be before an x, where these x and y tie."""
+        found, reached = set(), {column}
+        while True:
+            found = {line for line in lines if any(first[line, at] for at in reached)}
+            more = {at for at in columns if any(behind[line, at] for line in found)} | reached
+            if more == reached:
+                return found
+            reached = more
+
+    wishes = [(int(line), int(column)) for line, column in np.argwhere(wanted == 1)]
+
+    def turn(wish: tuple[int, int]) -> tuple[bool, int, tuple[int, int]]:
+        return easy is not None and bool(easy[wish]), -count_y[wish[0]] * count_x[wish[1]], wish
+
+    for line, column in sorted(wishes, key=turn):
+        behind[line, column] = not any(
+            line in after(column, columns, lines) for columns, lines in present if column in columns
+        )
+    return np.asarray((wanted == 1) & ~behind)

@@ -17,9 +17,13 @@ number of the octant, whose lowest bit is the carry gx > gy. An entry of `turn` 
 
 or, for an octant whose own vertex both segments leave,
 
-    | 1 | row | octant across | 1 | 0 |   whether the far edge is a row's, the octant if it is nearer, a shift by >= 16
+    | 1 | firm | octant across | 1 | column | 0 0 0 |
 
-A far edge is nearer where the rank of the code along it exceeds `near` of the code across.
+with the octant if a far edge is nearer, whether that is a column's, and bits that make a shift which leaves nothing of
+the code. A far edge is nearer where the rank of the code along it exceeds `near` of the code across.
+
+Where ties run in circles (folding.py), some wishes for gx > gy are refused. Octants that get such ties for the other
+one are marked by the top bit, too, or not firm: there `lead` is added to the rank of x, which makes ties exceed.
 """
 
 from __future__ import annotations
@@ -28,18 +32,33 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hilbert_codegen.folding import Folded, Quarters, other_vertex, own_vertex, places, tie_ranks
+from hilbert_codegen.folding import (
+    Folded,
+    Item,
+    Quarters,
+    other_vertex,
+    own_vertex,
+    places,
+    refused_wishes,
+    tie_order,
+)
 from hilbert_codegen.spec import Spec
 from hilbert_codegen.strategies import IntArray, Model, Table
 
 HELIUM = "USE_MVE"
 #: No rank exceeds it.
 NEVER = 255
-LONE = 0x8000
-ROW = 0x4000
-#: With it the lowest byte, a signed shift, is 16 or more, or -16 or less: nothing is left of the raw word.
+#: An octant whose points are settled one by one: its vertex is alone, or ties in it belong to the other octant.
+MARK = 0x8000
+#: The vertex is alone. With it the lowest byte, a signed shift, is 16 or more, or -8 or less: nothing is left of the code.
 GONE = 0x10
+#: Of octants whose vertex is alone: the far edge is a column's.
+COLUMN = 0x8
+#: Of those as well: ties are this octant's. The upper bit is told sooner, but a wide phase of other octants takes it. With
+#: the lower one, which the shift above leaves no room for beside COLUMN, columns are firm by themselves.
+FIRM, LOW_FIRM = 0x4000, 0x4
 
 
 @dataclass(frozen=True)
@@ -51,13 +70,82 @@ class Lanes:
     params: dict[str, object]
 
 
-def _near(along: Folded, ranks: IntArray, across: Folded) -> list[tuple[int, int]]:
+class _NoFit(Exception):  # noqa: N818 - it says what happened
+    """The fields of a word are too narrow."""
+
+
+def _beside(around: Quarters) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where a far edge is compared with the own vertex, that along x and that along y; [class of the code along, across]."""
+    return (around.lone & around.far_horizontal).T, around.lone & around.far_vertical
+
+
+def _ranks(folds: list[Folded], around: Quarters, refused: NDArray[np.bool_]) -> tuple[IntArray, IntArray, int]:
+    """(rank of every x, of every y, lead), the ranks just as far apart as the comparisons that matter need them.
+
+    The rank of x exceeds that of y exactly where gx > gy, ties as wanted, in the quarters that ask for it. Where a wish is
+    refused, ties may come out as 0, and the rank of x plus lead exceeds that of y exactly where gx >= gy.
+    """
+    x, y = (folded.squares for folded in folds)
+    order = tie_order(x, y, np.where(refused, -1, around.wanted))
+    assert order is not None
+    at_key: dict[Fraction, list[int]] = {}
+    for half, key in set(x):
+        at_key.setdefault(key, []).append(half)
+    ties = [((half, key), (line, key)) for line, key in set(y) for half in at_key.get(key, ()) if refused[line, half]]
+    for lead in range(int(bool(ties)), NEVER):
+        found = _lowest_ranks(folds, around, refused, order, {key for _, (_, key) in ties}, lead)
+        if max(found.values()) > NEVER:
+            break
+        if all(found[1, b] - found[0, a] < lead for a, b in ties):
+            return np.array([found[0, item] for item in x]), np.array([found[1, item] for item in y]), lead
+    raise _NoFit
+
+
+def _lowest_ranks(
+    folds: list[Folded],
+    around: Quarters,
+    refused: NDArray[np.bool_],
+    order: list[tuple[int, Item]],
+    tied: set[Fraction],
+    lead: int,
+) -> dict[tuple[int, Item], int]:
+    """The lowest ranks that the order allows, by one pass over it; `tied` are the keys of ties whose wish is refused."""
+    asked = around.wanted >= 0
+    # By class of x, and of y: the highest rank so far; that before the key at hand; and what the next one must reach.
+    # No rank is 0, which is below all, and none of y becomes less if lead is taken off.
+    top, before, least = ([np.full(len(asked), low) for _ in range(2)] for low in (0, 0, max(lead, 1)))
+    bounds = sorted({(bound, half) for folded in folds for half, bound in folded.bounds}, reverse=True)
+    beside = _beside(around)
+    found: dict[tuple[int, Item], int] = {}
+    previous = None
+    for which, (half, key) in order:
+        while bounds and bounds[-1][0] < key:
+            # What is behind the bound of a code across must exceed what is before it, for x and y alike: they may share it.
+            _, across = bounds.pop()
+            before_bound = max(top[along][beside[along][:, across]].max(initial=0) for along in (0, 1))
+            for along in (0, 1):
+                least[along][beside[along][:, across] & (least[along] <= before_bound)] = before_bound + 1
+        if key != previous:
+            previous, before = key, [ranks.copy() for ranks in top]
+            if key in tied:
+                # Ranks of one key are near each other, and x before it, lead added, do not reach them.
+                least = [np.maximum(ranks, top[0].max() + lead) for ranks in least]
+        if which == 0:
+            rank = max(least[0][half], (top[1][asked[:, half]] + 1).max(initial=0))
+        else:
+            x_before = (before[0][refused[half]] + lead).max(initial=0)
+            rank = max(least[1][half], top[0][asked[half]].max(initial=0), x_before)
+        top[which][half] = found[which, (half, key)] = int(rank)
+    return found
+
+
+def _near(along: Folded, ranks: IntArray, across: Folded, beside: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """For each code across the range [first, last] of values that tell which codes along are nearer to the far edge."""
-    known = sorted({(square, rank) for (_, square), rank in zip(along.squares, ranks.tolist(), strict=True)})
+    known = sorted({(half, square, rank) for (half, square), rank in zip(along.squares, ranks.tolist(), strict=True)})
     result = []
-    for _, bound in across.bounds:
-        before = [rank for square, rank in known if square <= bound]
-        behind = [rank for square, rank in known if square > bound]
+    for across_half, bound in across.bounds:
+        before = [rank for half, square, rank in known if beside[half, across_half] and square <= bound]
+        behind = [rank for half, square, rank in known if beside[half, across_half] and square > bound]
         result.append((max(before, default=0), min(behind, default=NEVER + 1) - 1))
     return result
 
@@ -74,10 +162,6 @@ def _pages(rows: list[IntArray]) -> tuple[IntArray, list[int]]:
     return np.concatenate(different), which
 
 
-class _NoFit(Exception):  # noqa: N818 - it says what happened
-    """The fields of a word are too narrow."""
-
-
 class _Results:
     """What goes to `line`, `base` and `turn`, by half segment."""
 
@@ -85,6 +169,7 @@ class _Results:
         c0, c1 = spec.output.codes
         self.unit = Fraction(abs(c1 - c0), spec.curve.segments)
         self.start, self.step = c0, Fraction(c1 - c0, spec.curve.segments)
+        self.segments = spec.curve.segments
         self.sign = 1 if c1 >= c0 else -1
         self.denominator = self.unit.denominator
         self.shift = (self.denominator - 1).bit_length()
@@ -101,13 +186,15 @@ class _Results:
         self.line = np.concatenate([lines, np.zeros((256 << self.page_bits) - len(lines), dtype=np.int64)])
         self.page = which
         self.phase_at = 8 + self.page_bits
-        if self.phase_at + self.shift > 15 or self.line.max() >> 16:
+        self.narrow = self.phase_at + self.shift < 15
+        # What is above the phase is added as well.
+        if self.phase_at + self.shift > 15 or int(self.line.max()) + (0xFFFF >> self.phase_at) >> 16:
             raise _NoFit
 
     def value(self, turn: IntArray, index: IntArray) -> IntArray:
         """What is added to the base; without a fraction there is no phase."""
         phase = turn >> self.phase_at if self.shift else 0
-        return np.asarray(((self.line[index] + phase) & 0xFFFF) >> self.shift)
+        return np.asarray((self.line[index] + phase) >> self.shift)
 
     def vertex(self, vertex: int) -> tuple[int, int]:
         """(quotient, remainder) of the numerator of a vertex's result."""
@@ -115,24 +202,27 @@ class _Results:
         assert exact.denominator == 1
         return divmod(exact.numerator, self.denominator)
 
-    def edge(self, axis: int, forth: int, vertex: int) -> tuple[int, int]:
+    def edge(self, axis: int, forth: int, vertex: int, mark: bool = False) -> tuple[int, int]:
         """(base, turn) of an octant that runs from `vertex` along `axis`, forth (1) or back (-1) along the curve."""
         page = 2 * axis + (forth * self.sign < 0)
-        whole, part = self.vertex(vertex)
+        # Back from the first vertex of a closed curve lies its end.
+        whole, part = self.vertex(vertex if vertex or forth > 0 else self.segments)
         phase = part + (1 << self.shift) - self.denominator
         turn = phase << self.phase_at | self.page[page] << 8 | (8 if axis == 0 else 0)
-        return (whole - self.lift[page]) & 0xFFFF, turn
+        # The mark stands above the phase, and adds a whole number.
+        added = MARK * mark >> self.phase_at + self.shift if self.shift else 0
+        return (whole - self.lift[page] - added) & 0xFFFF, turn | MARK * mark
 
-    def alone(self, vertex: int, across: int, row: bool) -> tuple[int, int]:
-        """(base, turn) of an octant whose vertex is alone; `across` -1 where no far edge is there either."""
-        turn = LONE | ROW * row | across << 5 | GONE if across >= 0 else GONE
+    def alone(self, vertex: int, across: int, flags: int) -> tuple[int, int]:
+        """(base, turn) of an octant whose vertex is alone, and what lies across."""
+        turn = flags | across << 5 | GONE
         page = turn >> 8 & (1 << self.page_bits) - 1
         nearest = (self.start + vertex * self.step + Fraction(1, 2)).__floor__()
         return (nearest - int(self.value(np.array(turn), np.array(page << 8)))) & 0xFFFF, turn
 
 
 def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Lanes | None:
-    """The tables, or None where the fields do not fit or no order of the codes settles the ties.
+    """The tables, or None where the fields do not fit.
 
     Args:
         spec: 8-bit heads and results of at most 16 bits.
@@ -142,39 +232,39 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Lanes | None:
     if 4 * squares * squares > NEVER:
         return None
     x, y = folds
-    # Codes of one head are told apart by every bound of the other's as well.
-    cuts = tuple(sorted({bound for _, bound in folded.bounds}) for folded in (y, x))
-    ranks = tie_ranks(x.squares, y.squares, around.wanted, (cuts[0], cuts[1]))
-    if ranks is None:
+    refused = refused_wishes(x.items, y.items, around.wanted)
+    try:
+        rank_x, rank_y, lead = _ranks(folds, around, refused)
+        results = _Results(spec, folds)
+    except _NoFit:
         return None
-    rank_x, rank_y = (found + 1 for found in ranks)  # 0 is below all
-    if max(rank_x.max(), rank_y.max()) > NEVER:
-        return None
-    near = [_near(y, rank_y, x), _near(x, rank_x, y)]
+    near = [
+        _near(along, ranks, across, beside)
+        for along, ranks, across, beside in zip((y, x), (rank_y, rank_x), (x, y), _beside(around)[::-1], strict=True)
+    ]
     bounds = [np.array([first if last < NEVER else NEVER for first, last in one]) for one in near]
     shared = [(max(a[0], b[0]), min(a[1], b[1])) for a, b in zip(*near, strict=True)]
     if all(first <= last for first, last in shared):
         bounds = [np.array([first if last < NEVER else NEVER for first, last in shared])] * 2
     near_table, near_page = _pages(bounds)
-    try:
-        results = _Results(spec, folds)
-    except _NoFit:
-        return None
 
     # The number of an octant, without the carry: squares' columns, then their rows, then right halves, then upper ones.
     part_x = 2 * (x.half // 2 + 2 * squares * squares * (x.half % 2))
     part_y = 2 * (squares * (y.half // 2) + squares * squares * (y.half % 2))
     column = part_x << 8 | rank_x
     row = part_y << 8 | NEVER - rank_y
-    base, turn = _octants(spec, around, results)
+    base, turn = _octants(spec, around, refused, results)
+    loose = MARK | FIRM if results.narrow else MARK | COLUMN | LOW_FIRM
 
     def decode(x: IntArray, y: IntArray) -> IntArray:
         number = (column[x] + row[y]) >> 8
+        tied = turn[number] & loose == MARK
+        number = (column[x] + row[y] + lead * tied) >> 8
         entry = turn[number]
-        rows = entry & ROW != 0
-        along = np.where(rows, rank_x[x], rank_y[y])
-        bound = np.where(rows, near_table[256 * near_page[1] + y], near_table[256 * near_page[0] + x])
-        number = np.where((entry >= LONE) & (along > bound), entry >> 5 & 0x1FF, number)
+        upright = entry & COLUMN != 0
+        along = np.where(upright, rank_y[y], rank_x[x])
+        bound = np.where(upright, near_table[x], near_table[256 * near_page[1] + y])
+        number = np.where((entry & GONE != 0) & (along > bound), entry >> 5 & 0x1FF, number)
         entry = turn[number]
         gone = entry & GONE != 0
         code = np.where(gone, 0, ((x | y << 8) << np.where(gone, 0, entry & 0xFF)) >> 8 & 0xFF)
@@ -197,17 +287,20 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Lanes | None:
             "above": f"0x{0xFF << results.phase_at & 0xFF00:04X}U",
             "page": f"0x{(1 << results.phase_at) - 256:04X}U",
             "fraction": results.shift,
-            "near_x": 256 * near_page[0],
             "near_y": 256 * near_page[1],
+            "lead": lead,
+            "narrow": results.narrow,
+            "loose": f"0x{loose:04X}U",
         },
     )
 
 
-def _octants(spec: Spec, around: Quarters, results: _Results) -> tuple[IntArray, IntArray]:
+def _octants(spec: Spec, around: Quarters, refused: NDArray[np.bool_], results: _Results) -> tuple[IntArray, IntArray]:
     """(base, turn) of all octants."""
     squares = spec.curve.side - 1
     count = len(spec.curve.points)
     place = places(spec)
+    row_flags, column_flags = (FIRM, COLUMN | FIRM) if results.narrow else (LOW_FIRM, COLUMN)
     base, turn = (np.zeros(8 * squares * squares, dtype=np.int64) for _ in range(2))
 
     def number(hx: int, hy: int) -> int:
@@ -220,15 +313,18 @@ def _octants(spec: Spec, around: Quarters, results: _Results) -> tuple[IntArray,
             for right in (0, 1):
                 if around.vertical[hy, hx] and not (right and around.horizontal[hy, hx]):
                     forth = 1 if (int(place[ny, ox]) - own) % count == 1 else -1
-                    entry = results.edge(1, forth, own)
+                    entry = results.edge(1, forth, own, mark=bool(refused[hy, hx]))
                 elif around.horizontal[hy, hx]:
                     forth = 1 if (int(place[oy, nx]) - own) % count == 1 else -1
                     entry = results.edge(0, forth, own)
-                elif around.far_vertical[hy, hx] and (right or not around.far_horizontal[hy, hx]):
-                    entry = results.alone(own, number(hx ^ 1, hy) + right, False)
-                elif around.far_horizontal[hy, hx]:
-                    entry = results.alone(own, number(hx, hy ^ 1) + right, True)
                 else:
-                    entry = results.alone(own, -1, False)
+                    column_far, row_far = bool(around.far_vertical[hy, hx]), bool(around.far_horizontal[hy, hx])
+                    # No far edge: the octant is its own one across, and nothing is to be settled.
+                    across, flags = number(hx, hy) + right, 0
+                    if column_far and (right or not row_far):
+                        across, flags = number(hx ^ 1, hy) + right, MARK | column_flags
+                    elif row_far:
+                        across, flags = number(hx, hy ^ 1) + right, MARK if refused[hy, hx] else MARK | row_flags
+                    entry = results.alone(own, across, flags)
                 base[number(hx, hy) + right], turn[number(hx, hy) + right] = entry
     return base, turn

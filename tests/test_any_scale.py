@@ -9,11 +9,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hilbert_codegen import hvx
-from hilbert_codegen.curves import cell_inset, make_curve
-from hilbert_codegen.folding import fold, quarters, tie_order
-from hilbert_codegen.octant_lanes import lanes
+from hilbert_codegen.curves import ORIENTATIONS, cell_inset, make_curve
+from hilbert_codegen.folding import fold, quarters, refused_wishes, tie_order
+from hilbert_codegen.octant_lanes import Lanes, lanes
 from hilbert_codegen.proof import proof_domain, prove
 from hilbert_codegen.reference import ideal
 from hilbert_codegen.spec import INTEGER_TYPES, Heads, Output, Spec
@@ -43,8 +44,18 @@ CASES = {
 }
 #: Bytes of tables that each strategy keeps to up to order 3, the Helium variant's included.
 LIMITS = {"octant": 4096, "segment": 22528, "line": 14336}
-#: Where ties run in circles, and where squares don't number in a byte.
-NO_LANES = {"cell grid", "closed, cell grid", "nearly ties", "order 4"}
+#: Where ties run in circles.
+CIRCLES = {"cell grid", "closed, cell grid", "nearly ties"}
+
+
+def wrong_results(spec: Spec, helium: Lanes) -> int:
+    """How many differ from the reference, those aside that are rounded to the end of a closed curve, which is its start:
+    then the strategy has no lanes."""
+    y, x = np.divmod(np.arange(1 << 16), 256)
+    found, expected = helium.decode(x, y), ideal(spec).codes.reshape(-1)
+    modulus = 256 if spec.output.dtype == "uint8" else 65536
+    end = spec.curve.closed & ((found - spec.output.codes[1]) % modulus == 0)
+    return int((((found - expected) % modulus != 0) & ~end).sum())
 
 
 @pytest.mark.parametrize("name", LIMITS)
@@ -52,17 +63,18 @@ NO_LANES = {"cell grid", "closed, cell grid", "nearly ties", "order 4"}
 def test_every_kind_of_grid_is_exact(name: str, case: str) -> None:
     spec = CASES[case]
     expected = ideal(spec)
-    if name == "line" and case in NO_LANES:
+    if name == "line" and case == "order 4":
         with pytest.raises(Refused):
             STRATEGIES[name].build(spec, expected, distance=False)
         return
     built = STRATEGIES[name].build(spec, expected, distance=False)
     prove(spec, built, proof_domain(spec), expected)
-    two_heads = spec.heads.scale[0] != spec.heads.scale[1]
-    assert spec.curve.order > 3 or built.table_bytes <= LIMITS[name] + (1536 if two_heads and name == "octant" else 0)
+    more = 1536 if spec.heads.scale[0] != spec.heads.scale[1] and name == "octant" else 0
+    more += 1024 * (len(built.table("key_y").values) // 256 - 1) if name == "line" else 0
+    assert spec.curve.order > 3 or built.table_bytes <= LIMITS[name] + more
 
 
-@pytest.mark.parametrize("case", sorted(set(CASES) - NO_LANES))
+@pytest.mark.parametrize("case", sorted(set(CASES) - {"order 4"}))
 @pytest.mark.parametrize(
     "output",
     [Output("uint16", (0, 65535)), Output("int16", (32767, -3000)), Output("uint8", (0, 255))],
@@ -76,15 +88,78 @@ def test_octants_in_lanes_of_sixteen_bits_are_exact(case: str, output: Output) -
         assert helium is None  # four pages leave five bits for a phase, one of 63
         return
     assert helium is not None
-    y, x = np.divmod(np.arange(1 << 16), 256)
-    wrong = helium.decode(x, y) - ideal(spec).codes.reshape(-1)
-    assert not (wrong % (256 if output.dtype == "uint8" else 65536)).any()
+    assert not wrong_results(spec, helium)
 
 
 def test_octants_take_lanes_where_they_can() -> None:
     for case in CASES:
         built = STRATEGIES["octant"].build(CASES[case], ideal(CASES[case]), distance=False)
-        assert bool(built.params["mve"]) == (case not in NO_LANES)
+        assert bool(built.params["mve"]) == (case != "order 4")
+        assert built.kind == ("portable" if case == "order 4" else "ties" if case in CIRCLES else "")
+
+
+@st.composite
+def lattices(draw: st.DrawFn) -> Spec:
+    """Specifications whose codes fall on few places of the cell, so that many tie."""
+    order = draw(st.integers(1, 3))
+    scale = draw(st.sampled_from([(1 / 256, 1 / 256), (1 / 128, 1 / 128), (3 / 512, 3 / 512), (1 / 256, 1 / 128)]))
+    zero = draw(st.tuples(st.integers(-128, -96), st.integers(-128, -96)))
+    inset = draw(st.sampled_from([cell_inset(order), Fraction(0), Fraction(1, 8), Fraction(1, 4)]))
+    orientation = draw(st.sampled_from(sorted(ORIENTATIONS)))
+    return line_spec(
+        order, scale, zero, inset, curve=draw(st.sampled_from(["hilbert", "moore"])), orientation=orientation
+    )
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(lattices())
+def test_octants_in_lanes_settle_ties(spec: Spec) -> None:
+    folds = [fold(spec, axis) for axis in (0, 1)]
+    helium = lanes(spec, folds, quarters(spec))
+    if helium is None:
+        # Pages of two different heads leave five bits for a phase.
+        assert spec.curve.order == 3
+        assert spec.curve.closed
+        assert folds[0].items != folds[1].items
+        return
+    assert not wrong_results(spec, helium)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(lattices())
+def test_lines_settle_ties_or_are_refused(spec: Spec) -> None:
+    expected = ideal(spec)
+    try:
+        built = STRATEGIES["line"].build(spec, expected, distance=False)
+    except Refused:
+        assert spec.curve.order == 3
+        return
+    prove(spec, built, proof_domain(spec), expected)
+
+
+def test_lines_take_bits_of_x_on_the_cell_grid() -> None:
+    spec = CASES["cell grid"]
+    built = STRATEGIES["line"].build(spec, ideal(spec), distance=False)
+    assert built.params["bits"] == 1
+    assert built.table_bytes < 16384
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_wishes_are_refused_only_where_they_close_a_circle(data: st.DataObject) -> None:
+    sizes = data.draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    keys = st.sampled_from([Fraction(0), Fraction(1, 4), Fraction(1, 2)])
+    x, y = (data.draw(st.lists(st.tuples(st.integers(0, size - 1), keys), min_size=1)) for size in sizes)
+    cells = st.lists(st.integers(-1, 1), min_size=sizes[0] * sizes[1], max_size=sizes[0] * sizes[1])
+    wanted = np.array(data.draw(cells)).reshape(sizes[1], sizes[0])
+    refused = refused_wishes(x, y, wanted)
+    assert not refused[wanted != 1].any()
+    granted = np.where(refused, -1, wanted)
+    assert tie_order(x, y, granted) is not None
+    for line, column in np.argwhere(refused):
+        one_more = granted.copy()
+        one_more[line, column] = 1
+        assert tie_order(x, y, one_more) is None
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -165,6 +240,7 @@ def test_ties_in_a_circle_have_no_order() -> None:
     key = Fraction(1, 4)
     x, y = [(0, key), (1, key)], [(0, key), (1, key)]
     assert tie_order(x, y, np.array([[1, 0], [0, 1]])) is None
+    assert refused_wishes(x, y, np.array([[1, 0], [0, 1]])).tolist() == [[False, False], [False, True]]
     order = tie_order(x, y, np.array([[1, 0], [1, 1]]))
     assert order is not None
     at = {entry: index for index, entry in enumerate(order)}

@@ -58,6 +58,21 @@ def test_every_strategy(strategy: str, kind: str, tmp_path: Path) -> None:
     assert check(tmp_path, target) == ""
 
 
+@pytest.mark.parametrize("compiler", [CLANG, "arm-none-eabi-gcc"])
+@pytest.mark.parametrize("shape", ["cell", "split", "ring"])
+def test_octants_settle_ties(shape: str, compiler: str, tmp_path: Path) -> None:
+    target = ready(f"arm/{compiler}-O2/cortex-m55")
+    write_sources(tmp_path, *made(shape, "octant", tmp_path))
+    assert check(tmp_path, target) == ""
+
+
+@pytest.mark.parametrize("kind", ["sanitizers", "helium"])
+def test_lines_settle_ties(kind: str, tmp_path: Path) -> None:
+    target = ready(KINDS[kind])
+    write_sources(tmp_path, *made("cell", "line", tmp_path))
+    assert check(tmp_path, target) == ""
+
+
 @pytest.mark.parametrize("std", ["c++11", "c++17"])
 @pytest.mark.parametrize("strategy", ["closed", "tile"])
 def test_header_and_source_are_cplusplus_too(strategy: str, std: str, tmp_path: Path) -> None:

@@ -15,13 +15,19 @@ point lies in, three comparisons of a number of x with a number of y decide it:
 `column` and `row` hold the halves of a sum: the number of the quarter, and below it ranks whose carry is the third
 comparison. `key_x` and `key_y` hold two bytes each, for the other two, which Helium compares, and adds to the bytes of
 the number, at once. `page` then gives the page and the shift of the raw word that leaves the code beside it.
+
+Where ties run in circles, two things help. `row` and `key_y` may be indexed by the highest bits of x below the code of
+y, which costs no instruction: the ranks of y need suit a part of the codes of x only. And where the own vertex's two
+segments compete, no far edge is near, so that one of the other comparisons is free to tell the tie: gx >= gy in place of
+gx > w(gy), if the ranks of these y serve no far edge, or gy > gx in place of gy > w(gx), if those of these x do not.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hilbert_codegen.folding import fold, other_vertex, own_vertex, quarters, tie_ranks
+from hilbert_codegen.folding import fold, other_vertex, own_vertex, quarters, refused_wishes, tie_ranks
 from hilbert_codegen.hvx import add_hvx
 from hilbert_codegen.reference import Ideal
 from hilbert_codegen.spec import INTEGER_TYPES, Spec
@@ -31,17 +37,103 @@ from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Tab
 RANK_BITS = 6
 #: What the comparison of the upper bytes adds to the number of an entry of `page`.
 UPPER = 4 << 8
+#: At most so many of the highest bits of x index the tables of y.
+MOST_BITS = 2
+
+
+class _NoFit(Exception):  # noqa: N818 - it says what happened
+    """The comparisons do not tell all, or have too many ranks."""
+
+
+class _Comparisons:
+    """The words of the three comparisons, with `bits` of x in the index of y; raises _NoFit.
+
+    Attributes:
+        column, row, key_x, key_y: by raw bits of x, and by `index` of those of y.
+        by_near_h, by_near_v: by class of y and class of x, which comparison tells a tie that gx > gy does not.
+    """
+
+    def __init__(self, spec: Spec, bits: int) -> None:
+        self.bits = bits
+        self.x, self.y = (fold(spec, axis) for axis in (0, 1))
+        self.around = quarters(spec)
+        blocks = np.arange(256).reshape(1 << bits, -1)
+        lone = self.around.lone
+        self.near_row, self.near_column = lone & self.around.far_horizontal, lone & self.around.far_vertical
+        free_h = self.around.contested.copy()
+        for block in blocks:
+            halves = np.unique(self.x.half[block])
+            free_h[np.ix_(self.near_row[:, halves].any(axis=1), halves)] = False
+        free_v = self.around.contested & ~self.near_column.any(axis=0)
+        refused = np.zeros_like(free_h)
+        for block in blocks:
+            items = [self.x.items[code] for code in block]
+            refused |= refused_wishes(items, self.y.items, self.around.wanted, free_h | free_v)
+        self.by_near_h, self.by_near_v = refused & free_h, refused & free_v & ~free_h
+        if (refused & ~free_h & ~free_v).any():
+            raise _NoFit
+        squares = spec.curve.side - 1
+        square = self.x.half // 2 + 128 * (self.x.half % 2)
+        line = squares * (self.y.half // 2) + 256 * (self.y.half % 2)
+        self.column, self.key_x = 2 * square << RANK_BITS, np.zeros(256, dtype=np.int64)
+        rows, keys = [], []
+        for block in blocks:
+            right, near_h, near_v = self._ranks(block, refused)
+            self.column[block] += (1 << RANK_BITS) - 1 - near_v[1]
+            self.key_x[block] = near_h[0] << 8 | right[0]
+            rows.append((2 * line << RANK_BITS) + near_v[0])
+            keys.append(near_h[1] << 8 | right[1])
+        self.row, self.key_y = np.stack(rows, axis=1).reshape(-1), np.stack(keys, axis=1).reshape(-1)
+
+    def _ranks(self, block: IntArray, refused: NDArray[np.bool_]) -> list[tuple[IntArray, IntArray]]:
+        """Ranks of the comparisons gx > gy, gx > w(gy), gy > w(gx), or of what these tell instead, for a block of x;
+        of the greater side first."""
+        x, y = self.x, self.y
+        halves = np.unique(x.half[block])
+        ties_y = self.by_near_h[:, halves].any(axis=1)
+        ties_x = self.by_near_v.any(axis=0)
+        against_y = [square if ties_y[square[0]] else bound for square, bound in zip(y.squares, y.bounds, strict=True)]
+        against_x = [square if ties_x[square[0]] else bound for square, bound in zip(x.squares, x.bounds, strict=True)]
+        # A tie with the own vertex is the own vertex's.
+        want_h = np.where(self.by_near_h, 1, np.where(self.near_row, 0, -1))
+        want_v = np.where(self.by_near_v | self.near_column, 0, -1).T
+        found = [
+            tie_ranks([x.items[i] for i in block], y.items, np.where(refused, -1, self.around.wanted)),
+            tie_ranks([x.squares[i] for i in block], against_y, want_h),
+            tie_ranks(y.squares, [against_x[i] for i in block], want_v),
+        ]
+        ranks = []
+        for pair, limit in zip(found, (255, 255, (1 << RANK_BITS) - 1), strict=True):
+            if pair is None or max(rank.max() for rank in pair) > limit:
+                raise _NoFit
+            ranks.append(pair)
+        return ranks
+
+    def index(self, x: IntArray, y: IntArray) -> IntArray:
+        """Where the tables of y have their entry."""
+        return np.asarray(y << self.bits | x >> 8 - self.bits)
+
+
+def _comparisons(spec: Spec) -> _Comparisons:
+    for bits in range(MOST_BITS + 1):
+        try:
+            return _Comparisons(spec, bits)
+        except _NoFit:
+            continue
+    raise Refused(
+        "the codes of the two heads fall into too many ranks, or tie in circles that no comparison is left to settle"
+    )
 
 
 class Line:
-    """Three dependent loads a point, constant time; 9 KB at order 2, 14 KB at order 3. Slower than `segment` without Helium."""
+    """Three dependent loads a point, constant time; 9 KB at order 2, 14 to 17 KB at order 3. Slower than `segment` without Helium."""
 
     name = "line"
     summary = "results by row or column of the grid and axis code; any scale, inset and zero point"
 
     def build(self, spec: Spec, ideal: Ideal, distance: bool) -> Built:
         """Refused for 16-bit heads, other estimators, distances, results wider than 16 bits, from order 4 on, and where
-        no order of the codes settles the ties (grids whose codes repeat from cell to cell)."""
+        ties of the codes run in circles that cannot be settled."""
         if spec.heads.bits != 8:
             raise Refused("tables by axis code are for 8-bit heads")
         if spec.estimator.kind != "nearest":
@@ -54,20 +146,20 @@ class Line:
         between = 2 * squares * squares
         if 2 * between > 256:
             raise Refused(f"the squares of {spec.curve.side} x {spec.curve.side} vertices do not number in a byte")
-        around = quarters(spec)
-        half_x, half_y = (fold(spec, axis).half for axis in (0, 1))
-        column, row, key_x, key_y = self._words(spec)
+        words = _comparisons(spec)
+        around, bits = words.around, words.bits
 
         def number(x: IntArray, y: IntArray) -> IntArray:
-            left, right = key_x[x], key_y[y]
-            entry = (column[x] + row[y]) >> RANK_BITS
+            at = words.index(x, y)
+            left, right = words.key_x[x], words.key_y[at]
+            entry = (words.column[x] + words.row[at]) >> RANK_BITS
             entry = entry + between * ((left & 255) > (right & 255))
             return np.asarray(entry + UPPER * ((left >> 8) > (right >> 8)))
 
         side = spec.curve.side
         page = np.zeros(UPPER + 4 * 256, dtype=np.int64)
-        for hy in np.unique(half_y).tolist():
-            for hx in np.unique(half_x).tolist():
+        for hy in np.unique(words.y.half).tolist():
+            for hx in np.unique(words.x.half).tolist():
                 own = own_vertex(hx), own_vertex(hy)
                 far = other_vertex(hx), other_vertex(hy)
                 at_x, at_y = own[1] << 8 | 8, (side + own[0]) << 8
@@ -81,7 +173,8 @@ class Line:
                         elif around.far_horizontal[hy, hx] and near_h:
                             entry = far_x
                     elif around.vertical[hy, hx] and not (right and around.horizontal[hy, hx]):
-                        entry = at_y
+                        tie = (words.by_near_h[hy, hx] and near_h) or (words.by_near_v[hy, hx] and not near_v)
+                        entry = at_x if tie else at_y
                     index = 2 * (hx // 2 + squares * (hy // 2)) + (hx % 2 + 2 * (hy % 2)) * 256
                     page[index + near_v + between * right + UPPER * near_h] = entry
         bits_y, bits_x = np.divmod(np.arange(1 << 16), 256)
@@ -98,13 +191,19 @@ class Line:
         def decode(x: IntArray, y: IntArray) -> IntArray:
             return result[place(x, y)]
 
+        of_y = f"its raw bits and the highest {bits} of x" if bits else "its raw bits"
         built = Built(
             strategy=self.name,
             tables=(
-                Table("column", "uint16", column, "number of the quarter << 6 | rank, the part of x, by its raw bits"),
-                Table("row", "uint16", row, "number of the quarter << 6 | rank, the part of y, by its raw bits"),
-                Table("key_x", "uint16", key_x, "two bytes to compare with those of key_y, by the raw bits of x"),
-                Table("key_y", "uint16", key_y, "two bytes to compare with those of key_x, by the raw bits of y"),
+                Table(
+                    "column",
+                    "uint16",
+                    words.column,
+                    "number of the quarter << 6 | rank, the part of x, by its raw bits",
+                ),
+                Table("row", "uint16", words.row, f"number of the quarter << 6 | rank, the part of y, by {of_y}"),
+                Table("key_x", "uint16", words.key_x, "two bytes to compare with those of key_y, by the raw bits of x"),
+                Table("key_y", "uint16", words.key_y, f"two bytes to compare with those of key_x, by {of_y}"),
                 Table("page", "uint16", page, "page of results << 8 | 8 where x is the index in it, 0 where y is"),
                 Table(
                     "result", spec.output.dtype, result, "decoded codes, pages by x of the rows and by y of the columns"
@@ -113,8 +212,11 @@ class Line:
             decode=decode,
             distance=None,
             note="Results by row or column of the grid and axis code, found by three comparisons: constant time.",
+            kind="ties" if bits else "",
             params={
                 "mve": 1,
+                "bits": bits,
+                "shift": 8 - bits,
                 "rank_bits": RANK_BITS,
                 "low": f"{between}U",
                 "high": f"{UPPER}U",
@@ -122,28 +224,6 @@ class Line:
             },
         )
         return add_hvx(spec, ideal, built)
-
-    def _words(self, spec: Spec) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-        """(column, row, key_x, key_y) by raw bits; see the head of this file."""
-        x, y = (fold(spec, axis) for axis in (0, 1))
-        squares = spec.curve.side - 1
-        right = tie_ranks(x.items, y.items, quarters(spec).wanted)
-        if right is None:
-            raise Refused("no order of the codes settles all ties between two segments")
-        # A tie with the own vertex is the own vertex's: then x must not exceed y.
-        tie = np.zeros((2 * squares, 2 * squares), dtype=np.int64)
-        near_h, near_v = tie_ranks(x.squares, y.bounds, tie), tie_ranks(y.squares, x.bounds, tie)
-        assert near_h is not None and near_v is not None  # the same wish everywhere makes no circle
-        top = (1 << RANK_BITS) - 1
-        for ranks, limit in ((right, 255), (near_h, 255), (near_v, top)):
-            highest = max(int(rank.max()) for rank in ranks)
-            if highest > limit:
-                raise Refused(f"the codes of the two heads fall into {highest + 1} ranks, of which {limit + 1} fit")
-        square = x.half // 2 + 128 * (x.half % 2)
-        line = squares * (y.half // 2) + 256 * (y.half % 2)
-        column = (2 * square << RANK_BITS) + top - near_v[1]
-        row = (2 * line << RANK_BITS) + near_v[0]
-        return column, row, near_h[0] << 8 | right[0], near_h[1] << 8 | right[1]
 
 
 STRATEGIES.add(Line.name, Line())

@@ -342,10 +342,9 @@ class Octant:
             decode=decode,
             distance=None,
             note="A linear function of one code for each octant of a quarter cell, found by one comparison.",
-            kind="ties" if ties else "" if helium else "portable",
+            kind="portable" if not helium else "ties" if ties else "",
             params={
                 "mve": 2 if helium else 0,
-                "sixteen": True,
                 "lanes": helium.params if helium else {},
                 "field": layout.field,
                 "low": f"0x{low:X}UL",

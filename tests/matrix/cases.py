@@ -51,6 +51,25 @@ layout = "planar"
 dtype = "int16"
 codes = [-3000, 32767]
 """,
+    "split": """
+[heads]
+scale = 0.00390625
+zero_point = -128
+layout = "planar"
+[output]
+dtype = "uint8"
+""",
+    "ring": """
+[curve]
+kind = "moore"
+order = 3
+orientation = "anti_transpose"
+[heads]
+scale = 0.00390625
+zero_point = -128
+[output]
+codes = [0, 65535]
+""",
     "fine": """
 [curve]
 order = 5

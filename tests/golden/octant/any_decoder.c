@@ -82,11 +82,11 @@ typedef char any_header_matches_source[(ANY_DECODER_CONFIG_HASH == 0x37B9F96FUL)
 /* Makes the compiler load tables again in each turn of a loop: it has too few registers to keep them all. */
 #define ANY_RELOAD(table, turn) __asm__("" : "+r"(table) : "r"(turn))
 #endif
-/* Makes the compiler forget what it computed from a vector, and compute it again when another is there. */
+/* What is seldom true, so that the compiler keeps it out of the way of the rest. */
 #if defined(__GNUC__)
-#define ANY_FORGET(vector, behind) __asm__("" : "+w"(vector) : "w"(behind))
+#define ANY_SELDOM(condition) (__builtin_expect((condition) ? 1 : 0, 0) != 0)
 #else
-#define ANY_FORGET(vector, behind) (void)(vector)
+#define ANY_SELDOM(condition) (condition)
 #endif
 
 /* Holds an address in a register of its own, where the compiler would rather compute it from another each time. */
@@ -240,44 +240,44 @@ static const uint32_t any_octant[448] ANY_TABLE_ATTR = {
 #if ANY_USE_MVE
 /* Part of the octant's number << 8 | rank, by the raw bits of x: 256 entries, 512 bytes. */
 static const uint16_t any_number_x[256] ANY_TABLE_ATTR = {
-    51261U, 51247U, 51232U, 51219U, 51207U,  1547U,  1560U,  1575U,  1587U,  1601U,  1617U,  1632U,  1650U,  1667U,  1683U,  1701U,
-     1718U,  1737U, 51909U, 51890U, 51873U, 51855U, 51838U, 51822U, 51806U, 51789U, 51775U, 51761U, 51747U, 51734U, 51721U,  2058U,
-     2071U,  2084U,  2098U,  2112U,  2126U,  2143U,  2159U,  2175U,  2192U,  2210U,  2227U,  2246U, 52423U, 52404U, 52387U, 52369U,
-    52352U, 52336U, 52319U, 52303U, 52288U, 52274U, 52261U, 52247U, 52234U,  2568U,  2580U,  2593U,  2608U,  2622U,  2635U,  2653U,
-     2668U,  2685U,  2701U,  2720U,  2737U,  2755U, 52939U, 52919U, 52902U, 52884U, 52868U, 52852U, 52834U, 52818U, 52803U, 52789U,
-    52776U, 52761U, 52748U,  3079U,  3091U,  3104U,  3119U,  3133U,  3146U,  3162U,  3179U,  3196U,  3212U,  3229U,  3246U,  3264U,
-    53453U, 53434U, 53417U, 53399U, 53382U, 53366U, 53349U, 53332U, 53317U, 53304U, 53290U, 53275U, 53262U, 53251U, 53251U, 53251U,
-    53251U, 53251U, 53251U, 53251U, 53251U, 53251U, 53251U, 53251U, 53251U, 53251U, 53251U, 53251U, 53251U, 53251U, 53251U, 53251U,
-        2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,
-        2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,
-        2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,     2U,
-        2U,     2U,     2U,     2U,     2U,     2U,     5U,    17U,    30U,    45U,    59U,    72U,    87U,   105U,   121U,   138U,
-      154U,   172U,   190U, 50383U, 50365U, 50347U, 50329U, 50312U, 50296U, 50279U, 50262U, 50247U, 50234U, 50220U, 50205U, 50192U,
-    50180U,   527U,   540U,   555U,   569U,   582U,   597U,   614U,   631U,   647U,   664U,   682U,   700U,   718U, 50879U, 50861U,
-    50844U, 50827U, 50811U, 50794U, 50777U, 50761U, 50748U, 50734U, 50719U, 50706U, 50694U,  1037U,  1050U,  1065U,  1078U,  1092U,
-     1107U,  1123U,  1141U,  1157U,  1173U,  1191U,  1208U,  1228U, 51393U, 51375U, 51358U, 51340U, 51324U, 51307U, 51291U, 51274U
+    51221U, 51216U, 51212U, 51207U, 51203U,  1537U,  1537U,  1537U,  1537U,  1537U,  1558U,  1558U,  1558U,  1576U,  1576U,  1576U,
+     1588U,  1588U, 51764U, 51764U, 51752U, 51752U, 51734U, 51734U, 51734U, 51734U, 51713U, 51713U, 51713U, 51713U, 51713U,  2052U,
+     2056U,  2061U,  2065U,  2070U,  2074U,  2078U,  2082U,  2087U,  2092U,  2096U,  2100U,  2104U, 52280U, 52276U, 52272U, 52268U,
+    52264U, 52258U, 52254U, 52250U, 52246U, 52241U, 52237U, 52232U, 52228U,  2564U,  2568U,  2573U,  2577U,  2582U,  2586U,  2590U,
+     2594U,  2599U,  2604U,  2608U,  2612U,  2616U, 52792U, 52789U, 52784U, 52781U, 52775U, 52770U, 52766U, 52763U, 52758U, 52753U,
+    52749U, 52744U, 52740U,  3075U,  3079U,  3084U,  3088U,  3093U,  3097U,  3101U,  3105U,  3111U,  3115U,  3119U,  3123U,  3127U,
+    53307U, 53302U, 53298U, 53294U, 53290U, 53285U, 53280U, 53276U, 53272U, 53268U, 53263U, 53259U, 53254U, 53250U, 53250U, 53250U,
+    53250U, 53250U, 53250U, 53250U, 53250U, 53250U, 53250U, 53250U, 53250U, 53250U, 53250U, 53250U, 53250U, 53250U, 53250U, 53250U,
+        1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,
+        1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,
+        1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,     1U,
+        1U,     1U,     1U,     1U,     1U,     1U,     3U,     7U,    12U,    16U,    21U,    25U,    29U,    33U,    38U,    43U,
+       47U,    51U,    55U, 50236U, 50231U, 50227U, 50223U, 50219U, 50214U, 50209U, 50205U, 50201U, 50197U, 50192U, 50188U, 50183U,
+    50179U,   516U,   520U,   525U,   529U,   534U,   539U,   542U,   546U,   551U,   557U,   560U,   566U,   568U, 50743U, 50739U,
+    50735U, 50731U, 50726U, 50721U, 50717U, 50713U, 50709U, 50704U, 50700U, 50695U, 50691U,  1029U,  1034U,  1038U,  1043U,  1047U,
+     1051U,  1055U,  1060U,  1065U,  1069U,  1073U,  1077U,  1082U, 51255U, 51251U, 51247U, 51243U, 51238U, 51233U, 51229U, 51225U
 };
 #endif
 
 #if ANY_USE_MVE
 /* Part of the octant's number << 8 | 255 - rank, by the raw bits of y: 256 entries, 512 bytes. */
 static const uint16_t any_number_y[256] ANY_TABLE_ATTR = {
-    32450U, 32464U, 32479U, 32492U, 32504U, 10997U, 10984U, 10969U, 10957U, 10943U, 10927U, 10912U, 10894U, 10877U, 10861U, 10843U,
-    10826U, 10807U, 35899U, 35918U, 35935U, 35953U, 35970U, 35986U, 36002U, 36019U, 36033U, 36047U, 36061U, 36074U, 36087U, 14582U,
-    14569U, 14556U, 14542U, 14528U, 14514U, 14497U, 14481U, 14465U, 14448U, 14430U, 14413U, 14394U, 39479U, 39498U, 39515U, 39533U,
-    39550U, 39566U, 39584U, 39599U, 39615U, 39629U, 39641U, 39656U, 39669U, 18168U, 18156U, 18143U, 18128U, 18114U, 18101U, 18083U,
-    18068U, 18051U, 18035U, 18016U, 17999U, 17981U, 43061U, 43081U, 43098U, 43116U, 43132U, 43148U, 43166U, 43182U, 43197U, 43211U,
-    43224U, 43239U, 43252U, 21753U, 21741U, 21728U, 21713U, 21699U, 21686U, 21670U, 21653U, 21636U, 21620U, 21603U, 21586U, 21568U,
-    46643U, 46662U, 46679U, 46697U, 46714U, 46730U, 46747U, 46764U, 46779U, 46792U, 46806U, 46821U, 46834U, 46845U, 46845U, 46845U,
-    46845U, 46845U, 46845U, 46845U, 46845U, 46845U, 46845U, 46845U, 46845U, 46845U, 46845U, 46845U, 46845U, 46845U, 46845U, 46845U,
+    32490U, 32495U, 32499U, 32504U, 32508U, 11004U, 10998U, 10995U, 10991U, 10986U, 10982U, 10978U, 10972U, 10968U, 10964U, 10959U,
+    10956U, 10950U, 36040U, 36044U, 36048U, 36052U, 36057U, 36062U, 36066U, 36070U, 36074U, 36079U, 36083U, 36088U, 36092U, 14588U,
+    14584U, 14579U, 14575U, 14570U, 14566U, 14562U, 14558U, 14552U, 14548U, 14544U, 14540U, 14536U, 39623U, 39627U, 39631U, 39635U,
+    39639U, 39645U, 39649U, 39653U, 39657U, 39662U, 39666U, 39671U, 39675U, 18172U, 18168U, 18163U, 18159U, 18154U, 18150U, 18146U,
+    18142U, 18137U, 18132U, 18128U, 18124U, 18120U, 43206U, 43211U, 43215U, 43219U, 43223U, 43228U, 43233U, 43237U, 43241U, 43245U,
+    43250U, 43254U, 43259U, 21756U, 21752U, 21747U, 21743U, 21738U, 21734U, 21730U, 21726U, 21721U, 21716U, 21712U, 21708U, 21704U,
+    46789U, 46794U, 46798U, 46802U, 46806U, 46811U, 46816U, 46820U, 46824U, 46828U, 46833U, 46837U, 46842U, 46846U, 46846U, 46846U,
+    46846U, 46846U, 46846U, 46846U, 46846U, 46846U, 46846U, 46846U, 46846U, 46846U, 46846U, 46846U, 46846U, 46846U, 46846U, 46846U,
       254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,
       254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,
       254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,   254U,
-      254U,   254U,   254U,   254U,   254U,   254U,   251U,   239U,   226U,   211U,   197U,   184U,   169U,   151U,   135U,   118U,
-      102U,    84U,    66U, 25137U, 25155U, 25173U, 25191U, 25208U, 25224U, 25241U, 25258U, 25273U, 25286U, 25300U, 25315U, 25328U,
-    25340U,  3825U,  3812U,  3797U,  3783U,  3770U,  3755U,  3738U,  3721U,  3705U,  3688U,  3670U,  3652U,  3634U, 28737U, 28755U,
-    28772U, 28789U, 28805U, 28822U, 28839U, 28855U, 28868U, 28882U, 28897U, 28910U, 28922U,  7411U,  7398U,  7383U,  7370U,  7356U,
-     7341U,  7325U,  7307U,  7291U,  7275U,  7257U,  7240U,  7220U, 32317U, 32335U, 32352U, 32371U, 32387U, 32404U, 32419U, 32437U
+      254U,   254U,   254U,   254U,   254U,   254U,   254U,   251U,   247U,   242U,   238U,   233U,   228U,   225U,   221U,   216U,
+      210U,   207U,   201U, 25284U, 25289U, 25293U, 25297U, 25301U, 25306U, 25311U, 25315U, 25319U, 25323U, 25328U, 25332U, 25337U,
+    25341U,  3834U,  3829U,  3825U,  3819U,  3816U,  3812U,  3808U,  3803U,  3798U,  3794U,  3789U,  3786U,  3781U, 28874U, 28877U,
+    28882U, 28886U, 28888U, 28896U, 28900U, 28904U, 28907U, 28913U, 28917U, 28922U, 28926U,  7419U,  7415U,  7410U,  7406U,  7401U,
+     7397U,  7393U,  7389U,  7384U,  7378U,  7375U,  7371U,  7367U, 32456U, 32460U, 32464U, 32468U, 32473U, 32478U, 32482U, 32486U
 };
 #endif
 
@@ -285,29 +285,29 @@ static const uint16_t any_number_y[256] ANY_TABLE_ATTR = {
 /* Whole part of the result of each octant's vertex: 392 entries, 784 bytes. */
 static const uint16_t any_base[392] ANY_TABLE_ATTR = {
         0U,     0U,  2601U,  3120U,  4160U,  4160U,  5201U,  5201U, 59814U, 60333U, 61374U, 61374U, 62414U, 62414U,  1040U,  1040U,
-     1905U,  1905U,  7281U,  6762U,  6068U,  6068U, 58774U, 58774U, 57734U, 57734U, 63454U, 63454U, 14563U, 14044U, 13004U, 13004U,
-     8321U,  8321U,  9362U,  9362U, 55653U, 56172U, 56864U, 56864U, 52011U, 51492U, 15603U, 15603U, 11963U, 11963U, 10923U, 10923U,
-    10226U, 10226U, 54613U, 54613U, 53573U, 53573U, 52703U, 52703U, 16643U, 16643U, 17684U, 17684U, 30688U, 31207U, 32247U, 32247U,
+     1904U,  1904U,  7281U,  6762U,  6068U,  6068U, 58774U, 58774U, 57734U, 57734U, 63454U, 63454U, 14563U, 14044U, 13004U, 13004U,
+     8321U,  8321U,  9362U,  9362U, 55653U, 56172U, 56864U, 56863U, 52011U, 51492U, 15603U, 15603U, 11963U, 11963U, 10923U, 10923U,
+    10226U, 10226U, 54613U, 54613U, 53573U, 53573U, 52703U, 52702U, 16643U, 16643U, 17684U, 17684U, 30688U, 31207U, 32247U, 32247U,
     33287U, 33287U, 34327U, 34327U, 47331U, 47850U, 19764U, 19245U, 18375U, 18375U, 29647U, 29647U, 28607U, 28607U, 36408U, 35889U,
     35192U, 35192U, 46291U, 46291U, 20804U, 20804U, 23406U, 23925U, 24965U, 24965U, 27567U, 27567U, 37448U, 37448U, 40050U, 40569U,
-    41609U, 41609U,   521U,  1040U,  2080U,  2080U,  6762U,  6762U,  5722U,  5722U, 59293U, 58774U, 57904U, 58078U, 62935U, 63454U,
-    14044U, 14044U, 13348U, 13348U,  7802U,  8321U,  9189U,  9189U, 56172U, 56172U, 57213U, 57213U, 51492U, 51492U, 15084U, 15084U,
+    41609U, 41609U,   521U,  1040U,  2080U,  2080U,  6762U,  6762U,  5722U,  5722U, 59293U, 58774U, 57904U, 58077U, 62935U, 63454U,
+    14044U, 14044U, 13347U, 13347U,  7802U,  8321U,  9189U,  9189U, 56172U, 56172U, 57213U, 57213U, 51492U, 51492U, 15084U, 15084U,
     12482U, 11963U, 10923U, 10923U,  9883U,  9883U, 55132U, 54613U, 53573U, 53573U, 52533U, 52533U, 16124U, 16643U, 17335U, 17335U,
     31207U, 31207U, 32247U, 32247U, 33287U, 33287U, 34152U, 34152U, 47850U, 47850U, 19245U, 19245U, 18205U, 18205U, 30166U, 29647U,
-    28778U, 28778U, 35889U, 35889U, 34849U, 34849U, 46810U, 46291U, 20285U, 20285U, 23925U, 23925U, 24617U, 24791U, 28086U, 28086U,
-    36929U, 36929U, 40569U, 40569U, 41434U, 41261U, 21326U, 21845U, 22885U, 22885U, 25486U, 26005U, 27046U, 27046U, 37969U, 38488U,
+    28778U, 28778U, 35889U, 35889U, 34849U, 34849U, 46810U, 46291U, 20285U, 20285U, 23925U, 23925U, 24617U, 24790U, 28086U, 28086U,
+    36929U, 36929U, 40569U, 40569U, 41434U, 41260U, 21326U, 21845U, 22885U, 22885U, 25486U, 26005U, 27046U, 27046U, 37969U, 38488U,
     39529U, 39529U, 42130U, 42649U,  2601U,  2601U,  3641U,  3641U,  5201U,  4682U, 59814U, 59814U, 60855U, 60855U, 62414U, 61895U,
-    65016U, 65016U,  1561U,  1561U,  7281U,  7281U,  6241U,  6241U, 59121U, 59121U, 57734U, 58253U, 63107U, 63107U, 63975U, 63975U,
-    13004U, 13523U,  8146U,  7974U,  9362U,  8843U, 55653U, 55653U, 56694U, 56694U, 52011U, 52011U, 50452U, 50971U, 12307U, 12135U,
+    65016U, 65016U,  1561U,  1561U,  7281U,  7281U,  6241U,  6241U, 58948U, 58948U, 57734U, 58253U, 63106U, 63106U, 63975U, 63975U,
+    13004U, 13523U,  8146U,  7973U,  9362U,  8843U, 55653U, 55653U, 56694U, 56694U, 52011U, 52011U, 50452U, 50971U, 12307U, 12134U,
     11442U, 11442U, 10402U, 10402U, 54957U, 54957U, 54092U, 54092U, 53052U, 53052U, 49412U, 49412U, 17684U, 17165U, 30688U, 30688U,
     31728U, 31728U, 32768U, 32768U, 34327U, 33808U, 47331U, 47331U, 48372U, 48372U, 18724U, 18724U, 29817U, 29817U, 28607U, 29126U,
     36408U, 36408U, 35368U, 35368U, 46635U, 46635U, 45251U, 45770U, 23406U, 23406U, 24965U, 24446U, 27567U, 27567U, 37448U, 37448U,
-    40050U, 40050U, 41609U, 41090U, 44211U, 44211U,  2080U,  1561U,  7106U,  7107U,  5722U,  6241U, 59293U, 59293U, 58253U, 58253U,
-    62935U, 62935U, 64494U, 63975U, 13523U, 13523U,  7802U,  7802U,  8843U,  8843U, 56000U, 56000U, 57213U, 56694U, 51664U, 51664U,
+    40050U, 40050U, 41609U, 41090U, 44211U, 44211U,  2080U,  1561U,  7106U,  7106U,  5722U,  6241U, 59293U, 59293U, 58253U, 58253U,
+    62935U, 62935U, 64494U, 63975U, 13523U, 13523U,  7802U,  7802U,  8843U,  8843U, 55826U, 55826U, 57213U, 56694U, 51663U, 51663U,
     50971U, 50971U, 12482U, 12482U, 11442U, 11442U,  9883U, 10402U, 55132U, 55132U, 54092U, 54092U, 52533U, 53052U, 49931U, 49931U,
     17165U, 17165U, 31031U, 31031U, 31728U, 31728U, 32768U, 32768U, 33808U, 33808U, 47501U, 47501U, 48891U, 48372U, 18205U, 18724U,
-    30166U, 30166U, 29126U, 29126U, 36232U, 36232U, 34849U, 35368U, 46810U, 46810U, 45770U, 45770U, 23575U, 23577U, 24446U, 24446U,
-    28086U, 28086U, 36929U, 36929U, 40393U, 40394U, 41090U, 41090U, 44730U, 44730U, 22885U, 22366U, 25486U, 25486U, 27046U, 26527U,
+    30166U, 30166U, 29126U, 29126U, 36232U, 36232U, 34849U, 35368U, 46810U, 46810U, 45770U, 45770U, 23575U, 23576U, 24446U, 24446U,
+    28086U, 28086U, 36929U, 36929U, 40393U, 40393U, 41090U, 41090U, 44730U, 44730U, 22885U, 22366U, 25486U, 25486U, 27046U, 26527U,
     37969U, 37969U, 39529U, 39010U, 42130U, 42130U, 43690U, 43171U
 };
 #endif
@@ -316,29 +316,29 @@ static const uint16_t any_base[392] ANY_TABLE_ATTR = {
 /* Phase, page and shift of each octant, or the octant across: 392 entries, 784 bytes. */
 static const uint16_t any_turn[392] ANY_TABLE_ATTR = {
      5632U,  5632U, 13568U, 13320U, 15880U, 15880U,  7680U,  7680U, 14592U, 14344U,  6152U,  6152U,  8704U,  8704U,  8200U,  8200U,
-    39568U, 39600U, 12800U, 13064U,    16U,    16U, 12040U, 12040U,  9472U,  9472U, 11272U, 11272U,  9216U,  9480U,  6912U,  6912U,
-    15368U, 15368U,  7168U,  7168U, 15104U, 14856U, 53520U, 40304U, 15360U, 15624U, 11776U, 11776U, 15112U, 15112U, 12552U, 12552U,
-    53840U, 53872U, 12552U, 12552U,  9992U,  9992U, 54032U, 40816U, 14344U, 14344U,  6144U,  6144U,  7424U,  7176U,  9736U,  9736U,
+    55960U, 55992U, 12800U, 13064U,   656U,   688U, 12040U, 12040U,  9472U,  9472U, 11272U, 11272U,  9216U,  9480U,  6912U,  6912U,
+    15368U, 15368U,  7168U,  7168U, 15104U, 14856U, 53520U, 56696U, 15360U, 15624U, 11776U, 11776U, 15112U, 15112U, 12552U, 12552U,
+    53840U, 53872U, 12552U, 12552U,  9992U,  9992U, 54032U, 57208U, 14344U, 14344U,  6144U,  6144U,  7424U,  7176U,  9736U,  9736U,
     12296U, 12296U, 14848U, 14848U, 16128U, 15880U, 11264U, 11528U, 54608U, 54640U, 15624U, 15624U, 13056U, 13056U,  9216U,  9480U,
     54864U, 54896U, 13576U, 13576U, 13824U, 13824U, 11008U, 10760U, 13312U, 13312U, 10496U, 10496U, 11776U, 11776U,  8960U,  8712U,
-    11264U, 11264U,  8448U,  8200U, 10752U, 10752U, 13064U, 13064U, 10496U, 10496U, 11776U, 12040U, 49488U, 42544U, 11520U, 11272U,
-     9480U,  9480U, 42704U, 42736U, 15616U, 15368U,    16U,    16U, 14856U, 14856U,  6656U,  6656U, 15624U, 15624U, 12032U, 12032U,
+    11264U, 11264U,  8448U,  8200U, 10752U, 10752U, 13064U, 13064U, 10496U, 10496U, 11776U, 12040U, 49488U, 58936U, 11520U, 11272U,
+     9480U,  9480U, 59096U, 59128U, 15616U, 15368U,  3792U,  3824U, 14856U, 14856U,  6656U,  6656U, 15624U, 15624U, 12032U, 12032U,
     14848U, 15112U, 12552U, 12552U,  9984U,  9984U, 12288U, 12552U,  9992U,  9992U,  7424U,  7424U, 14592U, 14344U, 50576U, 50608U,
      7176U,  7176U,  9736U,  9736U, 12296U, 12296U, 50832U, 50864U, 15880U, 15880U, 11528U, 11528U,  8960U,  8960U, 15360U, 15624U,
-    51152U, 51184U,  9480U,  9480U,  6912U,  6912U, 13312U, 13576U, 14080U, 14080U, 10760U, 10760U, 51536U, 44592U, 10240U, 10240U,
-    12032U, 12032U,  8712U,  8712U, 51792U, 44848U,  5888U,  5640U,  8192U,  8192U, 16128U, 15880U,  7680U,  7680U, 14592U, 14344U,
+    51152U, 51184U,  9480U,  9480U,  6912U,  6912U, 13312U, 13576U, 14080U, 14080U, 10760U, 10760U, 51536U, 60984U, 10240U, 10240U,
+    12032U, 12032U,  8712U,  8712U, 51792U, 61240U,  5888U,  5640U,  8192U,  8192U, 16128U, 15880U,  7680U,  7680U, 14592U, 14344U,
      6144U,  6144U, 14080U, 13832U, 13568U, 13568U, 16136U, 16136U,  7680U,  7944U, 14592U, 14592U,  6408U,  6408U,  8704U,  8968U,
-     5888U,  5888U, 11016U, 11016U, 12800U, 12800U, 10248U, 10248U,    16U,    16U,  9472U,  9224U, 33552U, 33584U, 14088U, 14088U,
-     6912U,  6664U, 59536U, 33776U,  7168U,  7432U, 15104U, 15104U,  6920U,  6920U, 15360U, 15360U, 13056U, 12808U, 59920U, 34160U,
+     5888U,  5888U, 11016U, 11016U, 12800U, 12800U, 10248U, 10248U,  6928U,  6960U,  9472U,  9224U, 49944U, 49976U, 14088U, 14088U,
+     6912U,  6664U, 59536U, 50168U,  7168U,  7432U, 15104U, 15104U,  6920U,  6920U, 15360U, 15360U, 13056U, 12808U, 59920U, 50552U,
     12296U, 12296U,  9736U,  9736U, 60112U, 60144U,  9736U,  9736U,  7176U,  7176U, 10496U, 10496U,  6144U,  6408U,  7424U,  7424U,
      9992U,  9992U, 12552U, 12552U, 14848U, 15112U, 16128U, 16128U,  7944U,  7944U,  8712U,  8712U, 60880U, 60912U, 13056U, 12808U,
      9216U,  9216U,  6664U,  6664U, 61136U, 61168U, 11008U, 10760U, 11008U, 11008U, 13312U, 13576U, 10496U, 10496U, 11776U, 11776U,
-     8960U,  8960U, 11264U, 11528U,  8448U,  8448U, 10752U, 11016U, 55504U, 36016U, 10496U, 10248U, 11776U, 11776U,  9224U,  9224U,
-    11520U, 11520U, 13824U, 14088U,  6664U,  6664U, 15616U, 15616U,  7432U,  7432U,    16U,    16U,  6656U,  6920U, 36688U, 36720U,
+     8960U,  8960U, 11264U, 11528U,  8448U,  8448U, 10752U, 11016U, 55504U, 52408U, 10496U, 10248U, 11776U, 11776U,  9224U,  9224U,
+    11520U, 11520U, 13824U, 14088U,  6664U,  6664U, 15616U, 15616U,  7432U,  7432U, 10064U, 10096U,  6656U,  6920U, 53080U, 53112U,
     12808U, 12808U, 14848U, 14848U, 12296U, 12296U,  9984U,  9736U, 12288U, 12288U,  9736U,  9736U,  7424U,  7176U, 10240U, 10240U,
      6408U,  6408U, 56848U, 56880U,  9992U,  9992U, 12552U, 12552U, 15112U, 15112U, 57104U, 57136U,  7680U,  7944U,  8960U,  8712U,
-    15360U, 15360U, 12808U, 12808U, 57424U, 57456U,  6912U,  6664U, 13312U, 13312U, 10760U, 10760U, 57680U, 38192U, 13576U, 13576U,
-    10240U, 10240U, 12032U, 12032U, 57936U, 38448U, 11528U, 11528U,  8192U,  8192U,  8192U,  8456U, 16128U, 16128U,  7680U,  7944U,
+    15360U, 15360U, 12808U, 12808U, 57424U, 57456U,  6912U,  6664U, 13312U, 13312U, 10760U, 10760U, 57680U, 54584U, 13576U, 13576U,
+    10240U, 10240U, 12032U, 12032U, 57936U, 54840U, 11528U, 11528U,  8192U,  8192U,  8192U,  8456U, 16128U, 16128U,  7680U,  7944U,
     14592U, 14592U,  6144U,  6408U, 14080U, 14080U,  5632U,  5896U
 };
 #endif
@@ -384,22 +384,22 @@ static const uint16_t any_line[512] ANY_TABLE_ATTR = {
 #if ANY_USE_MVE
 /* Rank that a far edge's code exceeds to be nearer: 256 entries, 256 bytes. */
 static const uint8_t any_near[256] ANY_TABLE_ATTR = {
-    255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 174U,
-    127U,  65U,  78U, 136U, 179U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
-    255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 179U, 136U,  75U,  65U, 129U, 174U, 255U,
+    255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,  51U,
+     39U,  21U,  26U,  39U,  52U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
+    255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,  18U,  35U,  48U, 255U,
     255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
-    255U, 255U, 255U, 184U, 141U,  87U,  54U, 121U, 167U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
-    255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 192U, 149U,  96U,
-     36U, 114U, 162U, 201U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
-    255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
+    255U, 255U, 255U,  53U,  44U,  28U,  19U,  38U,  49U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
+    255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,  52U,  44U,  29U,
     255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
     255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
     255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
     255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
-    195U, 154U, 103U,  20U, 108U, 157U, 198U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
-    255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 201U, 162U, 111U,  33U,  99U, 149U,
-    192U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
-    255U, 255U, 255U, 255U, 255U, 167U, 121U,  51U,  90U, 144U, 186U, 255U, 255U, 255U, 255U, 255U
+    255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
+    255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
+    255U, 255U, 255U,   8U,  34U,  47U,  56U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
+    255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,  53U,  45U,  31U,  10U,  30U,  45U,
+     54U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,
+    255U, 255U, 255U, 255U, 255U,  48U,  35U,  17U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U
 };
 #endif
 
@@ -514,10 +514,10 @@ static inline uint16_t any_point(uint8_t x, uint8_t y)
     uint32_t code = 0U;
 
     /* The own vertex is nearest, or else a far edge of the square: where the ranks tell it, the octant lies across. */
-    if ((turn & 0x8000U) != 0U)
+    if ((turn & 0x10U) != 0U)
     {
-        const uint32_t along = ((turn & 0x4000U) != 0U) ? (a & 0xFFU) : (255U - (b & 0xFFU));
-        const uint32_t bound = ((turn & 0x4000U) != 0U) ? any_near[y] : any_near[x];
+        const uint32_t along = ((turn & 8U) == 0U) ? (a & 0xFFU) : (255U - (b & 0xFFU));
+        const uint32_t bound = ((turn & 8U) == 0U) ? any_near[y] : any_near[x];
 
         if (along > bound)
         {
@@ -542,22 +542,23 @@ static inline uint16x8_t any_numbers(uint16x8_t word)
 }
 
 /* The octants of eight points, where their own vertices are alone and far edges nearer the octants across. */
-static inline uint16x8_t any_settle(uint16x8_t word, uint16x8_t number, uint16x8_t turn)
+static inline uint16x8_t any_settle(uint16x8_t word)
 {
+    int16_t limit = -0x4000;
+    ANY_KEEP(limit); /* so that it is one number, and no vector */
+
     const uint16x8_t x = vmovlbq_u8(vreinterpretq_u8_u16(word));
     const uint16x8_t y = vshrq_n_u16(word, 8);
     const uint16x8_t a = vldrhq_gather_shifted_offset_u16(any_number_x, x);
     const uint16x8_t b = vldrhq_gather_shifted_offset_u16(any_number_y, y);
-    const uint16x8_t rankX = vmovlbq_u8(vreinterpretq_u8_u16(a));
-    const uint16x8_t rankY = vmovlbq_u8(vreinterpretq_u8_u16(vmvnq_u16(b)));
-    const uint16x8_t boundX = vldrbq_gather_offset_u16(&any_near[0], x);
-    const uint16x8_t boundY = vldrbq_gather_offset_u16(&any_near[0], y);
-    const mve_pred16_t row = vcmpgeq_n_s16(vreinterpretq_s16_u16(turn), -0x4000);
-    const uint16x8_t along = vpselq_u16(rankX, rankY, row);
-    const uint16x8_t bound = vpselq_u16(boundY, boundX, row);
-    const mve_pred16_t alone = vcmpltq_n_s16(vreinterpretq_s16_u16(turn), 0);
+    const uint16x8_t number = vshrq_n_u16(vhaddq_u16(a, b), 7);
+    const uint16x8_t turn = vldrhq_gather_shifted_offset_u16(any_turn, number);
+    const int16x8_t across = vreinterpretq_s16_u16(vshlq_n_u16(turn, 11)); /* negative where a vertex is alone */
+    const mve_pred16_t row = vcmpltq_n_s16(across, limit);
+    const uint16x8_t along = vmovlbq_u8(vreinterpretq_u8_u16(vpselq_u16(a, vmvnq_u16(b), row)));
+    const uint16x8_t bound = vldrbq_gather_offset_u16(any_near, vpselq_u16(y, x, row));
 
-    return vpselq_u16(vshrq_n_u16(vshlq_n_u16(turn, 2), 7), number, vcmphiq_m_u16(along, bound, alone));
+    return vpselq_u16(vshrq_n_u16(vshlq_n_u16(turn, 2), 7), number, vcmphiq_m_u16(along, bound, vcmpltq_n_s16(across, 0)));
 }
 
 /* The results of eight points in these octants. */
@@ -573,35 +574,9 @@ static inline uint16x8_t any_results(uint16x8_t word, uint16x8_t number, uint16x
 /* Decode eight raw words. */
 static inline uint16x8_t any_eight(uint16x8_t word)
 {
-    uint16x8_t number = any_numbers(word);
+    const uint16x8_t number = any_settle(word);
 
-    number = any_settle(word, number, vldrhq_gather_shifted_offset_u16(any_turn, number));
     return any_results(word, number, vldrhq_gather_shifted_offset_u16(any_turn, number));
-}
-
-/* Decode sixteen raw words. */
-static inline uint16x8x2_t any_sixteen(uint16x8_t first, uint16x8_t second)
-{
-    const uint16x8_t numberA = any_numbers(first);
-    const uint16x8_t numberB = any_numbers(second);
-    const uint16x8_t turnA = vldrhq_gather_shifted_offset_u16(any_turn, numberA);
-    const uint16x8_t turnB = vldrhq_gather_shifted_offset_u16(any_turn, numberB);
-    uint16x8x2_t result;
-
-    if (vcmpltq_n_s16(vreinterpretq_s16_u16(vorrq_u16(turnA, turnB)), 0) != 0U)
-    {
-        /* From the start, so that what is known need not be kept for this seldom case. */
-        ANY_FORGET(first, second);
-        result.val[0] = any_eight(first);
-        ANY_FORGET(second, result.val[0]);
-        result.val[1] = any_eight(second);
-    }
-    else
-    {
-        result.val[0] = any_results(first, numberA, turnA);
-        result.val[1] = any_results(second, numberB, turnB);
-    }
-    return result;
 }
 #else
 /* The linear function of an octant: base + mx * gx + my * gy, the factors one too high in the lowest bits of entry. */
@@ -689,19 +664,50 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
     const uint8_t *source = (const uint8_t *)pSrc;
     uint16_t *codes = (uint16_t *)pDst;
 
-    for (uint32_t turns = blockSize >> 4; turns > 0U; turns--)
-    {
-        const uint16x8_t first = vreinterpretq_u16_u8(vld1q_u8(source));
-        const uint16x8_t second = vreinterpretq_u16_u8(vld1q_u8(source + 16));
-        const uint16x8x2_t sixteen = any_sixteen(first, second);
-        const uint16x8_t firstCode = sixteen.val[0];
-        const uint16x8_t secondCode = sixteen.val[1];
+    uint32_t left = blockSize >> 4;
+    uint16_t *const end = codes + (16U * left);
 
-        vst1q_u16(codes, firstCode);
-        vst1q_u16(codes + 8, secondCode);
-        source += 32;
-        codes += 16;
+    while (left > 0U)
+    {
+        codes = end - (16U * left);
+        for (; left > 0U; left--)
+        {
+            const uint16x8_t first = vreinterpretq_u16_u8(vld1q_u8(source));
+            const uint16x8_t second = vreinterpretq_u16_u8(vld1q_u8(source + 16));
+            const uint16x8_t numberA = any_numbers(first);
+            const uint16x8_t numberB = any_numbers(second);
+            const uint16x8_t turnA = vldrhq_gather_shifted_offset_u16(any_turn, numberA);
+            const uint16x8_t turnB = vldrhq_gather_shifted_offset_u16(any_turn, numberB);
+
+            source += 32;
+            ANY_KEEP(source); /* so that the load advances it */
+            if (ANY_SELDOM(vcmpltq_n_s16(vreinterpretq_s16_u16(vorrq_u16(turnA, turnB)), 0) != 0U))
+            {
+                break;
+            }
+            vst1q_u16(codes, any_results(first, numberA, turnA));
+            vst1q_u16(codes + 8, any_results(second, numberB, turnB));
+            codes += 16;
+        }
+        ANY_KEEP(left); /* so that the two ends of the loop stay one */
+        if (left > 0U)
+        {
+            /* Back to the turn that was read and not stored, eight points at a time. */
+            codes = end - (16U * left);
+            source -= 32;
+            for (uint32_t half = 2U; half > 0U; half--)
+            {
+                const uint16x8_t word = vreinterpretq_u16_u8(vld1q_u8(source));
+
+                vst1q_u16(codes, any_eight(word));
+                source += 16;
+                codes += 8;
+                ANY_KEEP(half); /* so that it stays a loop */
+            }
+            left--;
+        }
     }
+    codes = end;
     blockSize &= 15U;
     for (uint32_t turns = (blockSize + 7U) >> 3; turns > 0U; turns--)
     {
