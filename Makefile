@@ -36,8 +36,8 @@ robot: $(READY) ## Robot Framework tests of the boards, by renode-test
 	$(BIN)/hilbert-codegen run renode/boards.toml --emulator renode --keep build/firmware $(ROBOT_BOARDS)
 	renode-test renode/boards.robot renode/counting.robot -r build/robot --variable FIRMWARE:$(CURDIR)/build/firmware
 
-hvx-packets: $(READY) ## packets a point that the HVX variant executes, by order and grid (docs/vector_units.md)
-	$(BIN)/python -m benchmarks.hvx_packets
+vector-units: $(READY) ## what the Helium and HVX variants execute a point (docs/vector_units.md)
+	$(BIN)/python -m benchmarks.vector_units
 
 side-by-side: $(READY) ## all strategies and what people write first, on every core: benchmarks/results
 	$(BIN)/python benchmarks/side_by_side.py

@@ -1,0 +1,87 @@
+"""What the vector variants execute, a point over all pairs in one call: instructions of Helium, packets of HVX.
+
+Prints the tables of docs/vector_units.md:
+
+    python -m benchmarks.vector_units
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from hilbert_codegen.config import load
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.generate import generate
+from hilbert_codegen.plan import make_plan
+from tests.crossrun import MACHINES, per_point, write_case
+
+HEADS = "[heads]\nscale = 0.00390625\nzero_point = -128\n"
+TABLE_STRATEGIES = ("full", "strip", "tile", "line", "octant", "segment")
+#: Machine, settings, block function.
+HELIUM = {
+    "clang 19": ("cortex-m55-clang", [], "decode_block"),
+    "planar": ("cortex-m55-clang", ["heads.layout=planar"], "decode_block"),
+    "with distance": ("cortex-m55-clang", ["decoder.distance=true"], "decode_block_distance"),
+    "gcc 12.2": ("cortex-m55-gcc", [], "decode_block"),
+}
+ORDERS = range(1, 5)
+GRIDS: dict[str, list[str]] = {
+    "cell grid": [],
+    "inset 0.1, scale 1/256": ["curve.inset=0.1"],
+    "scale 0.00437, zero point -97, inset 0.1": ["curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97"],
+    "two scales and zero points, inset 0.1": [
+        "curve.inset=0.1",
+        "heads.scale=[0.00437, 0.0041]",
+        "heads.zero_point=[-97, -110]",
+    ],
+}
+
+
+def executed(machine: str, strategy: str, settings: Sequence[str], function: str = "decode_block") -> str:
+    """Of one case, two decimals, or "-" where the strategy refuses; tests/test_cross.py compares the results."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "case.toml").write_text(HEADS, encoding="ascii")
+        fixed = ["code.prefix=depth", "code.max_flash_bytes=1048576", f"code.strategy={strategy}"]
+        plan = make_plan(load(folder / "case.toml", [*fixed, *settings]))
+        try:
+            generated = generate(plan)
+        except UsageError:
+            return "-"
+        write_case(folder, plan, generated)
+        return f"{per_point(folder, MACHINES[machine], 'depth', function):.2f}"
+
+
+def row(cells: Iterable[object]) -> None:
+    """Print a line of a Markdown table."""
+    click.echo(f"| {' | '.join(map(str, cells))} |")
+
+
+@click.command()
+def command() -> None:
+    """Print the tables."""
+    for machine in ("cortex-m55-clang", "cortex-m55-gcc", "hexagon-v66-hvx", "hexagon-v67"):
+        if missing := MACHINES[machine].missing:
+            raise click.ClickException(f"not installed: {', '.join(missing)}")
+    row(["Helium, cell grid, order 3", *HELIUM])
+    row(["---"] * (len(HELIUM) + 1))
+    for strategy in TABLE_STRATEGIES:
+        row([strategy, *(executed(machine, strategy, settings, f) for machine, settings, f in HELIUM.values())])
+    click.echo()
+    row(["HVX, order", *ORDERS])
+    row(["---"] * (len(ORDERS) + 1))
+    for grid, settings in GRIDS.items():
+        row([grid, *(executed("hexagon-v66-hvx", "segment", [f"curve.order={p}", *settings]) for p in ORDERS)])
+    click.echo()
+    row(["Hexagon without HVX, cell grid, order 3", "packets"])
+    row(["---", "---"])
+    for strategy in TABLE_STRATEGIES:
+        row([strategy, executed("hexagon-v67", strategy, [])])
+
+
+if __name__ == "__main__":
+    command()
