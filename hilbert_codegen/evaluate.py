@@ -429,7 +429,7 @@ def _decoder_facts(plan: Plan, generated: Generated, codes: NDArray[Any], compil
         if estimator.kind == "nearest"
         else f"mean, sigma {float(estimator.sigma):g}, gate {float(estimator.gate):g}",
         "strategy": generated.built.strategy,
-        "table_bytes": generated.built.table_bytes,
+        "table_bytes": generated.table_bytes,
         "host_ns_per_point": _host_ns(plan, generated, codes, compiler) if compiler else None,
     }
 

@@ -13,6 +13,7 @@ import jinja2
 
 from hilbert_codegen import __version__, misra
 from hilbert_codegen.config import show_value
+from hilbert_codegen.cores import core
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.packages import PACKAGES
 from hilbert_codegen.plan import Plan
@@ -39,12 +40,14 @@ class Candidate:
         built: the tables and the model, or None.
         refusal: why it can't be used, or "".
         cost: measured instructions a point on the plan's target core (costs.json), or None where never measured.
+        table_bytes: bytes of the tables there, 0 where refused.
     """
 
     name: str
     built: Built | None
     refusal: str
     cost: float | None
+    table_bytes: int
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,14 @@ class Generated:
         built: the strategy that was chosen, proved.
         domain: what it was proved on.
         ideal: the exact answers on that domain.
+        table_bytes: bytes of the tables on the plan's target core.
     """
 
     files: dict[str, bytes]
     built: Built
     domain: Domain
     ideal: Ideal
+    table_bytes: int
 
 
 def costs(target: str) -> dict[str, float]:
@@ -82,6 +87,7 @@ def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> I
     A strategy whose build turns out to be of a dearer kind than its cheapest comes as late as that costs.
     """
     known = costs(plan.config.code.target)
+    helium = core(plan.config.code.target).helium
 
     def least(name: str) -> float:
         kinds = [cost for entry, cost in known.items() if entry.split(", ")[0] == name]
@@ -97,9 +103,9 @@ def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> I
         if candidate is None:
             try:
                 built = STRATEGIES[name].build(plan.spec, expected, plan.distance)
-                candidate = Candidate(name, built, "", known.get(built.measured_as))
+                candidate = Candidate(name, built, "", known.get(built.measured_as), built.table_bytes(helium))
             except Refused as refusal:
-                candidate = Candidate(name, None, str(refusal), None)
+                candidate = Candidate(name, None, str(refusal), None, 0)
         cost = lowest if candidate.built is None else math.inf if candidate.cost is None else candidate.cost
         if cost > lowest:
             waiting.append((cost, name, candidate))
@@ -123,10 +129,10 @@ def _choose(plan: Plan, expected: Ideal) -> Built:
     tried = []
     for candidate in survey(plan, expected):
         tried.append(candidate)
-        if candidate.built is not None and candidate.built.table_bytes <= limit:
+        if candidate.built is not None and candidate.table_bytes <= limit:
             return candidate.built
     sizes = ", ".join(
-        f"{c.name} {c.built.table_bytes} bytes" if c.built else f"{c.name} refused ({c.refusal})" for c in tried
+        f"{c.name} {c.table_bytes} bytes" if c.built else f"{c.name} refused ({c.refusal})" for c in tried
     )
     raise settings.error("code.max_flash_bytes", f"no strategy fits: {sizes}", "raise it, or lower curve.order")
 
@@ -144,7 +150,8 @@ def generate(plan: Plan, progress: Progress = _silent) -> Generated:
     progress(f"proof of {built.strategy}")
     prove(plan.spec, built, domain, expected)
     progress("files")
-    return Generated(render(plan, built, domain), built, domain, expected)
+    helium = core(plan.config.code.target).helium
+    return Generated(render(plan, built, domain), built, domain, expected, built.table_bytes(helium))
 
 
 #: CMSIS-DSP's names of the signed types.
@@ -234,7 +241,8 @@ def _facts(plan: Plan, built: Built) -> tuple[str, ...]:
     row("cell", f"{_number(spec.pitch(0))} x {_number(spec.pitch(1))} codes")
     row("half branch distance", f"{_number(spec.pitch(0) / 2)} x {_number(spec.pitch(1) / 2)} codes")
     row("curve length", f"{_number(spec.curve.length(spec.inset))} unit intervals")
-    row("tables", f"{built.table_bytes} bytes")
+    portable, helium = built.table_bytes(False), built.table_bytes(True)
+    row("tables", f"{portable} bytes" + (f", with Helium {helium}" if helium != portable else ""))
     width = max(len(key) for key, _ in rows)
     lines = [f"{key:<{width}}  {value}" for key, value in rows]
     lines += ["", *_wrap(built.note)]

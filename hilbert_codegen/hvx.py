@@ -685,6 +685,6 @@ def add_hvx(spec: Spec, ideal: Ideal, built: Built) -> Built:
         Table("hvx_bytes", "uint8", by_bytes, "tables by code, rank, cell and class, in vector registers"),
         Table("hvx_pairs", "uint16", by_pairs, "constants and slopes by class, in vector registers"),
     )
-    beside = [replace(table, when="USE_HVX", beside=True) for table in tables]
+    beside = [replace(table, when="USE_HVX") for table in tables]
     params = _parameters(arithmetic, INTEGER_TYPES[spec.output.dtype][0])
     return replace(built, tables=(*built.tables, *beside), params={**built.params, "hvx": params | places_of})

@@ -60,7 +60,14 @@ def test_auto_takes_the_fastest_that_fits(plan: Callable[..., Plan]) -> None:
     roomy = generate(plan("code.max_flash_bytes=200000"))
     small = generate(plan("code.max_flash_bytes=16384"))
     assert roomy.built.strategy == "full"
-    assert small.built.table_bytes <= 16384
+    assert small.built.strategy == "tile" and small.table_bytes <= 16384
+
+
+def test_tables_are_counted_on_the_target(plan: Callable[..., Plan]) -> None:
+    """The largest variant of segment is Helium's, which an M4 does not have."""
+    made = [generate(plan("code.strategy=segment", f"code.target=cortex-{core}")) for core in ("m4", "m55")]
+    assert made[0].table_bytes == made[0].built.table_bytes(False) < made[1].table_bytes
+    assert made[1].table_bytes == made[1].built.table_bytes(True)
 
 
 def test_nothing_fits_is_an_error_with_the_sizes(plan: Callable[..., Plan]) -> None:

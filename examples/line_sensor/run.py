@@ -79,7 +79,7 @@ def main() -> None:
             sys.exit(1)
     CONSOLE.print(
         f"{OUT.as_posix()}/{plan.prefix}_decoder.c and .h: strategy {generated.built.strategy}, "
-        f"{generated.built.table_bytes} bytes of tables, {code_bytes(plan, generated)} bytes of code (this host, gcc -Os)"
+        f"{generated.table_bytes} bytes of tables, {code_bytes(plan, generated)} bytes of code (this host, gcc -Os)"
     )
 
     step(f"3  The network: {len(pixels)} samples through tflite-runtime, INT8 and float, one head and two")

@@ -58,7 +58,7 @@ def command(
             "files": {name: {"bytes": len(files[name]), "changed": name in changed} for name in names},
             "written": not dry_run,
             "strategy": result.built.strategy,
-            "table_bytes": result.built.table_bytes,
+            "table_bytes": result.table_bytes,
             "proved": result.domain.statement,
             "digest": plan.digest,
         }
@@ -68,6 +68,6 @@ def command(
         for name in names:
             STDERR.print(f"{verb if name in changed else 'unchanged'}  {(folder / name).as_posix()}", markup=False)
         STDERR.print(
-            f"{result.built.strategy}: {result.built.table_bytes} bytes of tables, proved on {result.domain.statement}",
+            f"{result.built.strategy}: {result.table_bytes} bytes of tables, proved on {result.domain.statement}",
             markup=False,
         )

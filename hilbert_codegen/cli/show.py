@@ -44,7 +44,7 @@ def _front(candidates: list[Candidate]) -> set[str]:
         assert a.built is not None and a.cost is not None
         for b in usable:
             assert b.built is not None and b.cost is not None
-            size, cost = b.built.table_bytes - a.built.table_bytes, b.cost - a.cost
+            size, cost = b.table_bytes - a.table_bytes, b.cost - a.cost
             if size <= 0 and cost <= 0 and (size < 0 or cost < 0):
                 return True
         return False
@@ -81,12 +81,12 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     }
 
     def fits(candidate: Candidate) -> bool:
-        return candidate.built is not None and candidate.built.table_bytes <= plan.config.code.max_flash_bytes
+        return candidate.built is not None and candidate.table_bytes <= plan.config.code.max_flash_bytes
 
     strategies = [
         {
             "strategy": c.name,
-            "table_bytes": c.built.table_bytes if c.built else None,
+            "table_bytes": c.table_bytes if c.built else None,
             "instructions_per_point": c.cost,
             "pareto": c.name in front,
             "fits": fits(c),
@@ -123,7 +123,5 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
             sizes.add_row(c.name, "refused", c.refusal, "", "")
         else:
             cost = "not measured" if c.cost is None else f"{c.cost:.2f}"
-            sizes.add_row(
-                c.name, str(c.built.table_bytes), cost, "*" if c.name in front else "", "yes" if fits(c) else "no"
-            )
+            sizes.add_row(c.name, str(c.table_bytes), cost, "*" if c.name in front else "", "yes" if fits(c) else "no")
     console.print(sizes)

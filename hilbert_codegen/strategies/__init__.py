@@ -35,9 +35,8 @@ class Table:
         values: integers, 1-D.
         meaning: one line: what an entry is, with its scaling.
         columns: entries a line in the file.
-        when: which variants have it: "" all, "USE_MVE" or "!USE_MVE" (without the prefix) those alone.
-        beside: whether the variant has the table beside the portable ones and not in their place (a Hexagon, whose
-            memory is not what `max_flash_bytes` is about).
+        when: which variants have it: "" all, "USE_MVE" or "!USE_MVE" (without the prefix) those alone; "USE_HVX" a Hexagon,
+            beside the portable ones.
     """
 
     name: str
@@ -46,7 +45,6 @@ class Table:
     meaning: str
     columns: int = 16
     when: str = ""
-    beside: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError where a value does not fit: the model would compute with what the C can't hold."""
@@ -97,15 +95,10 @@ class Built:
         """Its entry in costs.json."""
         return f"{self.strategy}, {self.kind}" if self.kind else self.strategy
 
-    @property
-    def table_bytes(self) -> int:
-        """Bytes of all tables that a core with code in flash has: of the largest variant, where they differ."""
-        common = sum(table.nbytes for table in self.tables if not table.when)
-        variants = {table.when for table in self.tables if table.when and not table.beside}
-        return common + max((self._variant_bytes(when) for when in variants), default=0)
-
-    def _variant_bytes(self, when: str) -> int:
-        return sum(table.nbytes for table in self.tables if table.when == when)
+    def table_bytes(self, helium: bool) -> int:
+        """Bytes of all tables on a Cortex-M with Helium or without."""
+        variants = ("", "USE_MVE" if helium else "!USE_MVE")
+        return sum(table.nbytes for table in self.tables if table.when in variants)
 
     def table(self, name: str) -> Table:
         """The table called `name`."""
