@@ -236,7 +236,11 @@ class CodeTable(_Table):
         "auto", "How the decoder works; `auto` is the fastest that fits.", "auto or the name of a strategy"
     )
     max_flash_bytes: int = _key(
-        16384, "Most bytes of tables that `auto` may spend, on `target`.", "a whole number from 64 to 1048576", ge=64, le=1 << 20
+        16384,
+        "Most bytes of tables that `auto` may spend, on `target`.",
+        "a whole number from 64 to 1048576",
+        ge=64,
+        le=1 << 20,
     )
     target: str = _key("cortex-m4", "The core that `auto` chooses for.", "the name of a core, say cortex-m4")
 

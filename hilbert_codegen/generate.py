@@ -7,6 +7,7 @@ import math
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import jinja2
@@ -200,6 +201,11 @@ class Unit:
     aliasing_doc: str
     branch_codes: str
     built: Built
+
+    @property
+    def table_runs(self) -> list[tuple[str, list[Table]]]:
+        """The tables in their order, neighbours of the same variant together: (its condition, tables)."""
+        return [(when, list(run)) for when, run in groupby(self.built.tables, key=lambda table: table.when)]
 
 
 def command_line(plan: Plan) -> str:

@@ -172,9 +172,7 @@ static const uint8_t any_hvx_bytes[1280] ANY_HVX_ALIGNED ANY_TABLE_ATTR = {
      20U,   0U, 151U,   0U,  24U,   0U, 155U,   0U,  36U,   0U, 167U,   0U,  40U,   0U, 171U,   0U,
      21U,   0U, 150U,   0U,  25U,   0U, 154U,   0U,  37U,   0U, 166U,   0U,  41U,   0U, 170U,   0U
 };
-#endif
 
-#if ANY_USE_HVX
 /* Constants and slopes by class, in vector registers: 64 entries, 128 bytes. */
 static const uint16_t any_hvx_pairs[64] ANY_HVX_ALIGNED ANY_TABLE_ATTR = {
         1U,     0U,  2233U,     0U,  2233U,     0U,     1U,     0U,     1U,     0U, 63304U,     0U, 63303U,     0U,     1U,     0U,

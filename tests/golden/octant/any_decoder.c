@@ -135,9 +135,7 @@ static const uint32_t any_column[256] ANY_TABLE_ATTR = {
      69002691U,  69328537U,  69654383U,  69980228U,  70306074U,  70631920U,  70957766U,  71283612U,
      87907119U,  87581273U,  87255427U,  86929581U,  86603735U,  86277890U,  85952044U,  85626198U
 };
-#endif
 
-#if !ANY_USE_MVE
 /* 32 half cell << 23 | 2^23 - gy, by the raw bits of y: 256 entries, 1024 bytes. */
 static const uint32_t any_row[256] ANY_TABLE_ATTR = {
     1349151615U, 1349477461U, 1349803307U, 1350129152U, 1350454998U, 1618786385U, 1618460539U, 1618134693U,
@@ -173,9 +171,7 @@ static const uint32_t any_row[256] ANY_TABLE_ATTR = {
     1080236605U, 1079910759U, 1079584913U, 1079259068U, 1078933222U, 1078607376U, 1078281530U, 1077955684U,
     1346544848U, 1346870694U, 1347196540U, 1347522386U, 1347848232U, 1348174077U, 1348499923U, 1348825769U
 };
-#endif
 
-#if !ANY_USE_MVE
 /* Base << 13 of each octant, with its factors: 448 entries, 1792 bytes. */
 static const uint32_t any_octant[448] ANY_TABLE_ATTR = {
        8392945U,    8392945U,   17180649U,   17180649U,   17180649U, 4286982230U,   84421908U,   84421908U,
@@ -257,9 +253,7 @@ static const uint16_t any_number_x[256] ANY_TABLE_ATTR = {
     50735U, 50731U, 50726U, 50721U, 50717U, 50713U, 50709U, 50704U, 50700U, 50695U, 50691U,  1029U,  1034U,  1038U,  1043U,  1047U,
      1051U,  1055U,  1060U,  1065U,  1069U,  1073U,  1077U,  1082U, 51255U, 51251U, 51247U, 51243U, 51238U, 51233U, 51229U, 51225U
 };
-#endif
 
-#if ANY_USE_MVE
 /* Part of the octant's number << 8 | 255 - rank, by the raw bits of y: 256 entries, 512 bytes. */
 static const uint16_t any_number_y[256] ANY_TABLE_ATTR = {
     32490U, 32495U, 32499U, 32504U, 32508U, 11004U, 10998U, 10995U, 10991U, 10986U, 10982U, 10978U, 10972U, 10968U, 10964U, 10959U,
@@ -279,9 +273,7 @@ static const uint16_t any_number_y[256] ANY_TABLE_ATTR = {
     28882U, 28886U, 28888U, 28896U, 28900U, 28904U, 28907U, 28913U, 28917U, 28922U, 28926U,  7419U,  7415U,  7410U,  7406U,  7401U,
      7397U,  7393U,  7389U,  7384U,  7378U,  7375U,  7371U,  7367U, 32456U, 32460U, 32464U, 32468U, 32473U, 32478U, 32482U, 32486U
 };
-#endif
 
-#if ANY_USE_MVE
 /* Whole part of the result of each octant's vertex: 392 entries, 784 bytes. */
 static const uint16_t any_base[392] ANY_TABLE_ATTR = {
         0U,     0U,  2601U,  3120U,  4160U,  4160U,  5201U,  5201U, 59814U, 60333U, 61374U, 61374U, 62414U, 62414U,  1040U,  1040U,
@@ -310,9 +302,7 @@ static const uint16_t any_base[392] ANY_TABLE_ATTR = {
     28086U, 28086U, 36929U, 36929U, 40393U, 40393U, 41090U, 41090U, 44730U, 44730U, 22885U, 22366U, 25486U, 25486U, 27046U, 26527U,
     37969U, 37969U, 39529U, 39010U, 42130U, 42130U, 43690U, 43171U
 };
-#endif
 
-#if ANY_USE_MVE
 /* Phase, page and shift of each octant, or the octant across: 392 entries, 784 bytes. */
 static const uint16_t any_turn[392] ANY_TABLE_ATTR = {
      5632U,  5632U, 13568U, 13320U, 15880U, 15880U,  7680U,  7680U, 14592U, 14344U,  6152U,  6152U,  8704U,  8704U,  8200U,  8200U,
@@ -341,9 +331,7 @@ static const uint16_t any_turn[392] ANY_TABLE_ATTR = {
     10240U, 10240U, 12032U, 12032U, 57936U, 54840U, 11528U, 11528U,  8192U,  8192U,  8192U,  8456U, 16128U, 16128U,  7680U,  7944U,
     14592U, 14592U,  6144U,  6408U, 14080U, 14080U,  5632U,  5896U
 };
-#endif
 
-#if ANY_USE_MVE
 /* What a code adds to the result, by page: 512 entries, 1024 bytes. */
 static const uint16_t any_line[512] ANY_TABLE_ATTR = {
      5538U,  4263U,  2988U,  1713U,   448U,   847U,  2122U,  3398U,  4673U,  5937U,  7213U,  8488U,  9763U, 11027U, 12303U, 13578U,
@@ -379,9 +367,7 @@ static const uint16_t any_line[512] ANY_TABLE_ATTR = {
      3653U,  4928U,  6193U,  7468U,  8743U, 10018U, 11283U, 12558U, 13833U, 15109U, 16384U, 15588U, 14312U, 13037U, 11762U, 10498U,
      9222U,  7947U,  6672U,  5396U,  4132U,  2857U,  1581U,   306U,   909U,  2184U,  3460U,  4724U,  5999U,  7275U,  8550U,  9825U
 };
-#endif
 
-#if ANY_USE_MVE
 /* Rank that a far edge's code exceeds to be nearer: 256 entries, 256 bytes. */
 static const uint8_t any_near[256] ANY_TABLE_ATTR = {
     255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U, 255U,  51U,
@@ -487,9 +473,7 @@ static const uint8_t any_hvx_bytes[1280] ANY_HVX_ALIGNED ANY_TABLE_ATTR = {
      20U,   0U, 151U,   0U,  24U,   0U, 155U,   0U,  36U,   0U, 167U,   0U,  40U,   0U, 171U,   0U,
      21U,   0U, 150U,   0U,  25U,   0U, 154U,   0U,  37U,   0U, 166U,   0U,  41U,   0U, 170U,   0U
 };
-#endif
 
-#if ANY_USE_HVX
 /* Constants and slopes by class, in vector registers: 64 entries, 128 bytes. */
 static const uint16_t any_hvx_pairs[64] ANY_HVX_ALIGNED ANY_TABLE_ATTR = {
         1U,     0U,  2233U,     0U,  2233U,     0U,     1U,     0U,     1U,     0U, 63304U,     0U, 63303U,     0U,     1U,     0U,

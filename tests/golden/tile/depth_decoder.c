@@ -1120,9 +1120,7 @@ static const uint8_t depth_hvx_bytes[512] DEPTH_HVX_ALIGNED DEPTH_TABLE_ATTR = {
       0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,
       0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U,   0U
 };
-#endif
 
-#if DEPTH_USE_HVX
 /* Constants and slopes by class, in vector registers: 64 entries, 128 bytes. */
 static const uint16_t depth_hvx_pairs[64] DEPTH_HVX_ALIGNED DEPTH_TABLE_ATTR = {
     10001U,     0U,  9051U,     0U,  9051U,     0U, 10001U,     0U, 10001U,     0U, 10951U,     0U,  1451U,     0U, 10001U,     0U,
