@@ -15,6 +15,8 @@ from tests.matrix.run import CLANG, Target, check, targets, write_sources
 CHOSEN = (
     "host/gcc-O2/c99",
     "host/gcc/sanitizers",
+    f"host/{CLANG}/sanitizers",
+    f"host/{CLANG}/integer-sanitizer",
     "arm/arm-none-eabi-gcc-O2/cortex-m4",
     "riscv/riscv64-linux-gnu-gcc-O2",
     "big-endian/powerpc64-linux-gnu-gcc-O2",

@@ -15,6 +15,7 @@ skipped by name; --strict makes that a failure.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -65,11 +67,23 @@ class Target:
 
     @property
     def missing(self) -> str:
-        """The first program this target needs that is not installed, or ""."""
+        """The first thing this target needs that is not installed, or ""."""
         needed = [self.compile[0], *((self.launch[:1] + self.link[:1]) if self.run else ())]
         if self.language != "c":
             needed.append(self.library[0])
-        return next((program for program in needed if shutil.which(program) is None), "")
+        program = next((program for program in needed if shutil.which(program) is None), "")
+        sanitizers = tuple(flag for flag in self.flags if flag.startswith("-fsanitize"))
+        if not program and sanitizers and not _sanitizes(self.compile[0], sanitizers):
+            return f"the sanitizers' runtime of {self.compile[0]}"
+        return program
+
+
+@cache
+def _sanitizes(compiler: str, flags: tuple[str, ...]) -> bool:
+    """Whether the compiler's package came with the libraries and headers, which some leave to another."""
+    program = "#include <sanitizer/asan_interface.h>\nint main(void) { return 0; }\n"
+    words = [compiler, *flags, "-x", "c", "-", "-o", os.devnull]
+    return subprocess.run(words, input=program, capture_output=True, text=True, check=False).returncode == 0
 
 
 def _first(*names: str) -> str:
