@@ -82,13 +82,16 @@ def costs(target: str) -> dict[str, float]:
     return known[target]
 
 
+def _table_bytes(plan: Plan, built: Built) -> int:
+    return built.table_bytes(core(plan.config.code.target).helium)
+
+
 def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> Iterator[Candidate]:
     """Try the strategies `names` (all by default) on `plan`, cheapest first; each is built when it is asked for.
 
     A strategy whose build turns out to be of a dearer kind than its cheapest comes as late as that costs.
     """
     known = costs(plan.config.code.target)
-    helium = core(plan.config.code.target).helium
 
     def least(name: str) -> float:
         kinds = [cost for entry, cost in known.items() if entry.split(", ")[0] == name]
@@ -104,7 +107,7 @@ def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> I
         if candidate is None:
             try:
                 built = STRATEGIES[name].build(plan.spec, expected, plan.distance)
-                candidate = Candidate(name, built, "", known.get(built.measured_as), built.table_bytes(helium))
+                candidate = Candidate(name, built, "", known.get(built.measured_as), _table_bytes(plan, built))
             except Refused as refusal:
                 candidate = Candidate(name, None, str(refusal), None, 0)
         cost = lowest if candidate.built is None else math.inf if candidate.cost is None else candidate.cost
@@ -151,8 +154,7 @@ def generate(plan: Plan, progress: Progress = _silent) -> Generated:
     progress(f"proof of {built.strategy}")
     prove(plan.spec, built, domain, expected)
     progress("files")
-    helium = core(plan.config.code.target).helium
-    return Generated(render(plan, built, domain), built, domain, expected, built.table_bytes(helium))
+    return Generated(render(plan, built, domain), built, domain, expected, _table_bytes(plan, built))
 
 
 #: CMSIS-DSP's names of the signed types.

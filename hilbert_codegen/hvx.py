@@ -682,9 +682,10 @@ def add_hvx(spec: Spec, ideal: Ideal, built: Built) -> Built:
         return replace(built, params={**built.params, "hvx": None})
     by_bytes, by_pairs, places_of = _tables(arithmetic)
     tables = (
-        Table("hvx_bytes", "uint8", by_bytes, "tables by code, rank, cell and class, in vector registers"),
-        Table("hvx_pairs", "uint16", by_pairs, "constants and slopes by class, in vector registers"),
+        Table(
+            "hvx_bytes", "uint8", by_bytes, "tables by code, rank, cell and class, in vector registers", when="USE_HVX"
+        ),
+        Table("hvx_pairs", "uint16", by_pairs, "constants and slopes by class, in vector registers", when="USE_HVX"),
     )
-    beside = [replace(table, when="USE_HVX") for table in tables]
     params = _parameters(arithmetic, INTEGER_TYPES[spec.output.dtype][0])
-    return replace(built, tables=(*built.tables, *beside), params={**built.params, "hvx": params | places_of})
+    return replace(built, tables=(*built.tables, *tables), params={**built.params, "hvx": params | places_of})

@@ -48,7 +48,7 @@ class Pool:
     distinct: int
 
 
-def _distinct(blocks: IntArray, modulus: int, exact: bool) -> tuple[IntArray, IntArray, IntArray]:
+def distinct(blocks: IntArray, modulus: int, exact: bool = False) -> tuple[IntArray, IntArray, IntArray]:
     """(different blocks up to a constant, which of them each block is, the constant of each block)."""
     count = len(blocks)
     first = np.zeros(count, np.int64) if exact else blocks.reshape(count, -1)[:, 0]
@@ -95,7 +95,7 @@ def _followers(rows: IntArray, modulus: int, exact: bool) -> tuple[list[int], li
 
 def row_pool(rows: IntArray, modulus: int, exact: bool = False) -> Pool:
     """Pool of equally long rows, shape (count, length); `exact` forbids constants (all bases are 0)."""
-    blocks, which, first = _distinct(rows, modulus, exact)
+    blocks, which, first = distinct(rows, modulus, exact)
     following, overlap = _followers(blocks, modulus, exact)
     offset, added = np.zeros(len(blocks), np.int64), np.zeros(len(blocks), np.int64)
     entries: list[int] = []
@@ -403,7 +403,7 @@ def tile_pool(tiles: IntArray, modulus: int, exact: bool = False, taken: IntArra
     carry where the caller's numbers leave room for it.
     """
     taken = np.zeros(0, np.int64) if taken is None else taken
-    blocks, which, first = _distinct(tiles, modulus, exact)
+    blocks, which, first = distinct(tiles, modulus, exact)
     packed = _smallest(blocks, modulus, exact, taken)
     entries = np.zeros(packed.size, np.int64)
     offset, added = np.zeros(len(blocks), np.int64), np.zeros(len(blocks), np.int64)

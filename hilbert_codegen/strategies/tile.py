@@ -1,8 +1,8 @@
 """`tile`: the full table cut into tiles, each a base and a window of one shared pool.
 
 On a grid whose cells are powers of two of codes wide, tiles repeat up to a constant. Rounded results repeat less than
-arc lengths do: with those in the pool and the result of every arc length in a table of its own (`arc`), one load more
-a point, the tables are smallest up to order 3; on finer curves, whose results are nearly as many as the pool's entries,
+arc lengths do: with those in the pool and the result of every arc length behind it (`arc`), one load more a point, the
+tables are smallest up to order 3; on finer curves, whose results are nearly as many as the pool's entries,
 with results in the pool (`direct`). Tiles are 16 or 8 codes wide and 8 high. The smallest of these tables is taken.
 
 All lies in one `picture` with rows of 256 entries: number the tiles such that the part of y lies above the part of x
@@ -22,7 +22,7 @@ from hilbert_codegen.hvx import add_hvx
 from hilbert_codegen.reference import Ideal
 from hilbert_codegen.spec import INTEGER_TYPES, Spec
 from hilbert_codegen.strategies import STRATEGIES, Built, IntArray, Refused, Table, as_output
-from hilbert_codegen.windows import ROWS, STRIDE, tile_pool, tiles_of
+from hilbert_codegen.windows import ROWS, STRIDE, distinct, tile_pool, tiles_of
 
 #: What is tried: codes of x that a tile is wide, and whether the pool holds arc lengths.
 SHAPES = ((16, True), (16, False), (8, False))
@@ -184,10 +184,9 @@ class Tile:
         bits = INTEGER_TYPES[spec.output.dtype][0]
         modulus = 1 << 16 if arcs is not None else 1 << bits
         tiles = tiles_of(ideal.codes if arcs is None else arcs, layout.width)
-        shapes = (tiles - tiles[:, :1, :1]) % modulus
-        distinct = len(np.unique(shapes.reshape(len(tiles), -1), axis=0))
+        different, _, _ = distinct(tiles, modulus)
         # Even if every tile shared half of its entries; two bytes each.
-        if 4 * len(tiles) + distinct * ROWS * layout.width >= most:
+        if 4 * len(tiles) + different.size >= most:
             return None
         bases, words = layout.bases(), layout.words()
         blocks = [bases + layout.columns * block for block in range(3 if distance else 2)]
