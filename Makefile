@@ -45,14 +45,14 @@ side-by-side: $(READY) ## all strategies and what people write first, on every c
 host-speed: $(READY) ## seconds to generate with proof, and to decode 10 million pairs in NumPy
 	$(BIN)/python benchmarks/host_speed.py
 
-costs: $(READY) ## measure what strategy = "auto" chooses by: hilbert_codegen/costs.json
+costs: $(READY) ## measure what strategy = "auto" chooses by: hilbert_codegen/emit/costs.json
 	$(BIN)/python benchmarks/costs.py
 
 matrix: $(READY) ## every compiler, level, standard and machine at hand, on every strategy (half an hour)
-	$(BIN)/python -m tests.matrix.run
+	$(BIN)/python -m tests.compilers.matrix.run
 
 docs: $(READY) ## the documentation site in build/site
-	$(BIN)/python -m hilbert_codegen.reference_page > docs/configuration.md
+	$(BIN)/python -m hilbert_codegen.config.reference_page > docs/configuration.md
 	$(BIN)/python -m mkdocs build --strict --site-dir build/site
 
 goldens: $(READY) ## write tests/golden/* again

@@ -1,4 +1,4 @@
-"""Measure what `auto` chooses by: instructions a point of every kind of build of every strategy on every core, into hilbert_codegen/costs.json.
+"""Measure what `auto` chooses by: instructions a point of every kind of build of every strategy on every core, into hilbert_codegen/emit/costs.json.
 
 python benchmarks/costs.py
 """
@@ -14,11 +14,11 @@ import click
 from side_by_side import ANY_SCALE, CONFIG, boards_here
 
 import hilbert_codegen
-from hilbert_codegen.config import load
-from hilbert_codegen.firmware import make_sweep
-from hilbert_codegen.generate import generate
-from hilbert_codegen.measure import decoders, measure_all
-from hilbert_codegen.plan import make_plan
+from hilbert_codegen.bench.firmware import make_sweep
+from hilbert_codegen.bench.measure import decoders, measure_all
+from hilbert_codegen.config.schema import load
+from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.spec.plan import make_plan
 
 #: Configurations that between them have every kind of build of every strategy; the first that has one counts.
 CASES = {

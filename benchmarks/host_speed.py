@@ -13,9 +13,9 @@ import click
 import numpy as np
 
 from hilbert_codegen import Decoder, decode
-from hilbert_codegen.config import load
-from hilbert_codegen.generate import generate
-from hilbert_codegen.plan import make_plan
+from hilbert_codegen.config.schema import load
+from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.spec.plan import make_plan
 
 HEADS = {
     "cell grid": "scale = 0.00390625\nzero_point = -128\n",

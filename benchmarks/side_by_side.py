@@ -16,17 +16,17 @@ from pathlib import Path
 
 import click
 
-from hilbert_codegen.boardrun import run_image
-from hilbert_codegen.boards import BOARDS, Board
-from hilbert_codegen.config import load
-from hilbert_codegen.emulators import choose as choose_emulator
-from hilbert_codegen.emulators import close_on_termination
+from hilbert_codegen.bench.boardrun import run_image
+from hilbert_codegen.bench.firmware import Program, Sweep, make_sweep, selftest_files
+from hilbert_codegen.bench.measure import Decoder, Record, decoders, measure_all, with_strategy
+from hilbert_codegen.config.schema import load
+from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.firmware import Program, Sweep, make_sweep, selftest_files
-from hilbert_codegen.generate import generate
-from hilbert_codegen.measure import Decoder, Record, decoders, measure_all, with_strategy
-from hilbert_codegen.plan import Plan, make_plan
-from hilbert_codegen.toolchains import choose as choose_toolchain
+from hilbert_codegen.spec.plan import Plan, make_plan
+from hilbert_codegen.targets.boards import BOARDS, Board
+from hilbert_codegen.targets.emulators import choose as choose_emulator
+from hilbert_codegen.targets.emulators import close_on_termination
+from hilbert_codegen.targets.toolchains import choose as choose_toolchain
 
 HERE = Path(__file__).parent
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import click
 
-from hilbert_codegen.config import load
+from hilbert_codegen.config.schema import load
+from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.generate import generate
-from hilbert_codegen.plan import make_plan
-from tests.crossrun import MACHINES, per_point, write_case
+from hilbert_codegen.spec.plan import make_plan
+from tests.compilers.crossrun import MACHINES, per_point, write_case
 
 HEADS = "[heads]\nscale = 0.00390625\nzero_point = -128\n"
 TABLE_STRATEGIES = ("full", "strip", "tile", "line", "octant", "segment")
@@ -42,7 +42,7 @@ GRIDS: dict[str, list[str]] = {
 
 
 def executed(machine: str, strategy: str, settings: Sequence[str], function: str = "decode_block") -> str:
-    """Of one case, two decimals, or "-" where the strategy refuses; tests/test_cross.py compares the results."""
+    """Of one case, two decimals, or "-" where the strategy refuses; tests/compilers/test_cross.py compares the results."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "case.toml").write_text(HEADS, encoding="ascii")

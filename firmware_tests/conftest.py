@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from hilbert_codegen.boards import BOARDS, Board
-from hilbert_codegen.config import load
-from hilbert_codegen.emulators import EMULATORS
+from hilbert_codegen.bench.firmware import Sweep, make_sweep, selftest_files
+from hilbert_codegen.bench.measure import Decoder, with_strategy
+from hilbert_codegen.config.schema import load
+from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.firmware import Sweep, make_sweep, selftest_files
-from hilbert_codegen.generate import generate
-from hilbert_codegen.measure import Decoder, with_strategy
-from hilbert_codegen.plan import Plan, make_plan
-from hilbert_codegen.toolchains import choose
-from hilbert_codegen.tools import Missing
+from hilbert_codegen.spec.plan import Plan, make_plan
+from hilbert_codegen.targets.boards import BOARDS, Board
+from hilbert_codegen.targets.emulators import EMULATORS
+from hilbert_codegen.targets.toolchains import choose
+from hilbert_codegen.targets.tools import Missing
 
 CONFIG = """
 [curve]

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import decoder_of, needs_board, plan_of
 
-from hilbert_codegen.boardrun import run_image
-from hilbert_codegen.boards import BOARDS
-from hilbert_codegen.emulators import EMULATORS
+from firmware_tests.conftest import decoder_of, needs_board, plan_of
+from hilbert_codegen.bench.boardrun import run_image
+from hilbert_codegen.bench.firmware import Program, Sweep, make_sweep
+from hilbert_codegen.bench.measure import Decoder, measure_once
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.firmware import Program, Sweep, make_sweep
-from hilbert_codegen.measure import Decoder, measure_once
-from hilbert_codegen.plan import Plan
-from hilbert_codegen.strategies import STRATEGIES
-from hilbert_codegen.toolchains import choose
+from hilbert_codegen.kernels import STRATEGIES
+from hilbert_codegen.spec.plan import Plan
+from hilbert_codegen.targets.boards import BOARDS
+from hilbert_codegen.targets.emulators import EMULATORS
+from hilbert_codegen.targets.toolchains import choose
 
 #: One board for each core and emulator that has it.
 QEMU = ("microbit", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps3-an547")

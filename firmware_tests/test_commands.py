@@ -14,13 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import CONFIG, needs_board
 
 import hilbert_codegen
-from hilbert_codegen.boards import BOARDS
+from firmware_tests.conftest import CONFIG, needs_board
+from hilbert_codegen.bench.measure import Record, compare, rows_for, with_frame
 from hilbert_codegen.cli.measure import parse_clock, parse_frame, parse_tolerance
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.measure import Record, compare, rows_for, with_frame
+from hilbert_codegen.targets.boards import BOARDS
 
 KEYS = {
     "board", "core", "emulator", "strategy", "points", "mismatches", "instructions_per_point", "code_bytes", "table_bytes",

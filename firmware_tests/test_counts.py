@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import needs_board, needs_emulator
 
-from hilbert_codegen.boardrun import run_image
-from hilbert_codegen.disassembly import disassemble
-from hilbert_codegen.emulators import EMULATORS, Job
-from hilbert_codegen.firmware import Program, Sweep
-from hilbert_codegen.measure import Decoder
-from hilbert_codegen.toolchains import choose
+from firmware_tests.conftest import needs_board, needs_emulator
+from hilbert_codegen.bench.boardrun import run_image
+from hilbert_codegen.bench.firmware import Program, Sweep
+from hilbert_codegen.bench.measure import Decoder
+from hilbert_codegen.targets.disassembly import disassemble
+from hilbert_codegen.targets.emulators import EMULATORS, Job
+from hilbert_codegen.targets.toolchains import choose
 
 SHARED = ("microbit", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps3-an547")
 

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import needs_board
 
-from hilbert_codegen.cores import CORES
-from hilbert_codegen.cycles import TIMINGS, Estimate, _assembly, _by_table, _unconditional, estimate, registers
-from hilbert_codegen.disassembly import Instruction, llvm_tool
-from hilbert_codegen.emulators import EMULATORS, Job
-from hilbert_codegen.firmware import Program
-from hilbert_codegen.measure import Decoder
-from hilbert_codegen.toolchains import choose
-from hilbert_codegen.tools import Missing
+from firmware_tests.conftest import needs_board
+from hilbert_codegen.bench.firmware import Program
+from hilbert_codegen.bench.measure import Decoder
+from hilbert_codegen.targets.cores import CORES
+from hilbert_codegen.targets.cycles import TIMINGS, Estimate, _assembly, _by_table, _unconditional, estimate, registers
+from hilbert_codegen.targets.disassembly import Instruction, llvm_tool
+from hilbert_codegen.targets.emulators import EMULATORS, Job
+from hilbert_codegen.targets.toolchains import choose
+from hilbert_codegen.targets.tools import Missing
 
 #: push; loop of ldrb, subs, bne that runs three times; pop.
 CODE = [

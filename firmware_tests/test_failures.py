@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import decoder_of, needs_board, plan_of
 
-from hilbert_codegen.boardrun import Verdict, judge, run_image
-from hilbert_codegen.boards import Board, Region, Uart
-from hilbert_codegen.emulators import EMULATORS, Outcome
+from firmware_tests.conftest import decoder_of, needs_board, plan_of
+from hilbert_codegen.bench.boardrun import Verdict, judge, run_image
+from hilbert_codegen.bench.firmware import Image, Program, Sweep
+from hilbert_codegen.bench.measure import Decoder, measure
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.firmware import Image, Program, Sweep
-from hilbert_codegen.measure import Decoder, measure
-from hilbert_codegen.plan import Plan
-from hilbert_codegen.toolchains import choose
+from hilbert_codegen.spec.plan import Plan
+from hilbert_codegen.targets.boards import Board, Region, Uart
+from hilbert_codegen.targets.emulators import EMULATORS, Outcome
+from hilbert_codegen.targets.toolchains import choose
 
 BODY = """
 #include "depth_decoder.h"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import decoder_of, needs_board, plan_of
 
-from hilbert_codegen.firmware import make_sweep
-from hilbert_codegen.measure import measure
+from firmware_tests.conftest import decoder_of, needs_board, plan_of
+from hilbert_codegen.bench.firmware import make_sweep
+from hilbert_codegen.bench.measure import measure
 
 #: Of the 256 of a sweep, spread over the square.
 ROWS = 32

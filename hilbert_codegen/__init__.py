@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from hilbert_codegen.codec import Decoder, decode, encode
     from hilbert_codegen.curves import Curve, make_curve
+    from hilbert_codegen.training.codec import Decoder, decode, encode
 
 __all__ = ["Curve", "Decoder", "__version__", "decode", "encode", "make_curve"]
 
 #: Public name -> its module. Loaded when first used: the command line must not wait for NumPy to print its help.
-_HOMES = {"Curve": "curves", "make_curve": "curves", "Decoder": "codec", "decode": "codec", "encode": "codec"}
+_HOMES = {
+    "Curve": "curves",
+    "make_curve": "curves",
+    "Decoder": "training.codec",
+    "decode": "training.codec",
+    "encode": "training.codec",
+}
 
 
 def __getattr__(name: str) -> Any:

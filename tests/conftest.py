@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hilbert_codegen.config import load
-from hilbert_codegen.plan import Plan, make_plan
+from hilbert_codegen.config.schema import load
+from hilbert_codegen.spec.plan import Plan, make_plan
 
 CELL_GRID = """
 [heads]

@@ -8,7 +8,7 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from hilbert_codegen.curves import CURVES, ORIENTATIONS, cell_inset, make_curve
-from hilbert_codegen.spec import Heads, Output, Spec, type_range
+from hilbert_codegen.spec.specification import Heads, Output, Spec, type_range
 
 
 @st.composite

@@ -16,15 +16,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hilbert_codegen import Decoder, decode, output, tools
-from hilbert_codegen.config import load
+from hilbert_codegen import Decoder, decode
+from hilbert_codegen.bench.verify import run_pairs, verify
+from hilbert_codegen.config.schema import load
+from hilbert_codegen.emit import writer as output
+from hilbert_codegen.emit.generate import Generated, generate
+from hilbert_codegen.emit.plots import curve_line, pyplot, to_bytes
 from hilbert_codegen.errors import HilbertError
-from hilbert_codegen.generate import Generated, generate
-from hilbert_codegen.noise import ErrorStats
-from hilbert_codegen.plan import Plan, make_plan
-from hilbert_codegen.plots import curve_line, pyplot, to_bytes
-from hilbert_codegen.tflite_run import infer
-from hilbert_codegen.verify import run_pairs, verify
+from hilbert_codegen.models.tflite_run import infer
+from hilbert_codegen.pilot.noise import ErrorStats
+from hilbert_codegen.spec.plan import Plan, make_plan
+from hilbert_codegen.targets import tools
 
 HERE = Path(__file__).parent
 OUT = Path("build") / "line_sensor"

@@ -74,7 +74,7 @@ def train_and_export(order: int, seed: int, steps: int) -> dict[str, bytes]:
 
     from hilbert_codegen.curves import make_curve
     from hilbert_codegen.keras import HilbertLoss
-    from hilbert_codegen.training import HeadCurve
+    from hilbert_codegen.training.loss import HeadCurve
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from hilbert_codegen import __version__
-from hilbert_codegen.boards import BOARDS, Board
-from hilbert_codegen.emulators import EMULATORS, PREFERENCE, close_on_termination
+from hilbert_codegen.bench.measure import Record
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.measure import Record
-from hilbert_codegen.tools import Found
+from hilbert_codegen.targets.boards import BOARDS, Board
+from hilbert_codegen.targets.emulators import EMULATORS, PREFERENCE, close_on_termination
+from hilbert_codegen.targets.tools import Found
 
 F = TypeVar("F", bound=Callable[..., Any])
 

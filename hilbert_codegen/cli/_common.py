@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from hilbert_codegen.config import load
+from hilbert_codegen.config.schema import load
+from hilbert_codegen.emit.generate import Progress
+from hilbert_codegen.emit.packages import PACKAGES
 from hilbert_codegen.errors import CheckFailed
-from hilbert_codegen.generate import Progress
-from hilbert_codegen.packages import PACKAGES
-from hilbert_codegen.plan import Plan, make_plan
+from hilbert_codegen.spec.plan import Plan, make_plan
 
 F = TypeVar("F", bound=Callable[..., Any])
 

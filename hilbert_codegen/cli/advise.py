@@ -11,12 +11,12 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from hilbert_codegen.advise import Advice, advise_from_noise, advise_from_pilot
 from hilbert_codegen.cli._common import STDERR, format_option
 from hilbert_codegen.cli.evaluate import bar, wide_console
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.evaluate import evaluate
-from hilbert_codegen.pilot import load_pilot
+from hilbert_codegen.pilot.advise import Advice, advise_from_noise, advise_from_pilot
+from hilbert_codegen.pilot.evaluate import evaluate
+from hilbert_codegen.pilot.settings import load_pilot
 
 
 def _insets(words: tuple[str, ...]) -> list[str | Fraction]:

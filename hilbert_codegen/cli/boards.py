@@ -8,13 +8,13 @@ from typing import Any
 import click
 from rich.table import Table
 
-from hilbert_codegen.boards import BOARDS
 from hilbert_codegen.cli._boards import stdout, usable, use_renode
 from hilbert_codegen.cli._common import format_option
-from hilbert_codegen.emulators import EMULATORS
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.toolchains import TOOLCHAINS, choose
-from hilbert_codegen.tools import Found
+from hilbert_codegen.targets.boards import BOARDS
+from hilbert_codegen.targets.emulators import EMULATORS
+from hilbert_codegen.targets.toolchains import TOOLCHAINS, choose
+from hilbert_codegen.targets.tools import Found
 
 
 @click.command()

@@ -16,8 +16,8 @@ from rich.table import Table
 
 from hilbert_codegen.cli._common import STDERR, format_option
 from hilbert_codegen.errors import CheckFailed, UsageError
-from hilbert_codegen.evaluate import Evaluation, NetResult, Progress, evaluate, to_record
-from hilbert_codegen.pilot import load_pilot
+from hilbert_codegen.pilot.evaluate import Evaluation, NetResult, Progress, evaluate, to_record
+from hilbert_codegen.pilot.settings import load_pilot
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def command(
     with bar(quiet) as progress:
         evaluation = evaluate(loaded, limit, progress, (compiler,))
         if report is not None:
-            from hilbert_codegen.report import render_report
+            from hilbert_codegen.pilot.report import render_report
 
             progress("report", 0, 1)
             write_file(report, render_report(evaluation, records), "--report")

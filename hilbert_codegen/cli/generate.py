@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from hilbert_codegen import output
 from hilbert_codegen.cli._common import STDERR, format_option, package_option, plan_of, plan_options, progress
-from hilbert_codegen.depfile import rule, tool_files
+from hilbert_codegen.emit import writer as output
+from hilbert_codegen.emit.depfile import rule, tool_files
+from hilbert_codegen.emit.generate import generate, render_package
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.generate import generate, render_package
 
 
 @click.command()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from hilbert_codegen import emulators
-from hilbert_codegen.boards import BOARDS
+from hilbert_codegen.bench.firmware import make_sweep
+from hilbert_codegen.bench.measure import CAVEAT, compare, decoders, measure_all, read_baseline, rows_for, with_frame
 from hilbert_codegen.cli._boards import (
     Case,
     boards_named,
@@ -24,8 +24,8 @@ from hilbert_codegen.cli._boards import (
 )
 from hilbert_codegen.cli._common import STDERR, format_option, plan_of, plan_options, progress
 from hilbert_codegen.errors import CheckFailed, UsageError
-from hilbert_codegen.firmware import make_sweep
-from hilbert_codegen.measure import CAVEAT, compare, decoders, measure_all, read_baseline, rows_for, with_frame
+from hilbert_codegen.targets import emulators
+from hilbert_codegen.targets.boards import BOARDS
 
 _UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from hilbert_codegen.cli._common import plan_of, plan_options, progress
+from hilbert_codegen.emit.plots import plan_figure, to_bytes
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.plots import plan_figure, to_bytes
 
 
 @click.command()

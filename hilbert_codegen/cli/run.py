@@ -9,17 +9,17 @@ from pathlib import Path
 
 import click
 
-from hilbert_codegen import emulators, toolchains
-from hilbert_codegen.boardrun import run_image
-from hilbert_codegen.boards import BOARDS
+from hilbert_codegen.bench.boardrun import run_image
+from hilbert_codegen.bench.firmware import Program, make_sweep, selftest_files
+from hilbert_codegen.bench.measure import Decoder, unsupported
 from hilbert_codegen.cli._boards import Case, emulator_options, outputs_option, read_outputs, use_renode, write_junit
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
-from hilbert_codegen.emulators import EMULATORS
+from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import CheckFailed
-from hilbert_codegen.firmware import Program, make_sweep, selftest_files
-from hilbert_codegen.generate import generate
-from hilbert_codegen.measure import Decoder, unsupported
-from hilbert_codegen.tools import Found
+from hilbert_codegen.targets import emulators, toolchains
+from hilbert_codegen.targets.boards import BOARDS
+from hilbert_codegen.targets.emulators import EMULATORS
+from hilbert_codegen.targets.tools import Found
 
 
 @click.command()

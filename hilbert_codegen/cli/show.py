@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
-from hilbert_codegen.config import known_keys, show_value
-from hilbert_codegen.generate import Candidate, survey
-from hilbert_codegen.plan import Plan
-from hilbert_codegen.proof import proof_domain, prove, reference_for
+from hilbert_codegen.config.schema import known_keys, show_value
+from hilbert_codegen.emit.generate import Candidate, survey
+from hilbert_codegen.emit.prove import proof_domain, prove, reference_for
+from hilbert_codegen.spec.plan import Plan
 
 
 def _values(plan: Plan) -> list[dict[str, str]]:

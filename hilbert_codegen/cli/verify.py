@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
+from hilbert_codegen.bench.verify import verify
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
+from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import CheckFailed
-from hilbert_codegen.generate import generate
-from hilbert_codegen.verify import verify
 
 
 @click.command()

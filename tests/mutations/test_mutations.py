@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hilbert_codegen.config import tomllib
+from hilbert_codegen.config.schema import tomllib
 
 ROOT = Path(__file__).parent.parent.parent
 MUTANTS = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text(encoding="utf-8"))["mutant"]

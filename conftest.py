@@ -1,0 +1,18 @@
+"""Markers of all tests, by their folder."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.paths import TESTS
+
+#: Marker by folder: what the tests there need (pyproject.toml describes them).
+MARKERS = ("unit", "property", "compilers", "documentation", "mutations", "boards")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test the marker of its folder."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else "boards"
+        if folder in MARKERS:
+            item.add_marker(folder)

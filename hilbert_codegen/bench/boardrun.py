@@ -1,0 +1,201 @@
+"""Run a board program and judge what it printed: PASS only if every line that is due has come and says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbert_codegen.bench.firmware import COLUMNS, ROWS, Image, Sweep
+from hilbert_codegen.spec.plan import Plan
+from hilbert_codegen.spec.specification import INTEGER_TYPES
+from hilbert_codegen.targets.boards import Board
+from hilbert_codegen.targets.disassembly import disassemble
+from hilbert_codegen.targets.emulators import Emulator, Job, Outcome
+
+#: Seconds a run may take; the slowest known (float brute force without an FPU, all pairs) takes half of it.
+TIMEOUT = 120.0
+
+#: UsageFault bits of CFSR that mean "the core does not know this instruction" (Armv7-M ARM, B3.2.15).
+_UNDEFINED_OR_NO_COPROCESSOR = (1 << 16) | (1 << 19)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What the fault handler printed.
+
+    Attributes:
+        exception: number of the exception (3 HardFault, 4 MemManage, 5 BusFault, 6 UsageFault).
+        registers: stacked registers by name: r0 to r3, r12, lr, pc, xpsr.
+        cfsr: configurable fault status, or None on cores without it.
+        instruction: what stands at the stacked pc, or "".
+    """
+
+    exception: int
+    registers: Mapping[str, int]
+    cfsr: int | None
+    instruction: str
+
+    @property
+    def undefined(self) -> bool:
+        """Whether the core (or the emulator of it) did not know the instruction."""
+        return self.cfsr is not None and bool(self.cfsr & _UNDEFINED_OR_NO_COPROCESSOR)
+
+    @property
+    def text(self) -> str:
+        """One line: exception, place, cause, stacked registers."""
+        name = {2: "NMI", 3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault"}.get(
+            self.exception, f"exception {self.exception}"
+        )
+        cause = "undefined instruction" if self.undefined else "fault"
+        status = f", CFSR 0x{self.cfsr:08x}" if self.cfsr is not None else ""
+        code = f" ({self.instruction})" if self.instruction else ""
+        stacked = " ".join(f"{key}=0x{value:08x}" for key, value in self.registers.items())
+        return f"{name}: {cause} at 0x{self.registers.get('pc', 0):08x}{code}{status}; stacked {stacked}"
+
+
+@dataclass
+class Verdict:
+    """The judgement of one run.
+
+    Attributes:
+        reason: why it failed, or "" if it passed.
+        pairs: pairs compared on each path.
+        paths: path (C function behind the prefix) -> mismatches.
+        first: the first mismatch, as text, or "".
+        stack_bytes: stack that decode_block and its callees use, or None if not measured.
+        fault: what the fault handler printed, or None.
+        outcome: the run.
+    """
+
+    reason: str = ""
+    pairs: int = 0
+    paths: dict[str, int] = field(default_factory=dict)
+    first: str = ""
+    stack_bytes: int | None = None
+    fault: Fault | None = None
+    outcome: Outcome = field(default_factory=Outcome)
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything ran and everything was right."""
+        return not self.reason
+
+    @property
+    def mismatches(self) -> int:
+        """Wrong results over all paths."""
+        return sum(self.paths.values())
+
+
+def _fault(lines: list[str], image: Image, board: Board) -> Fault | None:
+    number = next(
+        (re.match(r"HC fault exception=([0-9a-f]+)", line) for line in lines if line.startswith("HC fault")), None
+    )
+    if number is None:
+        return None
+    stacked = next((line for line in lines if line.startswith("HC stacked ")), "")
+    status = next((line for line in lines if line.startswith("HC status ")), "")
+    registers = {name: int(value, 16) for name, value in re.findall(r"(\w+)=([0-9a-f]{8})", stacked)}
+    cfsr = re.search(r"cfsr=([0-9a-f]{8})", status)
+    pc = registers.get("pc", 0)
+    code = {line.address: line.text for line in disassemble(image.elf, board.core, pc, pc + 4)}
+    return Fault(int(number[1], 16), registers, int(cfsr[1], 16) if cfsr else None, code.get(pc, ""))
+
+
+def judge(outcome: Outcome, image: Image, board: Board, plan: Plan, sweep: Sweep, rows: int, measure: bool) -> Verdict:
+    """Judge what a run printed against the exact table.
+
+    Args:
+        outcome: the run.
+        image: what ran.
+        board: where it ran.
+        plan: what the decoder computes.
+        sweep: the pairs and the exact answers.
+        rows: how many rows were asked for.
+        measure: whether it was the measuring program, which runs decode_block only.
+    """
+    verdict = Verdict(outcome=outcome, pairs=rows * COLUMNS)
+    lines = outcome.lines
+    verdict.fault = _fault(lines, image, board)
+    width = INTEGER_TYPES[plan.spec.output.dtype][0]
+    signed = INTEGER_TYPES[plan.spec.output.dtype][1]
+
+    due = ["decode_block"] if measure else ["decode", "decode_block"]
+    if plan.distance and not measure:
+        due += ["decode_block_distance", "decode_block_distance_output"]
+    seen: dict[str, tuple[int, int]] = {}
+    for line in lines:
+        if match := re.fullmatch(r"HC path (\w+) rows=(\d+) bad=(\d+)", line):
+            seen[match[1]] = (int(match[2]), int(match[3]))
+            verdict.paths.setdefault(match[1], 0)
+        elif match := re.fullmatch(r"HC row (\w+) (\d+) ([0-9a-f]+)", line):
+            distance = match[1] == "decode_block_distance"
+            wrong, first = _compare(
+                match[3], int(match[2]), sweep, 8 if distance else width, signed and not distance, distance
+            )
+            verdict.paths[match[1]] = verdict.paths.get(match[1], 0) + wrong
+            if first and not verdict.first:
+                verdict.first = f"{match[1]}: {first}"
+        elif match := re.fullmatch(r"HC stack bytes=(\d+)", line):
+            verdict.stack_bytes = int(match[1])
+
+    begin = f"HC begin {plan.prefix} hash={plan.digest[:8]} rows={rows} columns={COLUMNS} bytes={width // 8}"
+    tails = next((line for line in lines if line.startswith("HC tails ")), None)
+    if verdict.fault is not None:
+        verdict.reason = verdict.fault.text
+    elif outcome.problem is not None:
+        shown = next((line for line in reversed(lines) if line.strip()), "")
+        verdict.reason = outcome.problem + (f"; its last line was {shown[:80]!r}" if shown else "; it printed nothing")
+    elif begin not in lines:
+        verdict.reason = f"the first line is not the expected {begin!r}: is it another program?"
+    elif verdict.first:
+        verdict.reason = f"{verdict.mismatches} wrong results, first in {verdict.first}"
+    elif missing := [path for path in due if path not in seen or seen[path][0] != rows]:
+        verdict.reason = f"no complete result of {', '.join(missing)}"
+    elif bad := [path for path in due if seen[path][1]]:
+        verdict.reason = f"{', '.join(bad)}: a row's checksum is wrong, yet no wrong result was printed"
+    elif not measure and (tails is None or not re.fullmatch(r"HC tails lengths=42 bad=0", tails)):
+        verdict.reason = f"short, misaligned or guarded blocks failed: {tails or 'no result'}"
+    elif "HC end PASS" not in lines:
+        verdict.reason = "the program said FAIL"
+    return verdict
+
+
+def _compare(text: str, row: int, sweep: Sweep, bits: int, signed: bool, distance: bool) -> tuple[int, str]:
+    """Wrong results of one printed row, and the first as text."""
+    digits = bits // 4
+    if len(text) != COLUMNS * digits or not 0 <= row < ROWS:
+        return COLUMNS, f"row {row} is garbled"
+    got: NDArray[np.int64] = np.array(
+        [int(text[i : i + digits], 16) for i in range(0, len(text), digits)], dtype=np.int64
+    )
+    if signed:
+        got = np.where(got >= 1 << (bits - 1), got - (1 << bits), got)
+    expected = (sweep.distance if distance else sweep.output)[row]
+    wrong = np.flatnonzero(got != expected)
+    if not len(wrong):
+        return 0, ""
+    i = int(wrong[0])
+    return len(wrong), (
+        f"x = {sweep.pairs[row, i, 0]}, y = {sweep.pairs[row, i, 1]}: expected {expected[i]}, got {got[i]}"
+    )
+
+
+def run_image(
+    emulator: Emulator,
+    image: Image,
+    board: Board,
+    plan: Plan,
+    sweep: Sweep,
+    *,
+    rows: int = ROWS,
+    measure: bool = False,
+    trace: bool = False,
+    timeout: float = TIMEOUT,
+) -> Verdict:
+    """Run an image on an emulator and judge it; with `measure`, count the instructions of the decoder."""
+    job = Job(image.elf, board, timeout, count=image.decoder if measure else None, entry=image.entry, trace=trace)
+    return judge(emulator.run(job), image, board, plan, sweep, rows, measure)

@@ -1,0 +1,352 @@
+"""What a decoder costs on a board: instructions, bytes, stack, and an estimate of cycles.
+
+Executed instructions are exact: counted by an emulator within decode_block and what it calls, over whole rows of the
+sweep, a block of 256 points a call. They do not contain the caller's own instructions.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hilbert_codegen.bench.boardrun import TIMEOUT, Verdict, run_image
+from hilbert_codegen.bench.firmware import COLUMNS, ROWS, DoesNotFit, Program, Sweep, selftest_files
+from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.kernels import STRATEGIES
+from hilbert_codegen.spec.plan import Plan, make_plan
+from hilbert_codegen.targets import emulators, toolchains
+from hilbert_codegen.targets.boards import Board
+from hilbert_codegen.targets.cycles import estimate
+from hilbert_codegen.targets.emulators import EMULATORS, Emulator
+from hilbert_codegen.targets.tools import Found, Missing
+
+#: Rows (of 256 points) whose instruction sequence is followed for the estimate of cycles.
+TRACED_ROWS = 4
+#: As many instructions at most: an emulator follows some hundred thousand a second.
+TRACED_INSTRUCTIONS = 4_000_000
+
+#: Said once, where people read the numbers.
+CAVEAT = (
+    "Instructions are exact. Cycles are an estimate by the named model; no model or emulator here knows flash wait "
+    "states, caches or bus contention, which can double a table's cost."
+)
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Decoder sources to run on boards.
+
+    Attributes:
+        strategy: name shown.
+        plan: what it computes; its prefix is that of the sources.
+        files: name -> content, self-test included.
+        defines: macros to compile it with.
+        variant: "default", or what the macros select.
+        exact: whether anything but the exact answer is a failure (benchmarks also time decoders that are not exact).
+    """
+
+    strategy: str
+    plan: Plan
+    files: Mapping[str, bytes]
+    defines: Mapping[str, str] = field(default_factory=dict)
+    variant: str = "default"
+    exact: bool = True
+
+    def portable(self) -> Decoder:
+        """The same without Helium."""
+        macro = f"{self.plan.prefix.upper()}_USE_MVE"
+        return replace(self, defines={**self.defines, macro: "0"}, variant=f"{macro}=0")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One measurement; the keys of `--format json`.
+
+    Attributes:
+        board, core: where.
+        emulator, emulator_version, compiler: by what.
+        strategy, variant: of what.
+        status: "ok", "failed", "unsupported" (the emulator lacks an instruction), or "refused" (does not fit the board).
+        points, mismatches: pairs decoded by the counted run; wrong results of the function that has most of them.
+        instructions, instructions_per_point: executed in decode_block and what it calls; None if not counted.
+        code_bytes, table_bytes, stack_bytes: of decode_block and what it calls.
+        cycles_per_point, cycles_model: estimate and the model it comes from, or None.
+        milliseconds: for the frame and clock that were asked for, by that estimate, or None.
+        note: what people should know about this record.
+    """
+
+    board: str
+    core: str
+    emulator: str
+    emulator_version: str
+    compiler: str
+    strategy: str
+    variant: str
+    status: str
+    points: int
+    mismatches: int
+    instructions: int | None = None
+    instructions_per_point: float | None = None
+    code_bytes: int | None = None
+    table_bytes: int | None = None
+    stack_bytes: int | None = None
+    cycles_per_point: float | None = None
+    cycles_model: str | None = None
+    milliseconds: float | None = None
+    note: str = ""
+
+
+def with_strategy(plan: Plan, name: str) -> Plan:
+    """The same plan with another strategy."""
+    config = plan.settings.config
+    code = config.code.model_copy(update={"strategy": name})
+    return make_plan(replace(plan.settings, config=config.model_copy(update={"code": code})))
+
+
+def decoders(plan: Plan, names: Sequence[str], sweep: Sweep) -> tuple[list[Decoder], dict[str, str]]:
+    """Generate and prove the decoders of the strategies `names` ("all", or none for the configuration's own).
+
+    Returns (decoders, strategy -> reason of refusal). A strategy asked for by name that refuses is a UsageError.
+    """
+    every = "all" in names
+    wanted = STRATEGIES.names() if every else list(names) or [plan.config.code.strategy]
+    found, refused = [], {}
+    for name in wanted:
+        changed = with_strategy(plan, name)
+        try:
+            generated = generate(changed)
+        except UsageError as error:
+            if not every:
+                raise
+            refused[name] = str(error)
+            continue
+        files = {**generated.files, **selftest_files(changed, sweep)}
+        found.append(Decoder(generated.built.strategy, changed, files))
+    return found, refused
+
+
+def rows_for(points: int) -> int:
+    """Rows that hold at least `points` points."""
+    if not 1 <= points <= ROWS * COLUMNS:
+        raise UsageError(f"--points {points}: give a number from 1 to {ROWS * COLUMNS}")
+    return -(-points // COLUMNS)
+
+
+def _base(decoder: Decoder, board: Board, emulator: Emulator, compiler: str, points: int) -> Record:
+    found = emulator.find()
+    return Record(
+        board=board.name,
+        core=board.core_name,
+        emulator=emulator.name,
+        emulator_version=found.version if isinstance(found, Found) else "",
+        compiler=compiler,
+        strategy=decoder.strategy,
+        variant=decoder.variant,
+        status="ok",
+        points=points,
+        mismatches=0,
+    )
+
+
+def unsupported(board: Board, verdict: Verdict) -> bool:
+    """Whether a run ended at a Helium instruction that this emulator lacks."""
+    return board.core.helium and verdict.fault is not None and verdict.fault.undefined
+
+
+def measure_once(
+    decoder: Decoder,
+    board: Board,
+    emulator: Emulator,
+    sweep: Sweep,
+    rows: int = ROWS,
+    compiler: str = "auto",
+    timeout: float = TIMEOUT,
+) -> Record:
+    """Check and measure one decoder on one board by one emulator."""
+    plan = decoder.plan
+    toolchain = toolchains.choose(board.core, compiler)
+    with tempfile.TemporaryDirectory(prefix="hilbert_codegen-") as name:
+        program = Program(Path(name), board, toolchain, plan.prefix, decoder.files, decoder.defines)
+        image = program.image(rows=rows)
+        record = _base(decoder, board, emulator, image.compiler, rows * COLUMNS)
+        check = run_image(emulator, image, board, plan, sweep, rows=rows, timeout=timeout)
+        if unsupported(board, check):
+            assert check.fault is not None
+            where = check.fault.instruction or "an instruction"
+            note = f"not supported by this emulator: {where} at 0x{check.fault.registers.get('pc', 0):08x} is undefined"
+            return replace(record, status="unsupported", note=note)
+        ran = check.passed or (check.mismatches > 0 and check.fault is None and check.outcome.problem is None)
+        if not ran or (decoder.exact and not check.passed):
+            return replace(record, status="failed", mismatches=check.mismatches, note=check.reason)
+        image = program.image(measure=True, rows=rows)
+        counted = run_image(emulator, image, board, plan, sweep, rows=rows, measure=True, timeout=timeout)
+        if not counted.passed and (decoder.exact or counted.fault is not None or counted.outcome.problem is not None):
+            return replace(record, status="failed", mismatches=counted.mismatches, note=counted.reason)
+        instructions = counted.outcome.instructions
+        if not instructions:
+            return replace(record, status="failed", note="the emulator counted no instruction of decode_block")
+        points = rows * COLUMNS
+        notes = [] if check.passed else [check.reason]
+        cycles, model = None, None
+        traced_rows = min(rows, TRACED_ROWS, TRACED_INSTRUCTIONS * rows // instructions)
+        if traced_rows == 0:
+            notes.append("no estimate of cycles: too many instructions a point to follow one by one")
+        else:
+            followed = program.image(measure=True, rows=traced_rows)
+            traced = run_image(
+                emulator, followed, board, plan, sweep, rows=traced_rows, measure=True, trace=True, timeout=timeout
+            )
+            if traced.outcome.problem is not None or traced.fault is not None or not traced.outcome.steps:
+                notes.append(f"no estimate of cycles: the instructions could not be followed: {traced.reason}")
+            else:
+                priced = estimate(followed.elf, board.core, followed.decoder, traced.outcome.steps, traced.outcome.path)
+                if isinstance(priced, Missing):
+                    notes.append(f"no estimate of cycles: {priced.reason}; {priced.remedy}")
+                else:
+                    cycles, model = priced.cycles / (traced_rows * COLUMNS), priced.model
+                    if priced.unpriced:
+                        notes.append(f"the model has no price for {', '.join(priced.unpriced)}")
+        return replace(
+            record,
+            mismatches=max(check.paths.values(), default=0),
+            instructions=instructions,
+            instructions_per_point=round(instructions / points, 4),
+            code_bytes=image.code_bytes,
+            table_bytes=image.table_bytes,
+            stack_bytes=check.stack_bytes,
+            cycles_per_point=None if cycles is None else round(cycles, 3),
+            cycles_model=model,
+            note="; ".join(notes),
+        )
+
+
+def measure(
+    decoder: Decoder,
+    board: Board,
+    sweep: Sweep,
+    emulator: str = "auto",
+    rows: int = ROWS,
+    compiler: str = "auto",
+    timeout: float = TIMEOUT,
+) -> list[Record]:
+    """Measure one decoder on one board.
+
+    Where the emulator lacks a Helium instruction, the result has up to three records: that it is not supported there, the
+    variant without Helium measured in its place, and the Helium one on another emulator that has the board.
+    """
+    chosen = emulators.choose(board, emulator)
+    first = measure_once(decoder, board, chosen, sweep, rows, compiler, timeout)
+    if first.status != "unsupported":
+        return [first]
+    portable = measure_once(decoder.portable(), board, chosen, sweep, rows, compiler, timeout)
+    records = [first, replace(portable, note=f"in place of the Helium variant; {portable.note}".rstrip("; "))]
+    for other in emulators.PREFERENCE:
+        if other != chosen.name and other in board.machines and isinstance(EMULATORS[other].find(), Found):
+            records.append(measure_once(decoder, board, EMULATORS[other], sweep, rows, compiler, timeout))
+    return records
+
+
+def measure_all(
+    jobs: Sequence[tuple[Decoder, Board]],
+    sweep: Sweep,
+    emulator: str = "auto",
+    rows: int = ROWS,
+    compiler: str = "auto",
+    timeout: float = TIMEOUT,
+    workers: int = 2,
+    done: Callable[[str], None] = lambda _: None,
+) -> list[Record]:
+    """Measure every job, `workers` at a time, in the order of the jobs; `done` is told of each that has ended.
+
+    Of several jobs, one that does not fit its board gives a record of status "refused"; a single one is a UsageError.
+    """
+
+    def one(job: tuple[Decoder, Board]) -> list[Record]:
+        decoder, board = job
+        try:
+            records = measure(decoder, board, sweep, emulator, rows, compiler, timeout)
+        except DoesNotFit as error:
+            if len(jobs) == 1:
+                raise
+            chosen = emulators.choose(board, emulator)
+            records = [replace(_base(decoder, board, chosen, "", 0), status="refused", note=str(error))]
+        done(f"{decoder.strategy} on {board.name}")
+        return records
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        try:
+            return [record for records in pool.map(one, jobs) for record in records]
+        except BaseException:
+            # Interrupted, or one job can't be done at all: the pool waits for the runs under way, so end them.
+            emulators.close_all()
+            raise
+
+
+def with_frame(
+    records: Sequence[Record], points: int, clock_hz: float | None, boards: Mapping[str, Board]
+) -> list[Record]:
+    """Add milliseconds for `points` points at `clock_hz` (or at each board's own clock) where cycles are known."""
+    result = []
+    for record in records:
+        clock = clock_hz if clock_hz is not None else boards[record.board].clock_hz
+        if record.cycles_per_point is None or clock is None:
+            result.append(record)
+        else:
+            result.append(replace(record, milliseconds=round(record.cycles_per_point * points / clock * 1e3, 4)))
+    return result
+
+
+#: Fields that a baseline holds a record to: larger is worse.
+GUARDED = ("mismatches", "instructions_per_point", "code_bytes", "table_bytes", "stack_bytes")
+
+
+def _key(record: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(record.get(name, "default")) for name in ("board", "strategy", "variant"))
+
+
+def read_baseline(path: Path) -> list[dict[str, Any]]:
+    """The records of an earlier `--format json`; UsageError if the file is no such list."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--baseline {path}: can't be read: {error.strerror}; make it with --format json") from None
+    except ValueError:
+        raise UsageError(f"--baseline {path}: is no JSON; make it with --format json") from None
+    if not isinstance(content, list) or not all(
+        isinstance(r, dict) and {"board", "strategy"} <= set(r) for r in content
+    ):
+        raise UsageError(f"--baseline {path}: is no list of records; make it with --format json")
+    return content
+
+
+def compare(records: Sequence[Record], baseline: Sequence[Mapping[str, Any]], tolerance: float) -> list[str]:
+    """What got worse than the baseline by more than `tolerance` (a fraction), one line each.
+
+    Records are matched by board, strategy and variant; the emulator does not matter, for the counts are exact. A record
+    of the baseline that was measured then and is not now is a line too, if its board was measured.
+    """
+    worse = []
+    new = {_key(asdict(record)): record for record in records if record.status == "ok"}
+    measured_boards = {record.board for record in records}
+    strategies = {record.strategy for record in records}
+    for old in baseline:
+        key = _key(old)
+        if old.get("status", "ok") != "ok" or key[0] not in measured_boards or key[1] not in strategies:
+            continue
+        record = new.get(key)
+        name = f"{key[1]} on {key[0]}" + (f" ({key[2]})" if key[2] != "default" else "")
+        if record is None:
+            worse.append(f"{name}: was measured in the baseline and is not now")
+            continue
+        for field_name in GUARDED:
+            before, after = old.get(field_name), getattr(record, field_name)
+            if isinstance(before, (int, float)) and after is not None and after > before * (1 + tolerance) + 1e-9:
+                change = f"+{100 * (after / before - 1):.1f} %" if before else "was 0"
+                worse.append(f"{name}: {field_name} {before} -> {after} ({change})")
+    return worse

@@ -1,0 +1,97 @@
+"""Compile the generated C and compare what it computes with the exact reference, pair by pair."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbert_codegen.emit.generate import Generated, render_harness
+from hilbert_codegen.errors import CheckFailed
+from hilbert_codegen.spec.plan import Plan
+from hilbert_codegen.targets import tools
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one function of the compiled code gave.
+
+    Attributes:
+        function: name of the C function.
+        pairs: how many pairs were compared.
+        mismatches: how many differ from the exact reference.
+        first: the first mismatch as text, or "".
+    """
+
+    function: str
+    pairs: int
+    mismatches: int
+    first: str
+
+
+def compile_host(
+    folder: Path, files: dict[str, bytes], compiler: Sequence[str], standard: str = "c99", defines: Sequence[str] = ()
+) -> Path:
+    """Write `files` to `folder` and compile all of their .c files to a program there; returns its path."""
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    tools.require(compiler[0], "install it (Debian: apt install gcc), or name another with --compiler")
+    sources = sorted(name for name in files if name.endswith(".c"))
+    program = folder / "verify"
+    command = [*compiler, f"-std={standard}", "-O2", *tools.WARNINGS, *(f"-D{d}" for d in defines)]
+    tools.run([*command, *sources, "-o", program.name], "compiling the generated C", folder)
+    return program
+
+
+def run_pairs(
+    plan: Plan, generated: Generated, pairs: NDArray[np.int64], compiler: Sequence[str], launcher: Sequence[str] = ()
+) -> dict[str, NDArray[np.int64]]:
+    """Decode `pairs` (integer codes, shape (n, 2)) by the compiled C.
+
+    Returns name of the C function -> its results, int64, shape (n,). `launcher` runs the program (an emulator).
+    """
+    count = len(pairs)
+    files = {**generated.files, "verify_main.c": render_harness(plan, generated)}
+    out = np.dtype(plan.spec.output.dtype)
+    layout = [("decode", out), ("decode_block", out)]
+    if plan.distance:
+        byte = np.dtype(np.uint8)
+        layout += [("distance", byte), ("decode_block_distance", out), ("decode_block_distance (distance)", byte)]
+    with tempfile.TemporaryDirectory(prefix="hilbert_codegen-") as name:
+        folder = Path(name)
+        program = compile_host(folder, files, compiler)
+        (folder / "pairs.bin").write_bytes(np.ascontiguousarray(pairs, dtype=plan.spec.heads.dtype).tobytes())
+        command = [*launcher, str(program), "pairs.bin", "results.bin"]
+        tools.run(command, "running the generated C", folder)
+        data = (folder / "results.bin").read_bytes()
+    wanted = sum(count * kind.itemsize for _, kind in layout)
+    if len(data) != wanted:
+        raise CheckFailed(f"running the generated C: {len(data)} bytes of results instead of {wanted}")
+    results, start = {}, 0
+    for function, kind in layout:
+        end = start + count * kind.itemsize
+        results[f"{plan.prefix}_{function}"] = np.frombuffer(data[start:end], dtype=kind).astype(np.int64)
+        start = end
+    return results
+
+
+def verify(plan: Plan, generated: Generated, compiler: Sequence[str] = ("gcc",)) -> list[Verdict]:
+    """Compile with `compiler`, run every function over the proof's domain, compare with the exact reference."""
+    domain = generated.domain
+    x, y = np.meshgrid(domain.x, domain.y)
+    pairs = np.stack([x.reshape(-1), y.reshape(-1)], axis=1)
+    verdicts = []
+    for function, got in run_pairs(plan, generated, pairs, compiler).items():
+        is_distance = function.endswith(("_distance)", "(distance)")) or function == f"{plan.prefix}_distance"
+        wanted = (generated.ideal.distance if is_distance else generated.ideal.codes).reshape(-1).astype(np.int64)
+        wrong = np.flatnonzero(got != wanted)
+        first = ""
+        if len(wrong):
+            i = int(wrong[0])
+            first = f"x = {pairs[i, 0]}, y = {pairs[i, 1]}: expected {wanted[i]}, got {got[i]}"
+        verdicts.append(Verdict(function, len(pairs), len(wrong), first))
+    return verdicts

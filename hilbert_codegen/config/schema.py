@@ -1,0 +1,468 @@
+"""The configuration: TOML -> a validated, frozen `Config`, and where every value of it came from.
+
+The pydantic models below are the one schema: they validate, and the configuration reference in the documentation is
+printed from them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from hilbert_codegen.curves import ORIENTATIONS
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.models.model import read_heads
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+#: Configurations are small; anything larger was not meant to be one.
+MAX_CONFIG_BYTES = 1 << 20
+
+#: Every float32 (a model's scale) has an exact decimal of at most 112 digits; exact arithmetic on many more is slow.
+MAX_DIGITS = 120
+
+C_KEYWORDS = frozenset(
+    [
+        "auto",
+        "break",
+        "case",
+        "char",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extern",
+        "float",
+        "for",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "register",
+        "restrict",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "typedef",
+        "union",
+        "unsigned",
+        "void",
+        "volatile",
+        "while",
+        "asm",
+        "bool",
+        "catch",
+        "class",
+        "constexpr",
+        "delete",
+        "explicit",
+        "export",
+        "false",
+        "friend",
+        "mutable",
+        "namespace",
+        "new",
+        "operator",
+        "private",
+        "protected",
+        "public",
+        "template",
+        "this",
+        "throw",
+        "true",
+        "try",
+        "typename",
+        "using",
+        "virtual",
+        "alignas",
+        "alignof",
+        "nullptr",
+        "static_assert",
+        "thread_local",
+        "typeof",
+    ]
+)
+
+
+def _pair(value: object) -> object:
+    """One number stands for both axes."""
+    if isinstance(value, list):
+        return tuple(value)
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise ValueError("is no number")
+    number = Decimal(value)
+    if not number.is_finite():
+        raise ValueError("is not finite")
+    if number and not -30 <= number.adjusted() <= 30:
+        raise ValueError("is out of all proportion")
+    if len(number.as_tuple().digits) > MAX_DIGITS:
+        raise ValueError(f"has more than {MAX_DIGITS} digits")
+    return number
+
+
+def _positive(value: Decimal) -> Decimal:
+    if value <= 0:
+        raise ValueError("is not positive")
+    return value
+
+
+def _prefix(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,39}", value):
+        raise ValueError("is no C identifier of at most 40 letters, digits and _, starting with a letter")
+    if value in C_KEYWORDS:
+        raise ValueError("is a keyword of C or C++")
+    return value
+
+
+def _list_to_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Number = Annotated[Decimal, BeforeValidator(_finite)]
+Positive = Annotated[Number, BeforeValidator(_positive), BeforeValidator(_finite)]
+
+
+def _key(default: Any, description: str, takes: str, **limits: Any) -> Any:
+    """A field with the two sentences its user meets: what it means, and (in errors) what it takes."""
+    extra: dict[str, Any] = {"takes": takes}
+    if default is ...:
+        return Field(description=description, json_schema_extra=extra, **limits)
+    return Field(default, description=description, json_schema_extra=extra, **limits)
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class CurveTable(_Table):
+    """The curve the network was trained on."""
+
+    kind: str = _key("hilbert", "Which curve.", "the name of a curve: hilbert, moore, serpentine")
+    order: int = _key(3, "Order p: the grid has side 2^p.", "a whole number from 1 to 6", ge=1, le=6)
+    inset: Literal["cell"] | Number = _key(
+        "cell",
+        "Margin k between the unit square and the outermost vertices. `cell` is 2^-(order+1), which puts every vertex "
+        "in the middle of its cell.",
+        '"cell" or a number in [0, 0.5)',
+    )
+    orientation: str = _key(
+        "d2xy", "The symmetry of the square that the network was trained with.", "one of " + ", ".join(ORIENTATIONS)
+    )
+
+
+class HeadsTable(_Table):
+    """The network's two quantized outputs; filled from the model where one is given."""
+
+    dtype: Literal["int8", "uint8", "int16"] = _key("int8", "Type of a code.", '"int8", "uint8" or "int16"')
+    layout: Literal["interleaved", "planar"] = _key(
+        "interleaved", "x0 y0 x1 y1 ... in one buffer, or one buffer for each head.", '"interleaved" or "planar"'
+    )
+    scale: Annotated[tuple[Positive, Positive], BeforeValidator(_pair)] = _key(
+        ..., "Quantization scale of x and y; one number stands for both.", "a positive number, or [x, y]"
+    )
+    zero_point: Annotated[tuple[int, int], BeforeValidator(_pair)] = _key(
+        ..., "Quantization zero point of x and y; one number stands for both.", "a whole number, or [x, y]"
+    )
+    range: Annotated[tuple[Number, Number], BeforeValidator(_list_to_tuple)] = _key(
+        (Decimal(0), Decimal(1)),
+        "The head values that span the unit square: [0, 1] for sigmoid heads, [-1, 1] for tanh heads.",
+        "[low, high] with low < high",
+    )
+
+
+class OutputTable(_Table):
+    """The decoded number."""
+
+    dtype: Literal["uint8", "int8", "uint16", "int16", "int32"] = _key(
+        "uint16", "Type of the result.", '"uint8", "int8", "uint16", "int16" or "int32"'
+    )
+    codes: Annotated[tuple[int, int], BeforeValidator(_list_to_tuple)] | None = _key(
+        None,
+        "The results that stand for t = 0 and t = 1, in either order, say [500, 10000] for millimetres. Without it: 0 "
+        "and the largest value of dtype (on a closed curve one more, so that a turn is the whole type).",
+        "[code at t = 0, code at t = 1], different, within dtype",
+    )
+
+
+class DecoderTable(_Table):
+    """How a point off the curve is read."""
+
+    estimator: Literal["nearest", "mean"] = _key(
+        "nearest",
+        "`nearest`: the nearest point of the curve. `mean`: beyond `gate`, the posterior mean of t under Gaussian "
+        "head noise.",
+        '"nearest" or "mean"',
+    )
+    sigma: Number | None = _key(
+        None, "Standard deviation of the head noise, in cells (estimator mean).", "a number in [0.05, 2]"
+    )
+    gate: Number | None = _key(
+        None, "Distance to the curve, in cells, past which the mean is taken (estimator mean).", "a number in [0, 2]"
+    )
+    distance: bool = _key(False, "Also emit functions that give the distance to the curve, in codes.", "true or false")
+
+
+class CodeTable(_Table):
+    """The C that is written."""
+
+    prefix: Annotated[str, BeforeValidator(_prefix)] = _key(
+        "hilbert", "Start of every name in the C files and of the files' names.", "a C identifier"
+    )
+    strategy: str = _key(
+        "auto", "How the decoder works; `auto` is the fastest that fits.", "auto or the name of a strategy"
+    )
+    max_flash_bytes: int = _key(
+        16384,
+        "Most bytes of tables that `auto` may spend, on `target`.",
+        "a whole number from 64 to 1048576",
+        ge=64,
+        le=1 << 20,
+    )
+    target: str = _key("cortex-m4", "The core that `auto` chooses for.", "the name of a core, say cortex-m4")
+
+
+class ModelTable(_Table):
+    """The .tflite file that scale, zero point and dtype of the heads are read from."""
+
+    file: str = _key(..., "Path of the model, relative to the configuration file.", "the path of a .tflite file")
+    outputs: tuple[int | str, ...] | int | str | None = _key(
+        None,
+        "The output tensors by name or index: one of shape [..., 2], or two (x, then y). Without it: the model's only "
+        "one or two.",
+        "a name or index, or two of them in a list",
+    )
+
+
+class Config(_Table):
+    """A whole configuration file."""
+
+    curve: CurveTable = CurveTable()
+    heads: HeadsTable
+    output: OutputTable = OutputTable()
+    decoder: DecoderTable = DecoderTable()
+    code: CodeTable = CodeTable()
+    model: ModelTable | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A validated configuration with the origin of its values.
+
+    Attributes:
+        config: the validated values.
+        source: name of the configuration file, without its folder.
+        folder: folder of the configuration file; paths in it are relative to this.
+        arguments: the words of the command line that changed values, for the banner.
+        origin: dotted key -> "default", the file's name, "--set", or the model tensor it was read from.
+        model: the .tflite file that was read, or None.
+    """
+
+    config: Config
+    source: str
+    folder: Path
+    arguments: tuple[str, ...]
+    origin: Mapping[str, str]
+    model: Path | None = None
+
+    def error(self, key: str, problem: str, remedy: str) -> UsageError:
+        """A one-line error about the value at dotted `key`."""
+        table, _, name = key.partition(".")
+        value = getattr(getattr(self.config, table), name)
+        return UsageError(f"{self.source}: {key} = {show_value(value)}: {problem}; {remedy}")
+
+
+def show_value(value: object) -> str:
+    """A configuration value as TOML would write it, on one line, shortened past 60 characters."""
+    if isinstance(value, bool):
+        text = str(value).lower()
+    elif isinstance(value, (list, tuple)):
+        text = "[" + ", ".join(show_value(item) for item in value) + "]"
+    elif isinstance(value, Fraction):
+        text = str(float(value))
+    elif isinstance(value, str):
+        text = '"' + value.encode("unicode_escape").decode().replace('"', '\\"') + '"'
+    else:
+        text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def read_toml(path: Path, what: str = "configuration") -> dict[str, Any]:
+    """Parse the TOML file `path`; numbers with a point become Decimal. UsageError if it can't be read or parsed."""
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_CONFIG_BYTES + 1)
+        if len(content) > MAX_CONFIG_BYTES:
+            raise UsageError(f"{path.name}: larger than {MAX_CONFIG_BYTES} bytes: is it a {what} file?")
+        return tomllib.loads(content.decode("utf-8"), parse_float=Decimal)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such {what} file; give the path of a .toml file") from None
+    except OSError as error:
+        raise UsageError(f"{path}: can't be read: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, ArithmeticError, RecursionError, ValueError) as error:
+        raise UsageError(f"{path.name}: not valid TOML: {_one_line(error)}") from None
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def parse_setting(text: str) -> tuple[str, str, Any]:
+    """Split `table.key=value` of --set; the value is TOML, or a bare word taken as a string."""
+    name, equals, value = text.partition("=")
+    match = re.fullmatch(r"([a-z_]+)\.([a-z_]+)", name.strip())
+    if not equals or not match:
+        raise UsageError(f"--set {text}: write it as table.key=value, for example --set curve.order=2")
+    try:
+        parsed = tomllib.loads(f"value = {value}", parse_float=Decimal)["value"]
+    except (tomllib.TOMLDecodeError, ArithmeticError, RecursionError, ValueError):
+        parsed = value.strip()
+    return match[1], match[2], parsed
+
+
+def known_keys() -> dict[str, list[str]]:
+    """Table -> its keys, in the order of the schema."""
+    tables = {}
+    for table, field in Config.model_fields.items():
+        annotation: Any = field.annotation
+        model = ModelTable if table == "model" else annotation
+        tables[table] = list(model.model_fields)
+    return tables
+
+
+def _takes(location: Sequence[int | str]) -> str:
+    table = location[0]
+    model: Any = ModelTable if table == "model" else Config.model_fields[str(table)].annotation
+    if len(location) < 2 or location[1] not in model.model_fields:
+        return "a table of keys"
+    return str((model.model_fields[str(location[1])].json_schema_extra or {})["takes"])
+
+
+def _first_problem(source: str, raw: Mapping[str, Any], error: ValidationError) -> UsageError:
+    """The first thing wrong, in one line with file, key, value and remedy."""
+    problem = error.errors()[0]
+    location = [part for part in problem["loc"] if isinstance(part, str)][:2]
+    key = ".".join(location)
+    tables = known_keys()
+    if problem["type"] == "extra_forbidden":
+        if len(location) == 1:
+            return UsageError(f"{source}: [{show_value(key)[1:-1]}]: unknown table; known are {', '.join(tables)}")
+        known = tables[location[0]]
+        close = difflib.get_close_matches(location[1], known, 1)
+        remedy = f"did you mean {close[0]}?" if close else f"known keys are {', '.join(known)}"
+        return UsageError(f"{source}: {show_value(key)[1:-1]}: unknown key in [{location[0]}]; {remedy}")
+    if problem["type"] == "missing":
+        if location[0] == "heads":
+            wanted = key if len(location) > 1 else "heads.scale"
+            return UsageError(
+                f"{source}: {wanted}: missing; write it in [heads], or name the model it is in (--model FILE.tflite)"
+            )
+        return UsageError(f"{source}: {key}: missing; it takes {_takes(location)}")
+    value: Any = raw
+    for part in location:
+        value = value.get(part) if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        value = "{...}"
+    reason = problem["msg"].removeprefix("Value error, ") + "; " if problem["type"] == "value_error" else ""
+    return UsageError(f"{source}: {key} = {show_value(value)}: {reason}it takes {_takes(location)}")
+
+
+def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) -> Settings:
+    """Read and validate the configuration at `path`.
+
+    Args:
+        path: the TOML file.
+        settings: "table.key=value" strings that override it (--set).
+        model: a .tflite file that fills [heads], instead of [model] file.
+
+    Raises UsageError naming file, key, value and remedy.
+    """
+    raw = read_toml(path)
+    source = path.name
+    origin: dict[str, str] = {}
+    file: Path | None = None
+    for table, values in raw.items():
+        if not isinstance(values, dict):
+            raise UsageError(
+                f"{source}: {show_value(table)[1:-1]} = {show_value(values)}: not in a table; "
+                f"known tables are {', '.join(known_keys())}"
+            )
+        origin.update({f"{table}.{key}": source for key in values})
+    for text in settings:
+        table, key, value = parse_setting(text)
+        raw.setdefault(table, {})[key] = value
+        origin[f"{table}.{key}"] = "--set"
+    arguments = [word for text in settings for word in ("--set", text)]
+    if model is not None:
+        raw.setdefault("model", {})["file"] = str(model)
+        arguments += ["--model", model.name]
+    if isinstance(raw.get("model"), dict) and "file" in raw["model"]:
+        try:
+            wanted = ModelTable.model_validate({key: _list_to_tuple(value) for key, value in raw["model"].items()})
+        except ValidationError as error:
+            raise _first_problem(source, raw, _Relocated(error)) from None  # type: ignore[arg-type]
+        file = model if model is not None else path.parent / wanted.file
+        found, tensor = read_heads(file, wanted.outputs)
+        heads = raw.setdefault("heads", {})
+        for key, value in found.items():
+            if f"heads.{key}" in origin and not _same(heads[key], value):
+                raise UsageError(
+                    f"{source}: heads.{key} = {show_value(heads[key])}: the model {file.name} says "
+                    f"{show_value(value)}; delete the key, or name another model"
+                )
+            heads[key] = value
+            origin[f"heads.{key}"] = f"{file.name}, {tensor}"
+        raw["model"] = {**raw["model"], "file": file.name}
+        if "outputs" in raw["model"]:
+            raw["model"]["outputs"] = _list_to_tuple(raw["model"]["outputs"])
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        raise _first_problem(source, raw, error) from None
+    for table, keys in known_keys().items():
+        for key in keys:
+            origin.setdefault(f"{table}.{key}", "default")
+    return Settings(config, source, path.parent, tuple(arguments), origin, file)
+
+
+class _Relocated:
+    """The errors of a lone [model] table, located as if the whole configuration had been validated."""
+
+    def __init__(self, error: ValidationError) -> None:
+        self._errors = [{**entry, "loc": ("model", *entry["loc"])} for entry in error.errors()]
+
+    def errors(self) -> list[dict[str, Any]]:
+        return self._errors
+
+
+def _same(given: object, found: object) -> bool:
+    given, found = _pair(given), _pair(found)
+    if isinstance(given, tuple) and isinstance(found, tuple) and len(given) == len(found):
+        try:
+            return all(float(a) == float(b) for a, b in zip(given, found, strict=True))
+        except (TypeError, ValueError):
+            return given == found
+    return given == found

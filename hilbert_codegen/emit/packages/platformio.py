@@ -1,0 +1,5 @@
+"""PlatformIO library."""
+
+from hilbert_codegen.emit.packages import PACKAGES, Package
+
+PACKAGES.add("platformio", Package("platformio", "PlatformIO library"))

@@ -1,0 +1,5 @@
+"""Zephyr module."""
+
+from hilbert_codegen.emit.packages import PACKAGES, Package
+
+PACKAGES.add("zephyr", Package("zephyr", "Zephyr module"))

@@ -1,0 +1,82 @@
+"""Pictures of a plan: the curve, the regions that decode to each of its branches, the distance to it."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.exact.reference import ideal
+from hilbert_codegen.spec.plan import Plan
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def pyplot() -> Any:
+    """matplotlib set up to give the same bytes for the same picture; UsageError if it is not installed."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise UsageError("plots need matplotlib; pip install 'hilbert_codegen[plot]'") from None
+    matplotlib.use("Agg")
+    matplotlib.rcParams.update(
+        {"svg.hashsalt": "hilbert_codegen", "svg.fonttype": "none", "font.size": 9, "font.family": "sans-serif",
+         "axes.spines.top": False, "axes.spines.right": False}
+    )  # fmt: skip
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def to_bytes(figure: Figure, form: str) -> bytes:
+    """The figure as "svg", "png" or "pdf" without a date."""
+    stream = io.BytesIO()
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)
+    figure.savefig(stream, format=form, dpi=120, metadata=metadata)
+    return stream.getvalue()
+
+
+def curve_line(plan: Plan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The polyline in head codes: x and y of its vertices (the first again at the end of a closed one)."""
+    points = plan.spec.curve.vertices.astype(np.float64)
+    if plan.spec.curve.closed:
+        points = np.concatenate([points, points[:1]])
+    x, y = (points[:, a] * float(plan.spec.pitch(a)) + float(plan.spec.origin(a)) for a in (0, 1))
+    return x, y
+
+
+def plan_figure(plan: Plan) -> Figure:
+    """Three panels over the head codes: the curve coloured by t, the regions of its branches, the distance to it."""
+    plt = pyplot()
+    codes = np.sort(plan.spec.heads.codes())
+    if plan.spec.heads.bits == 16:
+        codes = codes[:: len(codes) // 256]
+    exact = ideal(plan.spec, codes, codes)
+    extent = (codes[0] - 0.5, codes[-1] + 0.5, codes[0] - 0.5, codes[-1] + 0.5)
+    x, y = curve_line(plan)
+    figure, panels = plt.subplots(1, 3, figsize=(13, 4.3), layout="constrained")
+    t = exact.arc / plan.spec.curve.segments
+    cycle = plt.get_cmap("tab20")(exact.vertex % 20)
+    panels[0].imshow(t, origin="lower", extent=extent, cmap="viridis", interpolation="nearest")
+    panels[0].set_title("decoded t")
+    panels[1].imshow(cycle, origin="lower", extent=extent, interpolation="nearest")
+    panels[1].set_title("regions that decode to each vertex's part of the curve")
+    image = panels[2].imshow(exact.distance, origin="lower", extent=extent, cmap="magma", interpolation="nearest")
+    panels[2].set_title("distance to the curve")
+    figure.colorbar(image, ax=panels[2], label="head codes", shrink=0.8)
+    for panel in panels:
+        panel.plot(x, y, color="white", linewidth=1.2)
+        panel.plot(x[:1], y[:1], "o", color="white", markersize=4)
+        panel.set_xlabel("x head, codes")
+        panel.set_ylabel("y head, codes")
+        panel.set_xlim(extent[:2])
+        panel.set_ylim(extent[2:])
+    figure.suptitle(
+        f"{plan.spec.curve.name}, order {plan.spec.curve.order}, inset {float(plan.spec.inset):.4g}: "
+        f"length {float(plan.spec.curve.length(plan.spec.inset)):.4g}, cell {float(plan.spec.pitch(0)):.4g} codes"
+    )
+    return figure  # type: ignore[no-any-return]

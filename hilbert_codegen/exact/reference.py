@@ -1,0 +1,200 @@
+"""The exact reference: what every decoder must give, by integer arithmetic alone.
+
+s is the arc length of the curve point nearest to the query. Every segment is split at its middle and each half
+belongs to the cell of its end vertex; the answer is the minimum of (distance^2, not the query's own cell, s) over all
+half segments, where the own cell is (floor(X + 1/2), floor(Y + 1/2)) clamped to the grid. The output is
+floor(c0 + s / M (c1 - c0) + 1/2). Floating point only preselects the candidates, with a margin far above its error;
+every comparison that decides is between integers.
+
+With the estimator "mean", a query farther from the curve than the gate (compared in integers) gets the posterior mean
+of posterior.py instead.
+
+This module knows nothing of tables, strategies or C: it is what they are held to.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbert_codegen.exact.posterior import gate_limit, mean_codes
+from hilbert_codegen.spec.specification import Spec
+
+IntArray = NDArray[np.int64]
+
+#: Largest |grid coordinate| the float preselection is good for; far beyond it the heads do not see the curve at all.
+COORDINATE_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True)
+class Ideal:
+    """The ideal decoder on a product of codes; every array has shape (len(codes_y), len(codes_x)).
+
+    Attributes:
+        codes: the output codes, int64.
+        averaged: where the posterior mean was taken rather than the nearest point, bool.
+        distance: distance to the curve in head codes, floor(d + 1/2), saturated at 255, uint8.
+        vertex: index of the vertex whose half segment holds the nearest point, int64.
+        arc: arc length s of the nearest point in cells as float64, for plots and statistics only.
+    """
+
+    codes: IntArray
+    averaged: NDArray[np.bool_]
+    distance: NDArray[np.uint8]
+    vertex: IntArray
+    arc: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Halves:
+    """All half segments: vertex index, vertex (x, y), step (dx, dy) away from it, and +1/-1 towards growing s."""
+
+    vertex: IntArray
+    at: IntArray
+    step: IntArray
+    sign: IntArray
+
+
+def _halves(spec: Spec) -> _Halves:
+    points = spec.curve.vertices
+    count = len(points)
+    index = np.arange(count)
+    forth = index if spec.curve.closed else index[:-1]
+    back = index if spec.curve.closed else index[1:]
+    vertex = np.concatenate([forth, back])
+    towards = np.concatenate([(forth + 1) % count, (back - 1) % count])
+    sign = np.concatenate([np.ones(len(forth), np.int64), -np.ones(len(back), np.int64)])
+    return _Halves(vertex, points[vertex], points[towards] - points[vertex], sign)
+
+
+def _axis(spec: Spec, axis: int, codes: IntArray) -> tuple[list[Fraction], NDArray[np.float64]]:
+    exact = [spec.coordinate(axis, int(code)) for code in codes]
+    if any(abs(value) > COORDINATE_LIMIT for value in exact):
+        raise ValueError(f"head {'xy'[axis]}: a code lies over {COORDINATE_LIMIT} cells off the grid")
+    return exact, np.array([float(value) for value in exact])
+
+
+def _candidates(halves: _Halves, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[IntArray, IntArray]:
+    """(query, half) index pairs whose float distance is the least or within the margin of it, sorted by query."""
+    low = np.minimum(0.0, halves.step * 0.5) + halves.at
+    high = np.maximum(0.0, halves.step * 0.5) + halves.at
+
+    def square_beyond(axis: int, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        beyond = np.maximum(low[:, axis, None] - values, values - high[:, axis, None])
+        result: NDArray[np.float64] = np.square(np.maximum(beyond, 0.0))
+        return result
+
+    dx, dy = square_beyond(0, x), square_beyond(1, y)
+    least = np.full((len(y), len(x)), np.inf)
+    total = np.empty_like(least)
+    for half in range(len(halves.vertex)):
+        np.add(dy[half][:, None], dx[half][None, :], out=total)
+        np.minimum(least, total, out=least)
+    # Coordinates carry a relative error of 2^-53, squares a few times that: 1e-9 is a million times more.
+    size = 1.0 + np.abs(y)[:, None] + np.abs(x)[None, :]
+    least += 1e-9 * size * size
+    queries, chosen = [], []
+    for half in range(len(halves.vertex)):
+        np.add(dy[half][:, None], dx[half][None, :], out=total)
+        found = np.flatnonzero(total <= least)
+        queries.append(found)
+        chosen.append(np.full(len(found), half))
+    query, half_index = np.concatenate(queries), np.concatenate(chosen)
+    order = np.argsort(query, kind="stable")
+    return query[order], half_index[order]
+
+
+def ideal(spec: Spec, codes_x: IntArray | None = None, codes_y: IntArray | None = None) -> Ideal:
+    """Decode every pair of codes_x (shape (nx,)) and codes_y (shape (ny,)) exactly, by the estimator of `spec`.
+
+    Without codes: all codes of the heads in the order of their raw bits, so for 8-bit heads the result is the ideal
+    table, and its element [y, x] is the one of the raw word x | y << 8.
+
+    Raises ValueError where a code lies over COORDINATE_LIMIT cells off the grid, and what `mean_codes` raises.
+    """
+    codes_x = spec.heads.codes() if codes_x is None else np.asarray(codes_x, dtype=np.int64)
+    codes_y = spec.heads.codes() if codes_y is None else np.asarray(codes_y, dtype=np.int64)
+    exact_x, float_x = _axis(spec, 0, codes_x)
+    exact_y, float_y = _axis(spec, 1, codes_y)
+    halves = _halves(spec)
+    query, half = _candidates(halves, float_x, float_y)
+    iy, ix = np.divmod(query, len(codes_x))
+
+    # One common denominator for all coordinates, doubled so that the middle of a segment is an integer too.
+    unit = 2 * math.lcm(*(value.denominator for value in (*exact_x, *exact_y)))
+    c0, c1 = spec.output.codes
+    arc_unit = unit * spec.curve.segments
+    span = max(spec.curve.side, *(math.ceil(abs(value)) for value in (*exact_x, *exact_y))) * unit
+    bound = max(8 * span * span, 8 * arc_unit * max(abs(c0), abs(c1), abs(c1 - c0)))
+    kind: Any = np.int64 if bound < 1 << 62 else object
+
+    def offsets(exact: list[Fraction], axis: int) -> Any:
+        scaled: Any = np.array([int(value * unit) for value in exact], dtype=kind)
+        picked = iy if axis else ix
+        return scaled[picked] - halves.at[half, axis].astype(kind) * unit
+
+    dx, dy = offsets(exact_x, 0), offsets(exact_y, 1)
+    step: Any = halves.step[half].astype(kind)
+    along = dx * step[:, 0] + dy * step[:, 1]
+    across = dx * step[:, 1] - dy * step[:, 0]
+    clamped = np.minimum(np.maximum(along, 0), unit // 2)
+    distance2 = (along - clamped) ** 2 + across**2
+    vertex = halves.vertex[half]
+    arc = vertex.astype(kind) * unit + halves.sign[half].astype(kind) * clamped
+    if spec.curve.closed:
+        arc = arc % arc_unit
+
+    # The minimum of (distance^2, not own cell, s) within each query's run of candidates.
+    start = np.flatnonzero(np.diff(query, prepend=-1))
+    group = np.cumsum(np.diff(query, prepend=-1) > 0) - 1
+    last = spec.curve.side - 1
+    cell_x = np.array([min(max(math.floor(v + Fraction(1, 2)), 0), last) for v in exact_x])[ix]
+    cell_y = np.array([min(max(math.floor(v + Fraction(1, 2)), 0), last) for v in exact_y])[iy]
+    own = (halves.at[half, 0] == cell_x) & (halves.at[half, 1] == cell_y)
+    alive = distance2 == np.minimum.reduceat(distance2, start)[group]
+    has_own = np.logical_or.reduceat(alive & own, start)[group]
+    alive &= own | ~has_own
+    best_arc = np.minimum.reduceat(np.where(alive, arc, arc_unit + 1), start)
+    alive &= arc == best_arc[group]
+    winner = np.flatnonzero(alive)
+    winner = winner[np.flatnonzero(np.diff(query[winner], prepend=-1))]
+
+    shape = (len(codes_y), len(codes_x))
+    codes = (2 * c0 * arc_unit + 2 * best_arc * (c1 - c0) + arc_unit) // (2 * arc_unit)
+    if spec.curve.closed:
+        codes = np.where(codes == c1, c0, codes)
+    residual_x = dx[winner] - step[winner, 0] * clamped[winner]
+    residual_y = dy[winner] - step[winner, 1] * clamped[winner]
+    codes = codes.astype(np.int64).reshape(shape)
+    averaged = np.zeros(shape, dtype=bool)
+    if spec.estimator.kind == "mean":
+        averaged = np.asarray(distance2[winner] > gate_limit(spec, unit)).astype(bool).reshape(shape)
+        codes = np.where(averaged, mean_codes(spec, exact_x, exact_y, averaged), codes)
+    return Ideal(
+        codes=codes,
+        averaged=averaged,
+        distance=_distance_codes(spec, residual_x, residual_y, unit).reshape(shape),
+        vertex=vertex[winner].reshape(shape),
+        arc=(best_arc / unit).astype(np.float64).reshape(shape),
+    )
+
+
+def _distance_codes(spec: Spec, residual_x: NDArray[Any], residual_y: NDArray[Any], unit: int) -> NDArray[np.uint8]:
+    """floor(sqrt((rx px)^2 + (ry py)^2) + 1/2) in codes, saturated at 255; residuals in cells / unit."""
+    pitch_x, pitch_y = spec.pitch(0), spec.pitch(1)
+    common = math.lcm(pitch_x.denominator, pitch_y.denominator)
+    px, py = int(pitch_x * common), int(pitch_y * common)
+    denominator = unit * common
+    result = np.empty(len(residual_x), dtype=np.uint8)
+    known: dict[tuple[int, int], int] = {}
+    for i, pair in enumerate(zip(residual_x.tolist(), residual_y.tolist(), strict=True)):
+        if pair not in known:
+            fourfold = 4 * ((pair[0] * px) ** 2 + (pair[1] * py) ** 2)
+            known[pair] = min((math.isqrt(fourfold) + denominator) // (2 * denominator), 255)
+        result[i] = known[pair]
+    return result

@@ -1,0 +1,1 @@
+"""Does it pay? Settings, statistics, noise, evaluation, advice, report. May import all rooms but cli."""

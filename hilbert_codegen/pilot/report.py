@@ -1,0 +1,316 @@
+"""One self-contained HTML file of an evaluation: tables, pictures inside it, nothing to fetch."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from hilbert_codegen import __version__
+from hilbert_codegen.emit.plots import pyplot, to_bytes
+from hilbert_codegen.pilot.evaluate import Evaluation, NetResult, Subset, head_curve
+from hilbert_codegen.pilot.noise import difference
+from hilbert_codegen.resources import resource
+
+FloatArray = NDArray[np.float64]
+
+#: Most multiply-accumulates of int8 a cycle that the core's instructions allow (Arm's technical reference manuals:
+#: SMLAD does two in a cycle; Helium with a 64-bit datapath eight; without either a multiply and an add). A bound of
+#: what a network costs at least, so the decoder's share is at most what follows from it.
+PEAK_MACS_PER_CYCLE: Mapping[str, float] = {
+    "cortex-m0": 0.5, "cortex-m0plus": 0.5, "cortex-m0+": 0.5, "cortex-m3": 0.5, "cortex-m4": 2.0, "cortex-m7": 2.0,
+    "cortex-m33": 2.0, "cortex-m55": 8.0, "cortex-m85": 8.0,
+}  # fmt: skip
+
+#: Points drawn in a scatter plot, at most.
+_SHOWN = 3000
+_COLOURS = ("#6b7280", "#0f766e", "#b45309", "#4338ca", "#be123c", "#15803d")
+
+
+def _picture(figure: Any, form: str, alt: str) -> Markup:
+    data = to_bytes(figure, form)
+    pyplot().close(figure)
+    kind = "svg+xml" if form == "svg" else form
+    encoded = base64.b64encode(data).decode("ascii")
+    return Markup('<img alt="{}" src="data:image/{};base64,{}">').format(alt, kind, encoded)
+
+
+def _first_seed(evaluation: Evaluation, results: Sequence[NetResult]) -> list[NetResult]:
+    seed = evaluation.pilot.config.evaluate.seeds[0]
+    return [result for result in results if result.seed == seed]
+
+
+def _error(result: NetResult) -> FloatArray:
+    closed = result.plan is not None and result.plan.spec.curve.closed
+    return difference(result.trace.quantized_t, result.trace.float_t, closed)
+
+
+def _shown(count: int) -> NDArray[np.int64]:
+    return np.linspace(0, count - 1, min(count, _SHOWN)).astype(np.int64)
+
+
+def curve_picture(models: Sequence[NetResult]) -> Markup:
+    """The quantized heads of real samples on their curve, coloured by what they decode to."""
+    plt = pyplot()
+    figure, panels = plt.subplots(1, len(models), figsize=(3.6 * len(models), 3.7), layout="constrained", squeeze=False)
+    for panel, model in zip(panels[0], models, strict=True):
+        assert model.plan is not None and model.trace.quantized_heads is not None
+        on = head_curve(model.plan)
+        line = on.origin + on.pitch * on.curve.vertices
+        if on.curve.closed:
+            line = np.concatenate([line, line[:1]])
+        heads = model.trace.quantized_heads.reshape(-1, 2)
+        pick = _shown(len(heads))
+        panel.plot(line[:, 0], line[:, 1], color="#d1d5db", linewidth=3, zorder=1)
+        panel.scatter(
+            heads[pick, 0], heads[pick, 1], c=model.trace.quantized_t.reshape(-1)[pick], s=2, cmap="viridis",
+            vmin=0, vmax=1, zorder=2,
+        )  # fmt: skip
+        panel.set(title=f"{model.name}, seed {model.seed}", xlabel="x head", ylabel="y head", aspect="equal")
+    return _picture(figure, "png", "Predicted points of the quantized nets on their curves, coloured by t")
+
+
+def histogram_picture(results: Sequence[NetResult], span: float, unit: str) -> Markup:
+    """Distribution of the quantization error of every net."""
+    plt = pyplot()
+    figure, panel = plt.subplots(figsize=(7.2, 3.2), layout="constrained")
+    widest = max(float(np.quantile(np.abs(_error(r)), 0.995)) for r in results) * span or 1.0
+    edges = np.linspace(-widest, widest, 121)
+    for index, result in enumerate(results):
+        counts, _ = np.histogram(_error(result).reshape(-1) * span, bins=edges)
+        density = counts / max(1, result.trace.truth.size) / (edges[1] - edges[0])
+        panel.stairs(density, edges, label=result.name, color=_COLOURS[index % len(_COLOURS)], linewidth=1.4)
+    panel.set(xlabel=f"quantization error, {unit or 'units'}", ylabel="density")
+    panel.legend(frameon=False)
+    return _picture(figure, "svg", "Histograms of the quantization error")
+
+
+def along_t_picture(results: Sequence[NetResult], span: float, unit: str) -> Markup:
+    """RMS quantization error in 64 stretches of t."""
+    plt = pyplot()
+    figure, panel = plt.subplots(figsize=(7.2, 3.2), layout="constrained")
+    for index, result in enumerate(results):
+        t = np.clip(result.trace.truth.reshape(-1), 0, 1 - 1e-9)
+        place = (t * 64).astype(np.int64)
+        count = np.bincount(place, minlength=64)
+        total = np.bincount(place, np.square(_error(result).reshape(-1) * span), minlength=64)
+        rms = np.sqrt(np.divide(total, count, out=np.full(64, np.nan), where=count > 0))
+        panel.plot((np.arange(64) + 0.5) / 64, rms, label=result.name, color=_COLOURS[index % len(_COLOURS)], lw=1.4)
+    panel.set(xlabel="true t", ylabel=f"RMS quantization error, {unit or 'units'}", yscale="log")
+    panel.legend(frameon=False)
+    return _picture(figure, "svg", "Quantization error against t")
+
+
+def noise_picture(models: Sequence[NetResult]) -> Markup:
+    """Noise of the heads along and across the curve, in codes."""
+    plt = pyplot()
+    figure, panels = plt.subplots(1, len(models), figsize=(3.6 * len(models), 3.4), layout="constrained", squeeze=False)
+    for panel, model in zip(panels[0], models, strict=True):
+        assert model.trace.along is not None and model.trace.across is not None
+        along, across = model.trace.along.reshape(-1), model.trace.across.reshape(-1)
+        pick = _shown(len(along))
+        limit = 1.1 * max(float(np.quantile(np.abs(np.concatenate([along, across])), 0.998)), 1.0)
+        panel.scatter(along[pick], across[pick], s=2, color="#0f766e", alpha=0.4)
+        panel.set(
+            title=f"{model.name}, seed {model.seed}", xlabel="along the curve, codes", ylabel="across, codes",
+            aspect="equal", xlim=(-limit, limit), ylim=(-limit, limit),
+        )  # fmt: skip
+    return _picture(figure, "png", "Noise of the heads along and across the curve")
+
+
+def map_picture(results: Sequence[NetResult], span: float, unit: str, images: int = 3) -> Markup | None:
+    """Truth, and for every net the error to truth and the quantization error, for the first images."""
+    truth = results[0].trace.truth
+    if truth.ndim != 3:
+        return None
+    plt = pyplot()
+    images = min(images, len(truth))
+    columns = 1 + 2 * len(results)
+    figure, panels = plt.subplots(
+        images, columns, figsize=(1.9 * columns, 2.0 * images), layout="constrained", squeeze=False
+    )
+    limit = span * max(float(np.quantile(np.abs(_error(r)), 0.99)) for r in results) or 1.0
+    for row in range(images):
+        panels[row][0].imshow(truth[row], cmap="viridis", interpolation="nearest")
+        panels[row][0].set_title("truth" if row == 0 else "")
+        for index, result in enumerate(results):
+            maps = (np.abs(result.trace.quantized_t - truth)[row] * span, np.abs(_error(result)[row]) * span)
+            for offset, (values, name) in enumerate(zip(maps, ("to truth", "quantization"), strict=True)):
+                panel = panels[row][1 + 2 * index + offset]
+                shown = panel.imshow(values, cmap="magma", interpolation="nearest", vmin=0, vmax=limit)
+                panel.set_title(f"{result.name}: {name}" if row == 0 else "", fontsize=7)
+    for panel in panels.reshape(-1):
+        panel.set_xticks([])
+        panel.set_yticks([])
+    figure.colorbar(shown, ax=panels, shrink=0.8, label=f"absolute error, {unit or 'units'}")
+    return _picture(figure, "png", "Maps of the truth and of absolute errors")
+
+
+def reasons(evaluation: Evaluation) -> list[str]:
+    """What the figures say, in sentences: for each model over the first baseline, with what limits it."""
+    lines = []
+    base = evaluation.baselines[0].name if evaluation.baselines else None
+    for name in dict.fromkeys(model.name for model in evaluation.models):
+        models = [model for model in evaluation.models if model.name == name]
+        jumps = sum(model.jumps for model in models)
+        points = evaluation.points * len(models)
+        loss = [_loss(model) for model in models]
+        text = f"{name}: INT8's error to truth (RMSE) is {_span(loss, '{:+.1f}')} % against the float net's; "
+        text += f"{jumps} branch jumps in {points} points."
+        if base is not None:
+            robust = [model.gain(base, "robust_sd").value for model in models]
+            rmse = [model.gain(base, "rmse").value for model in models]
+            said = [model.predicted[base]["robust_sd"] for model in models]
+            text += (
+                f" Its quantization error is {_span(robust, '{:.1f}')} times smaller than that of {base} in robust SD "
+                f"(predicted from the noise of the heads: {_span(said, '{:.1f}')}), {_span(rmse, '{:.1f}')} times in "
+                f"RMSE."
+            )
+            if max(rmse) < 1.0:
+                text += " In RMSE it does not pay: see the points beyond a distance, and the posterior mean."
+        lines.append(text)
+    for result in evaluation.baselines:
+        if result.name == base and result.seed == evaluation.pilot.config.evaluate.seeds[0]:
+            same = [_loss(b) for b in evaluation.baselines if b.name == base]
+            lines.append(
+                f"{base}: INT8's error to truth is {_span(same, '{:+.1f}')} % against the float net's: that is all a "
+                f"second head can win back."
+            )
+    return lines
+
+
+def _loss(result: NetResult) -> float:
+    """Percent by which quantization raises the RMSE to truth."""
+    whole = result.subsets["all"]
+    return 100 * (whole.quantized_truth.rmse / whole.float_truth.rmse - 1) if whole.float_truth.rmse else math.nan
+
+
+def _span(values: Sequence[float], form: str) -> str:
+    low, high = form.format(min(values)), form.format(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def overheads(evaluation: Evaluation, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Cost of two heads and the decoder over the 1D net, on this host and on the cores of `records`.
+
+    On a core: multiply-accumulates of the network at the core's peak rate (a lower bound of its cycles, so an upper
+    bound of the share), plus the decoder's cycles (or instructions, where no cycles are known) for every point.
+    """
+    if not evaluation.baselines:
+        return []
+    rows = []
+    points = evaluation.points / evaluation.samples
+    seed = evaluation.pilot.config.evaluate.seeds[0]
+    base = evaluation.baseline_of(evaluation.baselines[0].name, seed)
+    for model in _first_seed(evaluation, evaluation.models):
+        assert model.decoder is not None
+        nanoseconds = model.decoder["host_ns_per_point"]
+        if nanoseconds is not None and base.host_ms > 0:
+            decode = points * nanoseconds * 1e-6
+            rows.append(
+                {
+                    "where": "this host, measured", "model": model.name, "strategy": model.decoder["strategy"],
+                    "net": f"{base.host_ms:.4f} → {model.host_ms:.4f} ms", "decode": f"{decode:.6f} ms",
+                    "overhead": 100 * decode / base.host_ms,
+                }
+            )  # fmt: skip
+    for record in records:
+        rate = PEAK_MACS_PER_CYCLE.get(str(record["core"]).lower())
+        cost = record.get("cycles_per_point") or record.get("instructions_per_point")
+        if rate is None or cost is None or record.get("mismatches"):
+            continue
+        kind = "cycles" if record.get("cycles_per_point") else "instructions"
+        model = max(_first_seed(evaluation, evaluation.models), key=lambda m: (m.decoder or {}).get("order", 0))
+        one, two = base.network.macs / rate, model.network.macs / rate
+        rows.append(
+            {
+                "where": f"{record['core']}, estimated", "model": model.name, "strategy": record.get("strategy", ""),
+                "net": f"≥ {one:,.0f} → {two:,.0f} cycles", "decode": f"{points * cost:,.0f} {kind}",
+                "overhead": 100 * ((two + points * cost) / one - 1),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def render_report(evaluation: Evaluation, latency: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The report as HTML text.
+
+    Args:
+        evaluation: from `evaluate`.
+        latency: records of `measure --format json`, for the table of decoders on boards.
+
+    Raises UsageError where matplotlib is not installed.
+    """
+    task = evaluation.pilot.config.task
+    base = _first_seed(evaluation, evaluation.baselines)
+    models = _first_seed(evaluation, evaluation.models)
+    shown = [*base[:1], *models]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(str(resource("templates"))),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["sig"] = _sig
+    return environment.get_template("report/report.html.j2").render(
+        version=__version__,
+        evaluation=evaluation,
+        task=task,
+        unit=task.unit or "units",
+        span=evaluation.span,
+        seeds=evaluation.pilot.config.evaluate.seeds,
+        near=evaluation.pilot.config.evaluate.near,
+        reasons=reasons(evaluation),
+        warnings=_warnings(evaluation),
+        networks=[*evaluation.baselines, *evaluation.models],
+        loss=_loss,
+        parts=_parts,
+        curve_picture=curve_picture(models),
+        histogram_picture=histogram_picture(shown, evaluation.span, task.unit),
+        along_t_picture=along_t_picture(shown, evaluation.span, task.unit),
+        noise_picture=noise_picture(models),
+        map_picture=map_picture(shown, evaluation.span, task.unit),
+        latency=latency,
+        overheads=overheads(evaluation, latency),
+        missing=math.isnan,
+    )
+
+
+def _parts(result: NetResult) -> dict[str, Subset]:
+    """The subsets worth a row: not the empty ones, nor those near the curve that are all of the points anyway."""
+    count = {name: subset.quantization.count for name, subset in result.subsets.items()}
+    whole = {"near": "all", "mask near": "mask"}
+    return {
+        name: subset
+        for name, subset in result.subsets.items()
+        if count[name] and count[name] != count.get(whole.get(name, ""))
+    }
+
+
+def _warnings(evaluation: Evaluation) -> dict[str, list[str]]:
+    """Warning -> the networks it is about, so that one said of every seed is one line."""
+    found: dict[str, list[str]] = {}
+    for result in evaluation.models:
+        for line in result.warnings:
+            found.setdefault(line, []).append(f"{result.name}, seed {result.seed}")
+    for result in evaluation.baselines:
+        for line in result.network.spoilers:
+            found.setdefault(line, []).append(f"{result.name}, seed {result.seed}")
+    return found
+
+
+def _sig(value: float | None, digits: int = 3) -> str:
+    """`value` to some significant digits, without an exponent where it can be avoided."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value == 0 or 1e-6 <= abs(value) < 1e7:
+        places = digits - 1 - (math.floor(math.log10(abs(value))) if value else 0)
+        return f"{value:.{max(places, 0)}f}"
+    return f"{value:.{digits - 1}e}"

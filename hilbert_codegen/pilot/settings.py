@@ -1,0 +1,250 @@
+"""PILOT.toml: which models, which samples, which question. Read and validated here, run in `evaluate`."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from hilbert_codegen.config.schema import read_toml, show_value
+from hilbert_codegen.errors import UsageError
+
+#: Errors can be summed up over these points. "near" keeps the points near the curve, "mask" those of the data's mask.
+SUBSETS = ("all", "near", "mask", "mask near")
+#: Data past this size unpacked is refused.
+MAX_DATA_BYTES = 1 << 32
+#: What NumPy and zipfile raise on files that are damaged, or made to do harm.
+_UNREADABLE = (
+    OSError, ValueError, EOFError, KeyError, TypeError, MemoryError, OverflowError, NotImplementedError, RuntimeError,
+    SyntaxError, RecursionError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+METRICS = ("mae", "rmse", "median", "robust_sd", "p99", "max")
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _float(value: object) -> object:
+    return float(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else value
+
+
+Number = Annotated[float, BeforeValidator(_float), Field(allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+Ends = Annotated[tuple[Number, Number], BeforeValidator(_tuple)]
+Outputs = Annotated[tuple[int | str, ...] | int | str | None, BeforeValidator(_tuple)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class TaskTable(_Table):
+    """What is measured: its name, unit and the values at t = 0 and t = 1."""
+
+    title: str = "Pilot"
+    about: str = ""
+    quantity: str = "value"
+    unit: str = ""
+    values: Ends = (0.0, 1.0)
+
+
+class DataTable(_Table):
+    """Samples and truth: arrays of one .npz file, or the .npy files that the keys name.
+
+    The real network input is (array - offset) / divide. The truth is in t ("t") or in the task's unit ("task").
+    `mask` is true where a point is to be looked at apart ("away from depth edges").
+    """
+
+    file: str | None = None
+    inputs: str = "inputs"
+    truth: str = "truth"
+    truth_in: Literal["t", "task"] = "task"
+    mask: str | None = None
+    mask_label: str = "inside the mask"
+    offset: Number = 0.0
+    divide: Positive = 1.0
+
+
+class EvaluateTable(_Table):
+    """How to evaluate."""
+
+    seeds: Annotated[tuple[int, ...], BeforeValidator(_tuple), Field(min_length=1)] = (0,)
+    near: Positive = 0.35
+    bootstrap: Annotated[int, Field(ge=50, le=100_000)] = 400
+    kernels: Literal["reference", "optimized"] = "reference"
+
+
+class ModelTable(_Table):
+    """A network with two Hilbert heads; {seed} in a file name stands for each seed."""
+
+    name: str
+    decoder: str
+    set: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
+    float: str
+    quantized: str
+    outputs: Outputs = None
+    float_outputs: Outputs = None
+
+
+class BaselineTable(_Table):
+    """A network with a 1D head whose output `range` stands for t = 0 and t = 1."""
+
+    name: str
+    float: str
+    quantized: str
+    range: Ends = (0.0, 1.0)
+    output: int | str = 0
+    float_output: int | str | None = None
+
+
+class KpiTable(_Table):
+    """The question: is `metric` of the error (in the task's unit) at most `limit`, in every seed?"""
+
+    model: str
+    metric: Literal["mae", "rmse", "median", "robust_sd", "p99", "max"] = "mae"
+    of: Literal["truth", "quantization"] = "truth"
+    points: Literal["all", "near", "mask", "mask near"] = "all"
+    limit: Positive
+    min_gain: Positive | None = None
+    baseline: str | None = None
+
+
+class PilotConfig(_Table):
+    """A whole PILOT.toml."""
+
+    task: TaskTable = TaskTable()
+    data: DataTable
+    evaluate: EvaluateTable = EvaluateTable()
+    model: Annotated[tuple[ModelTable, ...], BeforeValidator(_tuple), Field(min_length=1)]
+    baseline: Annotated[tuple[BaselineTable, ...], BeforeValidator(_tuple)] = ()
+    kpi: KpiTable | None = None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The data of a pilot.
+
+    Attributes:
+        inputs: real network inputs, float64 (n, ...).
+        truth: t, float64, (n,) for one value a sample, (n, h, w) for maps.
+        mask: bool of the shape of truth, or None.
+    """
+
+    inputs: NDArray[np.float64]
+    truth: NDArray[np.float64]
+    mask: NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """A validated pilot; `source` is its file's name, `folder` what paths in it are relative to."""
+
+    config: PilotConfig
+    source: str
+    folder: Path
+
+    def error(self, key: str, value: object, problem: str, remedy: str) -> UsageError:
+        """A one-line error about the value at `key`."""
+        return UsageError(f"{self.source}: {key} = {show_value(value)}: {problem}; {remedy}")
+
+    def path(self, key: str, name: str, seed: int | None = None) -> Path:
+        """The existing file that `name` stands for, with {seed} filled in. Raises UsageError."""
+        if seed is not None:
+            name = name.replace("{seed}", str(seed))
+        path = self.folder / name
+        if not path.is_file():
+            raise self.error(key, name, "no such file", "give a path relative to the pilot's file")
+        return path
+
+    def samples(self, limit: int | None = None) -> Samples:
+        """Load the data, at most the first `limit` samples. Raises UsageError naming the key at fault."""
+        data = self.config.data
+        inputs, truth = self._array("inputs", data.inputs), self._array("truth", data.truth)
+        mask = self._array("mask", data.mask) if data.mask is not None else None
+        if truth.ndim > 1 and truth.shape[-1] == 1:
+            truth = truth[..., 0]
+            mask = mask[..., 0] if mask is not None and mask.ndim > truth.ndim else mask
+        count = len(inputs)
+        if not count or len(truth) != count:
+            raise self.error("data.truth", data.truth, f"{len(truth)} entries for {count} inputs", "they must match")
+        if mask is not None and mask.shape != truth.shape:
+            raise self.error("data.mask", data.mask, f"shape {mask.shape}, truth {truth.shape}", "make them equal")
+        real = (inputs[:limit].astype(np.float64) - data.offset) / data.divide
+        t = truth[:limit].astype(np.float64)
+        if data.truth_in == "task":
+            low, high = self.config.task.values
+            t = (t - low) / (high - low)
+        if not (np.isfinite(real).all() and np.isfinite(t).all()):
+            raise self.error("data.file", data.file or "", "holds values that are not finite", "clean the data")
+        return Samples(real, t, None if mask is None else mask[:limit].astype(bool))
+
+    def _array(self, key: str, name: str) -> NDArray[Any]:
+        data = self.config.data
+        path = self.path("data.file" if data.file else f"data.{key}", data.file or name)
+        try:
+            if zipfile.is_zipfile(path):
+                with zipfile.ZipFile(path) as archive:
+                    if sum(entry.file_size for entry in archive.infolist()) > MAX_DATA_BYTES:
+                        raise ValueError(f"it unpacks to over {MAX_DATA_BYTES} bytes")
+            # Mapped, a .npy file whose header promises more than the file holds is refused before memory is taken.
+            loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+            if data.file is None:
+                array = loaded
+            elif not hasattr(loaded, "files"):
+                raise self.error("data.file", data.file, "is no .npz archive", "delete the key to name .npy files")
+            elif name not in loaded.files:
+                raise self.error(f"data.{key}", name, "not in the archive", f"it has {', '.join(loaded.files)}")
+            else:
+                array = loaded[name]
+        except UsageError:
+            raise
+        except _UNREADABLE as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:150]
+            raise self.error(
+                f"data.{key}", path.name, f"can't be read ({reason})", "give a .npz or .npy file"
+            ) from None
+        if not isinstance(array, np.ndarray) or array.ndim < 1 or array.dtype.kind not in "biuf":
+            raise self.error(f"data.{key}", name, "is no array of numbers", "give one")
+        return array
+
+
+def load_pilot(path: Path) -> Pilot:
+    """Read and validate the pilot at `path`. Raises UsageError naming file, key, value and remedy."""
+    raw = read_toml(path, "pilot")
+    try:
+        config = PilotConfig.model_validate(raw)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        value = problem.get("input")
+        shown = "" if problem["type"] == "missing" or isinstance(value, dict) else f" = {show_value(value)}"
+        known = f"; known tables are {', '.join(PilotConfig.model_fields)}" if len(problem["loc"]) == 1 else ""
+        raise UsageError(
+            f"{path.name}: {key}{shown}: {problem['msg'][:1].lower()}{problem['msg'][1:]}{known}"
+        ) from None
+    pilot = Pilot(config, path.name, path.parent)
+    names = [table.name for table in config.model] + [table.name for table in config.baseline]
+    for name in names:
+        if names.count(name) > 1:
+            raise pilot.error("model.name", name, "used twice", "give every model and baseline its own name")
+    if config.task.values[0] == config.task.values[1]:
+        raise pilot.error("task.values", config.task.values, "the two are equal", "give the values at t = 0 and t = 1")
+    if config.kpi is not None:
+        if config.kpi.model not in [table.name for table in config.model]:
+            raise pilot.error("kpi.model", config.kpi.model, "no such model", f"give one of {', '.join(names)}")
+        if config.kpi.baseline not in (None, *(table.name for table in config.baseline)):
+            raise pilot.error("kpi.baseline", config.kpi.baseline, "no such baseline", "name one of [[baseline]]")
+        if config.kpi.min_gain is not None and not config.baseline:
+            raise pilot.error("kpi.min_gain", config.kpi.min_gain, "needs a baseline", "add a [[baseline]]")
+        if "mask" in config.kpi.points and config.data.mask is None:
+            raise pilot.error("kpi.points", config.kpi.points, "needs a mask", "name it in data.mask")
+    return pilot

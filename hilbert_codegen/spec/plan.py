@@ -1,0 +1,182 @@
+"""Configuration -> validated plan: the exact specification, what it implies, and what to warn of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from hilbert_codegen.config.schema import Config, Settings
+from hilbert_codegen.curves import CURVES, ORIENTATIONS, cell_inset, make_curve
+from hilbert_codegen.spec.specification import Estimator, Heads, Output, Spec, type_range
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that generation needs.
+
+    Attributes:
+        settings: the configuration and the origin of its values.
+        spec: the exact specification.
+        lost: the share of the curve's vertices that no pair of codes reaches.
+        warnings: one-line warnings for the user.
+        digest: SHA-256 of everything that decides the bytes of the generated files but the tool's version.
+    """
+
+    settings: Settings
+    spec: Spec
+    lost: Fraction
+    warnings: tuple[str, ...]
+    digest: str
+
+    @property
+    def config(self) -> Config:
+        """The validated configuration."""
+        return self.settings.config
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of every C name."""
+        return self.config.code.prefix
+
+    @property
+    def distance(self) -> bool:
+        """Whether functions with the distance to the curve are emitted."""
+        return self.config.decoder.distance
+
+
+def binary(value: Decimal) -> Fraction:
+    """The binary (float64) number that a decimal literal denotes, exactly."""
+    return Fraction(float(value))
+
+
+def make_plan(settings: Settings) -> Plan:
+    """Check what no single key can tell (ranges between keys), and derive the rest. Raises UsageError."""
+    config = settings.config
+    spec = _spec(settings)
+    lost, warnings = _coverage(settings, spec)
+    content = {
+        "config": json.loads(config.model_dump_json(exclude={"model"})),
+        "scale": [str(scale) for scale in spec.heads.scale],
+    }
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return Plan(settings, spec, lost, tuple(warnings), digest)
+
+
+def _spec(settings: Settings) -> Spec:
+    config = settings.config
+    if config.curve.kind not in CURVES.names():
+        raise settings.error("curve.kind", "no such curve", f"choose one of {', '.join(CURVES.names())}")
+    if config.curve.orientation not in ORIENTATIONS:
+        raise settings.error("curve.orientation", "no such orientation", f"choose one of {', '.join(ORIENTATIONS)}")
+    curve = make_curve(config.curve.kind, config.curve.order, config.curve.orientation)
+
+    if config.curve.inset == "cell":
+        inset = cell_inset(curve.order)
+    else:
+        inset = Fraction(config.curve.inset)
+        if not 0 <= inset < Fraction(1, 2):
+            raise settings.error("curve.inset", "not in [0, 0.5)", 'give "cell" or a number in [0, 0.5)')
+
+    low, high = (binary(value) for value in config.heads.range)
+    if not low < high:
+        raise settings.error("heads.range", "its low end is not below its high end", "give [low, high]")
+    scale_x, scale_y = (binary(value) for value in config.heads.scale)
+    smallest, largest = type_range(config.heads.dtype)
+    for zero_point in config.heads.zero_point:
+        if not smallest <= zero_point <= largest:
+            raise settings.error(
+                "heads.zero_point", f"no {config.heads.dtype}", f"give whole numbers in [{smallest}, {largest}]"
+            )
+    heads = Heads(config.heads.dtype, config.heads.layout, (scale_x, scale_y), config.heads.zero_point, (low, high))
+    spec = Spec(curve, inset, heads, _output(settings, curve.closed), _estimator(settings, curve.closed))
+    for axis in (0, 1):
+        pitch = spec.pitch(axis)
+        if not Fraction(1, 4) <= pitch <= 1 << 20:
+            raise settings.error(
+                "heads.scale",
+                f"a cell of the grid is {float(pitch):.3g} codes of head {'xy'[axis]}",
+                "it must be 0.25 to 1048576: check scale, range, order and inset",
+            )
+    return spec
+
+
+def _output(settings: Settings, closed: bool) -> Output:
+    config = settings.config.output
+    smallest, largest = type_range(config.dtype)
+    codes = config.codes or (0, largest + 1 if closed else largest)
+    if codes[0] == codes[1]:
+        raise settings.error("output.codes", "the two codes are equal", "t = 0 and t = 1 need different codes")
+    highest = largest + 1 if closed else largest
+    if not (smallest <= codes[0] <= largest and smallest <= codes[1] <= highest):
+        raise settings.error("output.codes", f"not within {config.dtype}", f"give codes in [{smallest}, {highest}]")
+    return Output(config.dtype, codes)
+
+
+def _estimator(settings: Settings, closed: bool) -> Estimator:
+    config = settings.config.decoder
+    if config.estimator == "nearest":
+        for key in ("sigma", "gate"):
+            if getattr(config, key) is not None:
+                raise settings.error(
+                    f"decoder.{key}", "has no meaning for the nearest point", 'delete it or set estimator = "mean"'
+                )
+        return Estimator()
+    if closed:
+        raise settings.error(
+            "decoder.estimator",
+            "the curve is closed: t wraps round, so it has no mean",
+            'set estimator = "nearest", or choose an open curve',
+        )
+    if config.sigma is None or not Decimal("0.05") <= config.sigma <= 2:
+        raise settings.error("decoder.sigma", "needed by the mean, in cells", "give a number in [0.05, 2], say 0.4")
+    if config.gate is None or not 0 <= config.gate <= 2:
+        raise settings.error("decoder.gate", "needed by the mean, in cells", "give a number in [0, 2], say 0.15")
+    return Estimator("mean", Fraction(config.sigma), Fraction(config.gate))
+
+
+def _coverage(settings: Settings, spec: Spec) -> tuple[Fraction, list[str]]:
+    """Share of the vertices that the codes do not reach (within half a code), and the warning about it."""
+    limits = []
+    for axis in (0, 1):
+        smallest, largest = type_range(spec.heads.dtype)
+        # Half a code short of a vertex is what rounding gives any quantized tensor: not a loss.
+        slack = 1 / (2 * spec.pitch(axis))
+        limits.append((spec.coordinate(axis, smallest) - slack, spec.coordinate(axis, largest) + slack))
+    (left, right), (bottom, top) = limits
+    last = spec.curve.side - 1
+    if left > last or right < 0 or bottom > last or top < 0:
+        raise settings.error(
+            "heads.scale",
+            f"no code reaches the curve (x covers {float(left):.2f}..{float(right):.2f} of 0..{last} cells, "
+            f"y {float(bottom):.2f}..{float(top):.2f})",
+            "check scale, zero_point and range against the model",
+        )
+    points = spec.curve.points
+    inside = [left <= x <= right and bottom <= y <= top for x, y in points]
+    if all(inside):
+        return Fraction(0), []
+    missing = [index for index, seen in enumerate(inside) if not seen]
+    lost = Fraction(len(missing), len(points))
+    runs = _runs(missing, spec.curve.segments)
+    text = (
+        f"{settings.source}: the heads' codes do not reach {math.ceil(100 * lost)} % of the curve: t in {runs} "
+        f"is lost (x covers {float(left):.2f}..{float(right):.2f} of 0..{last} cells, y "
+        f"{float(bottom):.2f}..{float(top):.2f}); check heads.scale, zero_point and range, or train with a larger inset"
+    )
+    return lost, [text]
+
+
+def _runs(missing: list[int], segments: int) -> str:
+    """Stretches of consecutive vertices as intervals of t, the first four of them."""
+    runs: list[list[int]] = []
+    for index in missing:
+        if runs and index == runs[-1][1] + 1:
+            runs[-1][1] = index
+        else:
+            runs.append([index, index])
+    shown = [f"[{max(a - 0.5, 0) / segments:.3f}, {min(b + 0.5, segments) / segments:.3f}]" for a, b in runs[:4]]
+    return ", ".join(shown) + (f" and {len(runs) - 4} more" if len(runs) > 4 else "")

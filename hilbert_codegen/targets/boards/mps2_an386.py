@@ -1,0 +1,16 @@
+"""Arm MPS2+ FPGA board with image AN386. Memory map: Arm application note 386 (AN386)."""
+
+from hilbert_codegen.targets.boards import Board, Region, Uart, add
+
+add(
+    Board(
+        name="mps2-an386",
+        title="Arm MPS2+ FPGA, image AN386",
+        core_name="cortex-m4",
+        flash=Region(0x00000000, 4096 * 1024),
+        ram=Region(0x20000000, 4096 * 1024),
+        uart=Uart("CMSDK", 0x40004000, "uart"),
+        machines={"qemu": "mps2-an386", "renode": "cortex-m4.resc"},
+        clock_hz=25_000_000,
+    )
+)

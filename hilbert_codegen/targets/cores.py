@@ -1,0 +1,61 @@
+"""The Arm Cortex-M cores the board program is built for: compiler flags, features, cycle models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hilbert_codegen.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Core:
+    """One core.
+
+    Attributes:
+        name: "cortex-m4", as compilers and emulators spell it.
+        title: as people spell it.
+        flags: what gcc and clang alike need to compile for it.
+        helium: whether it has the M-profile vector extension (MVE).
+        llvm_model: the name under which LLVM has a scheduling model that fits it, or None.
+        timing_table: the name of a table in `hilbert_codegen.targets.cycles`, where LLVM has no model.
+        clang: its name for clang where that differs.
+    """
+
+    name: str
+    title: str
+    flags: tuple[str, ...]
+    helium: bool = False
+    llvm_model: str | None = None
+    timing_table: str | None = None
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it is Armv6-M or the Armv8-M baseline: no fault status registers, no IT blocks."""
+        return self.timing_table is not None
+
+
+_SOFT = ("-mthumb", "-mfloat-abi=soft")
+_HARD = ("-mthumb", "-mfloat-abi=hard")
+
+CORES: dict[str, Core] = {
+    core.name: core
+    for core in (
+        Core("cortex-m0", "Cortex-M0", ("-mcpu=cortex-m0", *_SOFT), timing_table="cortex-m0"),
+        Core("cortex-m0plus", "Cortex-M0+", ("-mcpu=cortex-m0plus", *_SOFT), timing_table="cortex-m0plus"),
+        # LLVM uses its Cortex-M4 model for M3 and M33 too; all three are single-issue with three stages.
+        Core("cortex-m3", "Cortex-M3", ("-mcpu=cortex-m3", *_SOFT), llvm_model="cortex-m3"),
+        Core("cortex-m4", "Cortex-M4", ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", *_HARD), llvm_model="cortex-m4"),
+        Core("cortex-m7", "Cortex-M7", ("-mcpu=cortex-m7", "-mfpu=fpv5-d16", *_HARD), llvm_model="cortex-m7"),
+        Core("cortex-m23", "Cortex-M23", ("-mcpu=cortex-m23", *_SOFT), timing_table="cortex-m23"),
+        Core("cortex-m33", "Cortex-M33", ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", *_HARD), llvm_model="cortex-m33"),
+        Core("cortex-m55", "Cortex-M55", ("-mcpu=cortex-m55", *_HARD), helium=True, llvm_model="cortex-m55"),
+        Core("cortex-m85", "Cortex-M85", ("-mcpu=cortex-m85", *_HARD), helium=True, llvm_model="cortex-m85"),
+    )
+}
+
+
+def core(name: str) -> Core:
+    """The core called `name`; UsageError with the names that exist if there is none."""
+    if name not in CORES:
+        raise UsageError(f"unknown core {name!r}: choose one of {', '.join(CORES)}")
+    return CORES[name]

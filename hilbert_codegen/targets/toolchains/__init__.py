@@ -1,0 +1,83 @@
+"""Cross compilers for the board program. One file here each, which registers itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.registry import Registry
+from hilbert_codegen.targets.cores import Core
+from hilbert_codegen.targets.tools import Found, Missing
+
+#: For every source: the decoder is built as a product would be, -O2; sections let the linker drop what is not called.
+COMMON_FLAGS = (
+    "-std=c99",
+    "-O2",
+    "-g0",
+    "-ffreestanding",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-common",
+    "-Wall",
+    "-Wextra",
+)
+
+
+class Toolchain(Protocol):
+    """What a file of this folder registers."""
+
+    name: str
+
+    def find(self) -> Found | Missing:
+        """The compiler and its version, or how to install it."""
+
+    def supports(self, core: Core) -> str | None:
+        """None if it compiles for `core`, else the reason why not."""
+
+    def compile(
+        self,
+        core: Core,
+        source: Path,
+        target: Path,
+        include: Sequence[Path],
+        defines: Mapping[str, str],
+        flags: Sequence[str],
+    ) -> None:
+        """Compile one C file; CheckFailed with the compiler's first error if it fails."""
+
+    def link(self, core: Core, objects: Sequence[Path], script: Path, target: Path) -> None:
+        """Link objects by a linker script; CheckFailed if it fails."""
+
+
+TOOLCHAINS: Registry[Toolchain] = Registry("compiler", __name__)
+
+
+def choose(core: Core, wanted: str = "auto") -> Toolchain:
+    """The compiler for `core`: the one wanted, or clang for Helium cores and gcc for the others, or what is there.
+
+    gcc 12 stops with an internal error on some Helium code; clang makes longer scalar code than gcc. UsageError says what
+    to install if no compiler is there.
+    """
+    if wanted != "auto":
+        toolchain = TOOLCHAINS[wanted]
+        found = toolchain.find()
+        if isinstance(found, Missing):
+            raise found.error()
+        reason = toolchain.supports(core)
+        if reason is not None:
+            raise UsageError(f"--compiler {wanted}: {reason}")
+        return toolchain
+    problems = []
+    for name in ("clang", "gcc") if core.helium else ("gcc", "clang"):
+        toolchain = TOOLCHAINS[name]
+        found = toolchain.find()
+        if isinstance(found, Missing):
+            problems.append(f"{found.reason} ({found.remedy})")
+            continue
+        reason = toolchain.supports(core)
+        if reason is None:
+            return toolchain
+        problems.append(reason)
+    raise UsageError(f"no compiler for {core.title}: {'; '.join(problems)}")

@@ -1,0 +1,88 @@
+"""clang as a cross compiler, linking with lld (or with arm-none-eabi-gcc, where it is there, for libgcc)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hilbert_codegen.targets.cores import Core
+from hilbert_codegen.targets.toolchains import COMMON_FLAGS, TOOLCHAINS
+from hilbert_codegen.targets.tools import Found, Missing, find, platform_hint, run
+
+REMEDY = platform_hint(
+    "install it with: sudo apt install clang-19 lld-19",
+    "install it with: brew install llvm lld, and put $(brew --prefix llvm)/bin on PATH",
+    "install it with: winget install LLVM.LLVM",
+)
+#: Newest first. clang 16 is the first that knows the Cortex-M85.
+NAMES = ("clang-21", "clang-20", "clang-19", "clang-18", "clang-17", "clang-16", "clang")
+
+
+class Clang:
+    """Compiles with clang, or the command in the environment variable ARM_CLANG."""
+
+    name = "clang"
+
+    def find(self) -> Found | Missing:
+        """The newest clang on PATH and its version."""
+        return find(NAMES, r"clang version (\d+\.\d+\.\d+)", REMEDY, variable="ARM_CLANG")
+
+    def _command(self) -> tuple[str, ...]:
+        found = self.find()
+        if isinstance(found, Missing):
+            raise found.error()
+        return found.command
+
+    def supports(self, core: Core) -> str | None:
+        """None if this clang knows the core."""
+        found = self.find()
+        if isinstance(found, Missing):
+            return found.reason
+        if int(found.version.split(".")[0]) < 16:
+            return f"clang {found.version} is older than 16"
+        return None
+
+    def compile(
+        self,
+        core: Core,
+        source: Path,
+        target: Path,
+        include: Sequence[Path],
+        defines: Mapping[str, str],
+        flags: Sequence[str],
+    ) -> None:
+        """Compile one C file."""
+        run(
+            [
+                *self._command(),
+                "--target=arm-none-eabi",
+                *core.flags,
+                *COMMON_FLAGS,
+                *[f"-I{path}" for path in include],
+                *[f"-D{name}={value}" for name, value in defines.items()],
+                *flags,
+                "-c",
+                source,
+                "-o",
+                target,
+            ],
+            f"compiling {source.name} for {core.title}",
+        )
+
+    def link(self, core: Core, objects: Sequence[Path], script: Path, target: Path) -> None:
+        """Link with the GNU toolchain's libgcc where it is there, else with lld and no run-time library."""
+        gcc = TOOLCHAINS["gcc"]
+        if gcc.supports(core) is None:
+            gcc.link(core, objects, script, target)
+            return
+        major = self.find().version.split(".")[0]  # type: ignore[union-attr]
+        lld = find([f"ld.lld-{major}", "ld.lld"], r"LLD (\d+\.\d+\.\d+)", REMEDY)
+        if isinstance(lld, Missing):
+            raise lld.error()
+        run(
+            [*lld.command, "--gc-sections", "--build-id=none", "-T", script, *objects, "-o", target],
+            f"linking {target.name} for {core.title}",
+        )
+
+
+TOOLCHAINS.add(Clang.name, Clang())

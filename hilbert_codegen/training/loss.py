@@ -1,0 +1,130 @@
+r"""The paper's training loss in NumPy: for checking one's own, and for frameworks that take NumPy.
+
+With heads h = (x, y), the curve point c(t) and its inverse by the nearest point, t(h), the loss of one sample is
+(Uss et al., ICML 2025, arXiv 2405.14024, section 3.3)
+
+    loss = task(t(h), t) + alpha * (|h - c(t)|^2 + beta * r^2),      r = |h - c(t(h))|
+
+- `task` is the loss of the task on the decoded value. Its gradient runs along the curve only.
+- |h - c(t)|^2 pulls h to the right branch: without it h may settle on any branch it was born near.
+- r^2 pulls h to the curve. Along the curve it is free.
+
+All distances here are in units of t along the curve (head units divided by the curve's length L), so the three
+terms share one scale and `alpha` keeps its meaning when the order changes. `hilbert_codegen.keras` holds the same
+functions as differentiable tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hilbert_codegen.curves import Curve, cell_inset
+from hilbert_codegen.training.codec import encode
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class HeadCurve:
+    """A curve as the heads see it.
+
+    Attributes:
+        curve: from `make_curve`.
+        inset: margin k in [0, 0.5); None is the cell-centred 2^-(order+1).
+        head_range: the head values that span the unit square.
+    """
+
+    curve: Curve
+    inset: Fraction | float | None = None
+    head_range: tuple[float, float] = (0.0, 1.0)
+
+    @property
+    def margin(self) -> float:
+        """The inset as a number."""
+        return float(cell_inset(self.curve.order) if self.inset is None else self.inset)
+
+    @property
+    def pitch(self) -> float:
+        """Head units per cell of the grid."""
+        low, high = self.head_range
+        return (1.0 - 2.0 * self.margin) * (high - low) / (self.curve.side - 1)
+
+    @property
+    def length(self) -> float:
+        """Head units per unit of t: the length L of the curve, times high - low of the range."""
+        return self.curve.segments * self.pitch
+
+    @property
+    def origin(self) -> float:
+        """Head value of grid coordinate 0."""
+        low, high = self.head_range
+        return low + self.margin * (high - low)
+
+    def segments(self) -> tuple[FloatArray, FloatArray]:
+        """Start (M, 2) and unit step (M, 2) of every segment, in cells."""
+        points = self.curve.vertices.astype(np.float64)
+        following = np.roll(points, -1, axis=0)
+        count = self.curve.segments
+        return points[:count], (following - points)[:count]
+
+    def targets(self, t: ArrayLike) -> FloatArray:
+        """Head values c(t) of t (any shape, in [0, 1]); float64, shape t.shape + (2,)."""
+        return np.stack(encode(t, self.curve, self.inset, self.head_range), axis=-1)
+
+    def decode(self, heads: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """t of the nearest curve point, and its distance r in units of t.
+
+        `heads` are real head values of shape (..., 2); both results are float64 of shape (...). Of equally near
+        points the first along the curve is taken.
+        """
+        values = np.asarray(heads, dtype=np.float64)
+        grid = (values.reshape(-1, 2) - self.origin) / self.pitch
+        best = np.full(len(grid), np.inf)
+        arc = np.zeros(len(grid))
+        for index, (start, step) in enumerate(zip(*self.segments(), strict=True)):
+            offset = grid - start
+            along = np.clip(offset @ step, 0.0, 1.0)
+            square = np.square(offset - along[:, None] * step).sum(axis=1)
+            closer = square < best
+            best[closer] = square[closer]
+            arc[closer] = index + along[closer]
+        shape = values.shape[:-1]
+        count = self.curve.segments
+        return (arc / count).reshape(shape), (np.sqrt(best) / count).reshape(shape)
+
+
+def squared(decoded: FloatArray, t: FloatArray) -> FloatArray:
+    """The task loss (decoded - t)^2, elementwise."""
+    return np.asarray(np.square(decoded - t))
+
+
+def hilbert_loss(
+    heads: ArrayLike,
+    t: ArrayLike,
+    on: HeadCurve,
+    *,
+    alpha: float = 0.3,
+    beta: float = 1.0,
+    task: Callable[[FloatArray, FloatArray], FloatArray] = squared,
+) -> FloatArray:
+    """The loss of the module's equation, for every sample.
+
+    Args:
+        heads: real head values, shape (..., 2).
+        t: the true values in [0, 1], shape (...).
+        on: the curve.
+        alpha: weight of both distances, >= 0.
+        beta: weight of the distance to the curve against that to the target point, >= 0.
+        task: loss on the decoded value, elementwise: (decoded, t) -> loss.
+
+    Returns float64 of shape (...).
+    """
+    truth = np.asarray(t, dtype=np.float64)
+    decoded, off = on.decode(heads)
+    miss = np.square((np.asarray(heads, dtype=np.float64) - on.targets(truth)) / on.length).sum(axis=-1)
+    return np.asarray(task(decoded, truth) + alpha * (miss + beta * np.square(off)))

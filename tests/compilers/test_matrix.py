@@ -1,0 +1,147 @@
+"""A small part of the compiler matrix (`make matrix` runs all of it), and proof that its check can fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hilbert_codegen.kernels import STRATEGIES
+from hilbert_codegen.targets.tools import WARNINGS
+from tests.compilers.matrix.cases import made
+from tests.compilers.matrix.run import CLANG, Target, check, targets, write_sources
+
+#: One target of each kind of machine and runtime check.
+CHOSEN = (
+    "host/gcc-O2/c99",
+    "host/gcc/sanitizers",
+    f"host/{CLANG}/sanitizers",
+    f"host/{CLANG}/integer-sanitizer",
+    "arm/arm-none-eabi-gcc-O2/cortex-m4",
+    "riscv/riscv64-linux-gnu-gcc-O2",
+    "big-endian/powerpc64-linux-gnu-gcc-O2",
+)
+ALL = {target.name: target for target in targets()}
+
+
+def ready(name: str) -> Target:
+    target = ALL[name]
+    if target.missing:
+        pytest.skip(f"{target.missing} is not installed")
+    return target
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_decoder_is_right_on_every_kind_of_machine(name: str, tmp_path: Path) -> None:
+    target = ready(name)
+    write_sources(tmp_path, *made("angle", "full", tmp_path))
+    assert check(tmp_path, target) == ""
+
+
+#: A shape that each strategy takes: off the cell grid where it can.
+SHAPE = {"closed": "odds", "full": "plain", "line": "plain", "octant": "plain", "patch": "soft", "segment": "plain", "strip": "cell",
+         "tile": "cell"}  # fmt: skip
+#: Sanitizers, the assembly of ARMv6-M, Helium, HVX.
+KINDS = {
+    "sanitizers": "host/gcc/sanitizers",
+    "thumb1": "arm/arm-none-eabi-gcc-O2/cortex-m0plus",
+    "helium": f"arm/{CLANG}-O2/cortex-m55",
+    "hvx": f"hexagon/{CLANG}-O2/hvx",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("strategy", STRATEGIES.names())
+def test_every_strategy(strategy: str, kind: str, tmp_path: Path) -> None:
+    if strategy == "patch":
+        pytest.importorskip("flint", reason="the mean's exact table needs python-flint")
+    target = ready(KINDS[kind])
+    write_sources(tmp_path, *made(SHAPE[strategy], strategy, tmp_path))
+    assert check(tmp_path, target) == ""
+
+
+@pytest.mark.parametrize("compiler", [CLANG, "arm-none-eabi-gcc"])
+@pytest.mark.parametrize("shape", ["cell", "split", "ring"])
+def test_octants_settle_ties(shape: str, compiler: str, tmp_path: Path) -> None:
+    target = ready(f"arm/{compiler}-O2/cortex-m55")
+    write_sources(tmp_path, *made(shape, "octant", tmp_path))
+    assert check(tmp_path, target) == ""
+
+
+@pytest.mark.parametrize("kind", ["sanitizers", "helium"])
+def test_lines_settle_ties(kind: str, tmp_path: Path) -> None:
+    target = ready(KINDS[kind])
+    write_sources(tmp_path, *made("cell", "line", tmp_path))
+    assert check(tmp_path, target) == ""
+
+
+@pytest.mark.parametrize("std", ["c++11", "c++17"])
+@pytest.mark.parametrize("strategy", ["closed", "tile"])
+def test_header_and_source_are_cplusplus_too(strategy: str, std: str, tmp_path: Path) -> None:
+    write_sources(tmp_path, *made("byte", strategy, tmp_path))
+    assert check(tmp_path, ready(f"host/gcc-O2/{std}")) == ""
+
+
+LOOP = "    for (; blockSize > 0U; blockSize--)"
+SABOTAGE = {
+    "one wrong value": (
+        "return m_point((uint8_t)x, (uint8_t)y);",
+        "return (uint16_t)(m_point((uint8_t)x, (uint8_t)y) ^ ((x == -7) && (y == 99)));",
+        "FAIL decode: x = -7, y = 99",
+    ),
+    "a block that stops early": (LOOP, "    for (; blockSize > 1U; blockSize--)", "FAIL decode_block"),
+    "a block that writes past its end": (
+        LOOP, "    pDst[blockSize] = 0U;\n" + LOOP, "decode_block writes outside pDst",
+    ),
+    "a block that writes before its start": (
+        LOOP, "    pDst[-1] = 0U;\n" + LOOP, "decode_block writes outside pDst",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", SABOTAGE)
+def test_a_fault_is_found(fault: str, tmp_path: Path) -> None:
+    old, new, said = SABOTAGE[fault]
+    write_sources(tmp_path, *made("cell", "full", tmp_path))
+    source = tmp_path / "m_decoder.c"
+    text = source.read_text(encoding="ascii")
+    assert old in text
+    source.write_text(text.replace(old, new), encoding="ascii")
+    assert said in check(tmp_path, ready("host/gcc-O2/c99"))
+
+
+def test_a_read_past_the_end_is_found(tmp_path: Path) -> None:
+    write_sources(tmp_path, *made("cell", "full", tmp_path))
+    source = tmp_path / "m_decoder.c"
+    text = source.read_text(encoding="ascii")
+    faulty = text.replace(
+        LOOP, "    const volatile int8_t beyond = pSrc[2U * blockSize];\n\n    (void)beyond;\n" + LOOP
+    )
+    assert faulty != text
+    source.write_text(faulty, encoding="ascii")
+    assert "ASan" in check(tmp_path, ready("host/gcc/sanitizers"))
+
+
+@pytest.mark.parametrize("kind", ["helium", "thumb1"])
+def test_a_read_past_the_end_is_found_without_sanitizers(kind: str, tmp_path: Path) -> None:
+    """On a board: the source ends where memory does."""
+    target = ready(KINDS[kind])
+    write_sources(tmp_path, *made("cell", "tile", tmp_path))
+    source = tmp_path / "m_decoder.c"
+    text = source.read_text(encoding="ascii")
+    block = "decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)\n{\n"
+    assert block in text
+    beyond = "    const volatile int8_t beyond = pSrc[2U * blockSize];\n\n    (void)beyond;\n"
+    source.write_text(text.replace(block, block + beyond), encoding="ascii")
+    assert "FAIL fault" in check(tmp_path, target)
+
+
+def test_a_warning_is_a_failure(tmp_path: Path) -> None:
+    write_sources(tmp_path, *made("cell", "tile", tmp_path))
+    source = tmp_path / "m_decoder.c"
+    text = source.read_text(encoding="ascii")
+    faulty = text.replace(LOOP, "    const int narrow = (int)blockSize + 3000000000L;\n\n    (void)narrow;\n" + LOOP)
+    assert faulty != text
+    source.write_text(faulty, encoding="ascii")
+    assert "Werror" in check(tmp_path, ready("host/gcc-O2/c99"))
+    assert "-Wconversion" in WARNINGS

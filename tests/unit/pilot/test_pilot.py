@@ -1,0 +1,312 @@
+"""Pilots on real models: inference, the generated decoder, figures, verdict, advice, report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hilbert_codegen.cli import main
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.models.network import inspect_network
+from hilbert_codegen.pilot.advise import advise_from_noise, advise_from_pilot, expect, measured_source
+from hilbert_codegen.pilot.evaluate import Evaluation, evaluate, to_record
+from hilbert_codegen.pilot.noise import ErrorStats
+from hilbert_codegen.pilot.report import overheads, render_report
+from hilbert_codegen.pilot.settings import load_pilot
+from hilbert_codegen.training.codec import Decoder, decode
+from tests.conftest import needs
+from tests.paths import LINE_SENSOR, MODELS
+
+LINE = LINE_SENSOR
+ORDERS = {"p = 1": 1, "p = 2": 2, "p = 3": 3}
+
+pytest.importorskip("tflite_runtime")
+
+
+def one_seed(tmp_path: Path, seed: int, *, keep: str = "") -> Path:
+    """The example's pilot with one seed; `keep` names the only model, if given."""
+    head, *models = (LINE / "pilot.toml").read_text(encoding="utf-8").split("[[model]]")
+    last, kpi = models[-1].split("[kpi]")
+    models[-1] = last
+    chosen = [part for part in models if f'name = "{keep}"' in part] if keep else models
+    text = "[[model]]".join([head, *chosen]) + "[kpi]" + kpi
+    path = tmp_path / "pilot.toml"
+    path.write_text(text.replace("seeds = [0, 1, 2]", f"seeds = [{seed}]"), encoding="utf-8")
+    shutil.copy(LINE / "decoder.toml", tmp_path)
+    shutil.copy(LINE / "samples.npz", tmp_path)
+    (tmp_path / "models").symlink_to(LINE / "models")
+    return path
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    return evaluate(load_pilot(one_seed(tmp_path_factory.mktemp("line"), 0)), limit=3000)
+
+
+def test_figures_agree_with_an_evaluation_by_hand(line: Evaluation) -> None:
+    model = next(m for m in line.models if m.name == "p = 3")
+    trace = model.trace
+    assert trace.quantized_heads is not None and trace.float_heads is not None and model.plan is not None
+    codes = np.rint(trace.quantized_heads * 256 - 128).astype(np.int8)
+    decoder = Decoder(model.plan.spec)
+    table = decoder.t_of(decode(codes[:, 0], codes[:, 1], decoder))
+    assert np.array_equal(trace.quantized_t, table)
+    real = decode(trace.float_heads[:, 0], trace.float_heads[:, 1], decoder)
+    error = table - real.astype(np.float64)
+    stats = model.subsets["all"].quantization
+    assert stats.rmse == pytest.approx(np.sqrt(np.mean(error**2)))
+    assert stats.robust_sd == pytest.approx(1.4826 * np.median(np.abs(error - np.median(error))))
+    base = line.baselines[0].subsets["all"].quantization
+    gain = model.gain("1D INT8", "rmse")
+    assert gain.value == pytest.approx(base.rmse / stats.rmse)
+    assert gain.low < gain.value < gain.high
+
+
+def test_the_gain_is_what_the_noise_predicts_but_for_corners(line: Evaluation) -> None:
+    for model in line.models:
+        measured = model.gain("1D INT8", "robust_sd").value
+        assert measured == pytest.approx(model.predicted["1D INT8"]["robust_sd"], rel=0.1)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_line_sensor_reaches_its_figures_in_every_seed(tmp_path: Path, seed: int) -> None:
+    result = evaluate(load_pilot(one_seed(tmp_path, seed, keep="p = 3")))
+    model = result.models[0]
+    assert model.gain("1D INT8", "robust_sd").value >= 4.6
+    whole = model.subsets["all"]
+    assert whole.quantized_truth.rmse < 1.02 * whole.float_truth.rmse
+    assert whole.quantized_truth.mae < 1.02 * whole.float_truth.mae
+    assert model.jumps == 0
+    # The baseline is a fair one: close to what rounding alone costs a single INT8 output, .37 codes of robust SD.
+    assert result.baselines[0].robust_lsb < 0.5
+
+
+def test_expected_errors_are_within_15_percent_of_the_data(line: Evaluation) -> None:
+    for model in line.models:
+        expected = expect(ORDERS[model.name], _inset(model), 1 / 256, measured_source(model)).error
+        measured = model.subsets["all"].quantization
+        for metric in ("mae", "rmse", "robust_sd"):
+            assert getattr(expected, metric) == pytest.approx(getattr(measured, metric), rel=0.15), (model.name, metric)
+
+
+def _inset(model: object) -> float:
+    return float(model.decoder["inset"])  # type: ignore[attr-defined]
+
+
+def test_expected_errors_from_a_single_figure_are_within_15_percent(line: Evaluation) -> None:
+    for model in line.models:
+        assert model.noise is not None
+        advice = advise_from_noise(model.noise.along_robust, 1.0, 1 / 256, [ORDERS[model.name]], ["cell"])
+        measured = model.subsets["all"].quantization
+        assert advice.candidates[0].expected.error.robust_sd == pytest.approx(measured.robust_sd, rel=0.15)
+
+
+def test_advice_from_data(line: Evaluation) -> None:
+    advice = advise_from_pilot(line, [1, 2, 3, 5], ["cell"])
+    assert "Train order 3" in advice.verdict[0]
+    assert advice.candidates[0].order == 3
+    by_order = {c.order: c for c in advice.candidates}
+    # Order 5 has not been trained: the float net knows t to two cells of it only, so it must not be advised.
+    assert by_order[5].source.startswith("borrowed") and by_order[5].expected.jumps > 0.05
+    name, plain, best = advice.estimators[-1]
+    assert name == "p = 3"
+    assert best.quantization.rmse < 0.85 * plain.quantization.rmse
+    assert best.truth.rmse <= 1.01 * plain.truth.rmse
+
+
+def test_advice_says_when_a_second_head_will_not_help() -> None:
+    noisy = advise_from_noise(60.0, 15.0, 1 / 256, [1, 2, 3], ["cell"])
+    assert noisy.verdict[0].startswith("2D will not help")
+    assert any("past the cliff" in line for line in noisy.verdict)
+    fine = advise_from_noise(0.5, 0.5, 1 / 256, [1, 2, 3], ["cell"], wanted=0.01)
+    assert any("1D head meets" in line for line in fine.verdict)
+    asked = advise_from_noise(0.5, 0.5, 1 / 256, [1, 2, 3], ["cell"], wanted=0.0006)
+    assert any("smallest order that meets the wanted error is 2" in line for line in asked.verdict)
+
+
+def test_spoilers_are_found_in_the_model() -> None:
+    network = inspect_network(MODELS / "spoiled.tflite")
+    assert [("unbounded" in line, "sigmoid" in line) for line in network.spoilers] == [(True, False), (False, True)]
+    clean = inspect_network(LINE / "models" / "p3_int8_s0.tflite")
+    assert clean.spoilers == ()
+    assert clean.macs == clean.parameters == 64 * 96 + 96 * 64 + 64 * 2
+
+
+MAP = """
+[task]
+title = "Ramps"
+unit = "m"
+values = [0.5, 10.0]
+[data]
+inputs = "t.npy"
+truth = "t.npy"
+truth_in = "t"
+mask = "mask.npy"
+mask_label = "the left half"
+[[baseline]]
+name = "1D"
+float = "map1d_float.tflite"
+quantized = "map1d_int8.tflite"
+[[model]]
+name = "p = 1"
+decoder = "decoder.toml"
+float = "map_float.tflite"
+quantized = "map_int8.tflite"
+[kpi]
+model = "p = 1"
+metric = "max"
+points = "mask"
+limit = 1.0
+"""
+
+
+@pytest.fixture
+def map_pilot(tmp_path: Path) -> Callable[..., Path]:
+    """A pilot on maps of 8 x 8 pixels, two output tensors; (old, new) replacements change its text."""
+
+    def write(*changes: tuple[str, str]) -> Path:
+        text = MAP
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        for model in MODELS.glob("map*.tflite"):
+            shutil.copy(model, tmp_path)
+        (tmp_path / "decoder.toml").write_text(
+            '[curve]\norder = 1\ninset = 0.25\n[model]\nfile = "map_int8.tflite"\n', encoding="utf-8"
+        )
+        t = np.random.default_rng(3).random((30, 8, 8, 1)).astype(np.float32)
+        np.save(tmp_path / "t.npy", t)
+        mask = np.zeros(t.shape, dtype=bool)
+        mask[:, :, :4] = True
+        np.save(tmp_path / "mask.npy", mask)
+        path = tmp_path / "pilot.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_maps_with_a_mask_and_two_output_tensors(map_pilot: Callable[..., Path]) -> None:
+    result = evaluate(load_pilot(map_pilot()))
+    model = result.models[0]
+    assert (result.samples, result.points) == (30, 30 * 64)
+    assert model.plan is not None and model.plan.spec.heads.layout == "planar"
+    assert model.subsets["mask"].quantization.count == 30 * 32
+    assert model.subsets["all"].float_truth.max < 1e-5
+    errors = model.trace.quantized_t - model.trace.float_t
+    assert model.subsets["mask"].quantization == ErrorStats.of(errors[:, :, :4])
+    assert model.gain("1D", "mae", "mask").value > 1.0
+    html = render_report(result)
+    assert "the left half" in html and "Maps of the truth" in html
+
+
+def test_the_report_is_one_file_that_needs_nothing(line: Evaluation) -> None:
+    record = {
+        "board": "mps2", "core": "cortex-m4", "emulator": "qemu", "strategy": "tile", "points": 65536, "mismatches": 0,
+        "instructions_per_point": 10.5, "cycles_per_point": 12.25, "cycles_model": "table", "code_bytes": 100,
+        "table_bytes": 2000, "stack_bytes": None,
+    }  # fmt: skip
+    html = render_report(line, [record])
+    assert len(html) < 1_500_000
+
+    class Links(HTMLParser):
+        found: list[str]
+        images = 0
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            self.images += tag == "img"
+            assert tag not in ("script", "link", "iframe")
+            for key, value in attrs:
+                if key in ("src", "href"):
+                    assert (value or "").startswith("data:"), value
+
+    parser = Links()
+    parser.feed(html)
+    assert parser.images == 4
+    for text in ("Spot on a line sensor", "p = 3", "1D INT8", "PASS", "mps2", "12.2", "robust SD", "predicted"):
+        assert text in html
+    assert "http" not in html.replace("http://www.w3.org", "")
+    row = overheads(line, [record])[-1]
+    macs_1d, macs_2d = 64 * 96 + 96 * 64 + 64, 64 * 96 + 96 * 64 + 128
+    assert row["overhead"] == pytest.approx(100 * ((macs_2d / 2 + 12.25) / (macs_1d / 2) - 1))
+    assert row["overhead"] < 7
+
+
+def test_text_of_the_pilot_is_escaped_in_the_report(map_pilot: Callable[..., Path]) -> None:
+    result = evaluate(load_pilot(map_pilot(('"Ramps"', '"<script>alert(1)</script>"'))))
+    assert "<script>" not in render_report(result)
+
+
+def test_records_are_plain_json(line: Evaluation) -> None:
+    record = json.loads(json.dumps(to_record(line), allow_nan=False))
+    assert record["models"][2]["decoder"]["levels"] == 2017
+    assert record["models"][0]["branch_jumps"] == 0
+
+
+@needs("gcc")
+def test_strict_is_an_exit_status(map_pilot: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    main(["evaluate", str(map_pilot()), "--strict", "-q"])
+    assert "PASS: max of the error to truth" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", str(map_pilot(("limit = 1.0", "limit = 1e-6"))), "--strict", "-q"])
+    assert stop.value.code == 1
+    assert "FAIL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (('name = "1D"', 'nam = "1D"'), ["baseline.0", "nam"]),
+        (('float = "map_float.tflite"', 'float = "gone.tflite"'), ["model.float", "gone.tflite", "no such file"]),
+        (('truth = "t.npy"', 'truth = "few.npy"'), ["data.truth", "few.npy", "29 entries for 30 inputs"]),
+        (('truth = "t.npy"', 'truth = "short.npy"'), ["shape (30, 8, 8, 1), truth (30, 8, 4)"]),
+        (('mask = "mask.npy"', 'mask = "short.npy"'), ["data.mask", "shape"]),
+        (("values = [0.5, 10.0]", "values = [1, 1]"), ["task.values", "equal"]),
+        (('model = "p = 1"', 'model = "p = 9"'), ["kpi.model", "p = 9", "give one of"]),
+        (('quantized = "map_int8.tflite"', 'quantized = "t.npy"'), ["t.npy", "TFLite"]),
+        (('quantized = "map1d_int8.tflite"', 'quantized = "map1d_float.tflite"'), ["float output", "quantize"]),
+        (('metric = "max"', 'metric = "worst"'), ["kpi.metric", "worst"]),
+        (("limit = 1.0", "limit = -1.0"), ["kpi.limit"]),
+    ],
+)
+def test_bad_pilots_get_one_line(map_pilot: Callable[..., Path], change: tuple[str, str], words: list[str]) -> None:
+    path = map_pilot(change)
+    np.save(path.parent / "short.npy", np.zeros((30, 8, 4)))
+    np.save(path.parent / "few.npy", np.zeros((29, 8, 8)))
+    with pytest.raises(UsageError) as caught:
+        evaluate(load_pilot(path))
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["advise"],
+        ["advise", "--noise-lsb", "-1"],
+        ["advise", "--noise-lsb", "nan"],
+        ["advise", "--noise-lsb", "1", "--inset", "0.5"],
+        ["advise", "--noise-lsb", "1", "--order", "9"],
+        ["evaluate", "nowhere.toml"],
+    ],
+)
+def test_bad_requests_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err
+
+
+def test_advise_prints_a_ranking(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["advise", "--noise-lsb", "4", "--order", "2", "--order", "3", "--format", "json"])
+    advice = json.loads(capsys.readouterr().out)
+    assert [c["order"] for c in advice["candidates"]] == [3, 3, 2, 2]
+    main(["advise", "--noise-lsb", "4", "--span", "9500", "--order", "2", "--order", "3", "--order", "4"])
+    assert "Train order 3" in capsys.readouterr().out

@@ -1,0 +1,77 @@
+"""The paper's loss, in NumPy and (where Keras is installed) as tensors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hilbert_codegen.curves import make_curve
+from hilbert_codegen.pilot.noise import difference
+from hilbert_codegen.training.loss import HeadCurve, hilbert_loss
+
+CURVES = [("hilbert", 1), ("hilbert", 3), ("moore", 2), ("serpentine", 2)]
+
+
+@pytest.mark.parametrize(("name", "order"), CURVES)
+@pytest.mark.parametrize("head_range", [(0.0, 1.0), (-1.0, 1.0)])
+def test_targets_lie_on_the_curve_and_decode_to_t(name: str, order: int, head_range: tuple[float, float]) -> None:
+    on = HeadCurve(make_curve(name, order), 0.1, head_range)
+    t = np.linspace(0.0, 0.999, 501)
+    decoded, off = on.decode(on.targets(t))
+    assert np.abs(difference(decoded, t, on.curve.closed)).max() < 1e-9
+    assert np.allclose(off, 0.0, atol=1e-9)
+
+
+def test_loss_by_hand() -> None:
+    # Order 1, inset 0: (0,0) (0,1) (1,1) (1,0), length 3. The point lies 0.3 to the left of the middle of the first
+    # segment: t = 1/6 there, r = 0.3 / 3. Its target is t = 1/2, the middle of the second segment, (0.5, 1).
+    on = HeadCurve(make_curve("hilbert", 1), 0.0)
+    assert on.length == 3.0
+    heads = np.array([-0.3, 0.5])
+    miss = (0.8**2 + 0.5**2) / 9
+    expected = (1 / 6 - 1 / 2) ** 2 + 0.5 * (miss + 2.0 * (0.3 / 3) ** 2)
+    assert hilbert_loss(heads, 0.5, on, alpha=0.5, beta=2.0) == pytest.approx(expected)
+    absolute = hilbert_loss(heads, 0.5, on, alpha=0.0, task=lambda a, b: np.abs(a - b))
+    assert absolute == pytest.approx(1 / 3)
+
+
+@given(st.integers(1, 4), st.floats(0, 1), st.floats(-0.3, 1.3), st.floats(-0.3, 1.3))
+def test_loss_is_least_on_the_target(order: int, t: float, x: float, y: float) -> None:
+    on = HeadCurve(make_curve("hilbert", order))
+    assert hilbert_loss(on.targets(t), t, on) == pytest.approx(0.0, abs=1e-12)
+    assert hilbert_loss(np.array([x, y]), t, on) >= 0.0
+
+
+def test_shapes_follow_the_input() -> None:
+    on = HeadCurve(make_curve("hilbert", 2))
+    t = np.random.default_rng(0).random((3, 4, 5))
+    assert on.targets(t).shape == (3, 4, 5, 2)
+    assert hilbert_loss(on.targets(t), t, on).shape == (3, 4, 5)
+
+
+def test_keras_equals_numpy() -> None:
+    pytest.importorskip("tensorflow")
+    from hilbert_codegen import keras as hk
+
+    rng = np.random.default_rng(1)
+    for name, order in CURVES:
+        on = HeadCurve(make_curve(name, order), 0.1, (-1.0, 1.0))
+        t = rng.random((7, 9)).astype(np.float32)
+        heads = (2.4 * rng.random((7, 9, 2)) - 1.2).astype(np.float32)
+        wanted = hilbert_loss(heads, t, on, alpha=0.4, beta=0.7)
+        loss = hk.HilbertLoss(on, alpha=0.4, beta=0.7, reduction=None)
+        assert np.allclose(np.asarray(loss(t, heads)), wanted, atol=1e-5)
+        assert np.allclose(np.asarray(loss(t[..., None], heads)), wanted, atol=1e-5)
+
+
+def test_keras_gradient_runs_along_the_curve() -> None:
+    tf = pytest.importorskip("tensorflow")
+    from hilbert_codegen import keras as hk
+
+    on = HeadCurve(make_curve("hilbert", 1), 0.0)
+    heads = tf.Variable([[0.1, 0.4]])
+    with tf.GradientTape() as tape:
+        t, _ = hk.decode(heads, on)
+    assert np.allclose(tape.gradient(t, heads).numpy(), [[0.0, 1 / 3]], atol=1e-6)
