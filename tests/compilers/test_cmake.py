@@ -128,4 +128,4 @@ def test_depfile_escapes_what_make_would_misread() -> None:
     text = rule([Path("a b.c")], [Path("c#d"), Path("e$f")])
     assert text == "a\\ b.c: \\\n  c\\#d \\\n  e$$f\n"
     names = {path.name for path in tool_files()}
-    assert {"generate.py", "costs.json", "decoder/decoder.c.j2"} <= names
+    assert {"generate.py", "costs.json", "decoder.c.j2"} <= names

@@ -40,7 +40,7 @@ def repository(folder: Path) -> str:
 def test_hook_passes_and_fails_when_it_should(tmp_path: Path) -> None:
     """By the snippet of docs/integration.md, with the checkout in the place of the repository's address."""
     hooks = tmp_path / "hooks"
-    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", "build", "models", ".hypothesis", ".*_cache")
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", "build", ".hypothesis", ".*_cache")
     for name in ("hilbert_codegen", "templates", "cmake", "firmware_tests", "renode"):
         shutil.copytree(ROOT / name, hooks / name, ignore=ignore)
     for name in ("pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml"):
