@@ -143,6 +143,9 @@ def scratch(folder: Path, text: str) -> dict[str, str]:
         0
     ]
     (folder / "depth.toml").write_text(configuration, encoding="utf-8")
+    for block in blocks(text, "cmake")[:1]:
+        (folder / "CMakeLists.txt").write_text(block, encoding="utf-8")
+        shutil.copy(ROOT / "tests" / "compilers" / "downstream" / "main.c", folder)
     tools = folder / "bin"
     tools.mkdir()
     for name, program in (("hilbert-codegen", TOOL), ("pip", PIP)):

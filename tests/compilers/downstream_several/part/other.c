@@ -1,0 +1,6 @@
+int library(void);
+
+int main(void)
+{
+    return library();
+}
