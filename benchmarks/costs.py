@@ -19,6 +19,7 @@ from hilbert_codegen.bench.measure import decoders, measure_all
 from hilbert_codegen.config.schema import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.spec.plan import make_plan
+from hilbert_codegen.targets.cores import CORES
 
 #: Configurations that between them have every kind of build of every strategy; the first that has one counts.
 CASES = {
@@ -42,7 +43,7 @@ def command(emulator: str, rows: int) -> None:
             config.write_text(text, encoding="utf-8")
             plan = make_plan(load(config, settings))
         sweep = make_sweep(plan)
-        found, _ = decoders(plan, ["all"], sweep)
+        found, _ = decoders(plan, ["all"], sweep, list(CORES.values()))
         kinds = [(generate(decoder.plan).built.measured_as, decoder) for decoder in found]
         boards = boards_here(emulator)
         known = set().union(*costs.values()) if costs else set()

@@ -23,6 +23,7 @@ from hilbert_codegen.config.schema import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.spec.plan import Plan, make_plan
+from hilbert_codegen.targets import cores as known_cores
 from hilbert_codegen.targets.boards import BOARDS, Board
 from hilbert_codegen.targets.emulators import choose as choose_emulator
 from hilbert_codegen.targets.emulators import close_on_termination
@@ -196,7 +197,7 @@ def command(folder: Path, emulator: str, rows: int, brute_rows: int, jobs: int) 
     config.write_text(CONFIG, encoding="utf-8")
     plan = make_plan(load(config))
     sweep = make_sweep(plan)
-    found, refused = decoders(plan, ["all"], sweep)
+    found, refused = decoders(plan, ["all"], sweep, [known_cores.core(name) for name in CORES])
     for name, reason in refused.items():
         click.echo(f"not measured: {name}: {reason}", err=True)
     boards = boards_here(emulator)
@@ -209,7 +210,7 @@ def command(folder: Path, emulator: str, rows: int, brute_rows: int, jobs: int) 
     elsewhere = folder / "any_scale.toml"
     elsewhere.write_text(ANY_SCALE, encoding="utf-8")
     other = make_plan(load(elsewhere))
-    others, _ = decoders(other, ANY_SCALE_STRATEGIES, make_sweep(other))
+    others, _ = decoders(other, ANY_SCALE_STRATEGIES, make_sweep(other), [known_cores.core(name) for name in CORES])
     pairs = [
         (replace(decoder, strategy=f"{decoder.strategy}, any scale"), board) for board in boards for decoder in others
     ]

@@ -46,7 +46,7 @@ def executed(machine: str, strategy: str, settings: Sequence[str], function: str
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "case.toml").write_text(HEADS, encoding="ascii")
-        fixed = ["code.prefix=depth", "code.max_flash_bytes=1048576", f"code.strategy={strategy}"]
+        fixed = ["code.prefix=depth", "code.max_flash_bytes=1048576", "code.variants=all", f"code.strategy={strategy}"]
         plan = make_plan(load(folder / "case.toml", [*fixed, *settings]))
         try:
             generated = generate(plan)

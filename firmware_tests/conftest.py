@@ -27,6 +27,7 @@ zero_point = -128
 [code]
 prefix = "depth"
 max_flash_bytes = 1048576
+variants = "all"
 """
 
 

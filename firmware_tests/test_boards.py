@@ -47,7 +47,7 @@ def test_all_pairs(
     verdict = run_image(EMULATORS[emulator], program.image(), board, chosen.plan, sweep)
     if board.core.helium and verdict.fault is not None and verdict.fault.undefined:
         # Never a pass: the instruction is named, and the portable variant has to run here.
-        portable = chosen.portable()
+        portable = chosen.portable(board.core)
         program = Program(tmp_path / "portable", board, choose(board.core), "depth", portable.files, portable.defines)
         second = run_image(EMULATORS[emulator], program.image(), board, chosen.plan, sweep)
         assert second.passed, second.reason
@@ -62,7 +62,7 @@ def test_all_pairs(
 def test_real_boards(name: str, decoder: Callable[..., Decoder], sweep: Sweep) -> None:
     """Boards as Renode models them, with their own UART: check and measurement."""
     board = needs_board(name, "renode")
-    record = measure_once(decoder("tile").portable(), board, EMULATORS["renode"], sweep, COUNTED_ROWS)
+    record = measure_once(decoder("tile").portable(board.core), board, EMULATORS["renode"], sweep, COUNTED_ROWS)
     assert record.status == "ok", record.note
     assert record.mismatches == 0
     assert record.instructions_per_point is not None and 5 < record.instructions_per_point < 40

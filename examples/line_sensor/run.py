@@ -20,8 +20,9 @@ from hilbert_codegen import Decoder, decode
 from hilbert_codegen.bench.verify import run_pairs, verify
 from hilbert_codegen.config.schema import load
 from hilbert_codegen.emit import writer as output
-from hilbert_codegen.emit.generate import Generated, generate
+from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.plots import curve_line, pyplot, to_bytes
+from hilbert_codegen.emit.render import Generated
 from hilbert_codegen.errors import HilbertError
 from hilbert_codegen.models.tflite_run import infer
 from hilbert_codegen.pilot.noise import ErrorStats

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbert_codegen.emit.generate import environment
 from hilbert_codegen.emit.prove import Domain, reference_for
+from hilbert_codegen.emit.render import environment
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.resources import resource
 from hilbert_codegen.spec.plan import Plan

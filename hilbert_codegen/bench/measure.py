@@ -16,15 +16,18 @@ from typing import Any
 
 from hilbert_codegen.bench.boardrun import TIMEOUT, Verdict, run_image
 from hilbert_codegen.bench.firmware import COLUMNS, ROWS, DoesNotFit, Program, Sweep, selftest_files
+from hilbert_codegen.emit.choose import for_cores, variants_for
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.kernels import STRATEGIES
 from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets import emulators, toolchains
 from hilbert_codegen.targets.boards import Board
+from hilbert_codegen.targets.cores import Core
 from hilbert_codegen.targets.cycles import estimate
 from hilbert_codegen.targets.emulators import EMULATORS, Emulator
 from hilbert_codegen.targets.tools import Found, Missing
+from hilbert_codegen.variants import PORTABLE, VARIANTS
 
 #: Rows (of 256 points) whose instruction sequence is followed for the estimate of cycles.
 TRACED_ROWS = 4
@@ -58,10 +61,12 @@ class Decoder:
     variant: str = "default"
     exact: bool = True
 
-    def portable(self) -> Decoder:
-        """The same without Helium."""
-        macro = f"{self.plan.prefix.upper()}_USE_MVE"
-        return replace(self, defines={**self.defines, macro: "0"}, variant=f"{macro}=0")
+    def portable(self, core: Core) -> Decoder:
+        """The same without the variants that `core` executes."""
+        names = [name for name in variants_for([core]) if name != PORTABLE]
+        macros = {f"{self.plan.prefix.upper()}_{VARIANTS[name].switch}": "0" for name in names}
+        variant = ", ".join(f"{macro}={value}" for macro, value in macros.items())
+        return replace(self, defines={**self.defines, **macros}, variant=variant)
 
 
 @dataclass(frozen=True)
@@ -109,14 +114,19 @@ def with_strategy(plan: Plan, name: str) -> Plan:
     return make_plan(replace(plan.settings, config=config.model_copy(update={"code": code})))
 
 
-def decoders(plan: Plan, names: Sequence[str], sweep: Sweep) -> tuple[list[Decoder], dict[str, str]]:
+def decoders(
+    plan: Plan, names: Sequence[str], sweep: Sweep, cores: Sequence[Core]
+) -> tuple[list[Decoder], dict[str, str]]:
     """Generate and prove the decoders of the strategies `names` ("all", or none for the configuration's own).
+
+    They have the variants that `cores` execute, unless the configuration names others.
 
     Returns (decoders, strategy -> reason of refusal). A strategy asked for by name that refuses is a UsageError.
     """
     every = "all" in names
     wanted = STRATEGIES.names() if every else list(names) or [plan.config.code.strategy]
     found, refused = [], {}
+    plan = for_cores(plan, cores)
     for name in wanted:
         changed = with_strategy(plan, name)
         try:
@@ -244,7 +254,7 @@ def measure(
     first = measure_once(decoder, board, chosen, sweep, rows, compiler, timeout)
     if first.status != "unsupported":
         return [first]
-    portable = measure_once(decoder.portable(), board, chosen, sweep, rows, compiler, timeout)
+    portable = measure_once(decoder.portable(board.core), board, chosen, sweep, rows, compiler, timeout)
     records = [first, replace(portable, note=f"in place of the Helium variant; {portable.note}".rstrip("; "))]
     for other in emulators.PREFERENCE:
         if other != chosen.name and other in board.machines and isinstance(EMULATORS[other].find(), Found):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbert_codegen.emit.generate import Generated, render_harness
+from hilbert_codegen.emit.render import Generated, render_harness
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.targets import tools

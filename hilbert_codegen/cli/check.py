@@ -9,7 +9,8 @@ import click
 
 from hilbert_codegen.cli._common import STDERR, format_option, package_option, plan_of, plan_options, progress
 from hilbert_codegen.emit import writer as output
-from hilbert_codegen.emit.generate import generate, render_package
+from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.emit.render import render_package
 from hilbert_codegen.errors import CheckFailed
 
 

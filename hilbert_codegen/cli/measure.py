@@ -113,7 +113,7 @@ def command(
     with progress(quiet) as step:
         step("generating and proving")
         sweep = make_sweep(plan, read_outputs(outputs))
-        found, refused = decoders(plan, strategies, sweep)
+        found, refused = decoders(plan, strategies, sweep, [board.core for board in boards])
         jobs_list = [(decoder, board) for board in boards for decoder in found]
         count = 0
 

@@ -14,6 +14,7 @@ from hilbert_codegen.bench.firmware import Program, make_sweep, selftest_files
 from hilbert_codegen.bench.measure import Decoder, unsupported
 from hilbert_codegen.cli._boards import Case, emulator_options, outputs_option, read_outputs, use_renode, write_junit
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
+from hilbert_codegen.emit.choose import for_cores
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.targets import emulators, toolchains
@@ -52,6 +53,7 @@ def command(
     chosen = [emulators.choose(board, emulator) for board in boards]
     records, cases = [], []
     with progress(quiet) as step:
+        plan = for_cores(plan, [board.core for board in boards])
         generated = generate(plan, step)
         sweep = make_sweep(plan, read_outputs(outputs))
         decoder = Decoder(generated.built.strategy, plan, {**generated.files, **selftest_files(plan, sweep)})
@@ -73,7 +75,7 @@ def command(
                 lacking = unsupported(board, verdict)
                 if lacking:
                     # Never a pass: the portable variant runs in its place, and this one where the instruction exists.
-                    queue.append((current.portable(), machine))
+                    queue.append((current.portable(board.core), machine))
                     for other in emulators.PREFERENCE:
                         if (
                             other != machine.name

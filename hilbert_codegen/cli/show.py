@@ -14,7 +14,7 @@ from rich.table import Table
 
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
 from hilbert_codegen.config.schema import known_keys, show_value
-from hilbert_codegen.emit.generate import Candidate, survey
+from hilbert_codegen.emit.choose import Candidate, survey
 from hilbert_codegen.emit.prove import proof_domain, prove, reference_for
 from hilbert_codegen.spec.plan import Plan
 

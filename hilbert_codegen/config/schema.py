@@ -242,7 +242,17 @@ class CodeTable(_Table):
         ge=64,
         le=1 << 20,
     )
-    target: str = _key("cortex-m4", "The core that `auto` chooses for.", "the name of a core, say cortex-m4")
+    target: str = _key(
+        "cortex-m4",
+        "The core that the C is for: `auto` chooses strategy and variants by it. `any` takes all variants, and the strategy "
+        "that is fastest on a Cortex-M4.",
+        "the name of a core, say cortex-m4, or any",
+    )
+    variants: Annotated[str | tuple[str, ...], BeforeValidator(_list_to_tuple)] = _key(
+        "auto",
+        "C for some cores and compilers beside the portable C, which is always there: `auto` is what `target` can use.",
+        "auto, all, or names of variants in a list",
+    )
 
 
 class ModelTable(_Table):

@@ -3,6 +3,10 @@
 A strategy is one file here, which registers itself, and one template of the same name in templates/kernels. It
 turns a specification into tables and gives an executable model: NumPy code that takes the same integer steps as the C.
 The proof compares that model with the exact reference before anything is written.
+
+What a strategy builds is portable C. Variants (hilbert_codegen/variants) add C for some compilers and cores; where one of
+them needs other tables than the portable C has, the strategy offers those by the variant's name. This room imports
+`exact`, `spec` and below, and knows nothing of the variants.
 """
 
 from __future__ import annotations
@@ -35,8 +39,6 @@ class Table:
         values: integers, 1-D.
         meaning: one line: what an entry is, with its scaling.
         columns: entries a line in the file.
-        when: which variants have it: "" all, "USE_MVE" or "!USE_MVE" (without the prefix) those alone; "USE_HVX" a Hexagon,
-            beside the portable ones.
     """
 
     name: str
@@ -44,7 +46,6 @@ class Table:
     values: IntArray
     meaning: str
     columns: int = 16
-    when: str = ""
 
     def __post_init__(self) -> None:
         """Raise ValueError where a value does not fit: the model would compute with what the C can't hold."""
@@ -64,8 +65,35 @@ class Table:
         return len(self.values) * int(self.dtype.removeprefix("u").removeprefix("int")) // 8
 
 
-#: An executable model: raw head bits x and y (any shape) -> results of the same shape, by the C's integer steps.
-Model = Callable[[IntArray, IntArray], IntArray]
+#: An executable model: one array of raw bits for each head, all of one shape -> results of that shape, by the C's
+#: integer steps.
+Model = Callable[..., IntArray]
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One way in which C computes the results of a strategy.
+
+    Attributes:
+        tables: all that this C reads; C of several variants may read the same table.
+        decode: the executable model of the value.
+        distance: the executable model of the distance, where it was asked for.
+        params: constants for the template.
+    """
+
+    tables: tuple[Table, ...]
+    decode: Model
+    distance: Model | None = None
+    params: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of its tables in flash."""
+        return sum(table.nbytes for table in self.tables)
+
+
+#: What a strategy has ready for a variant; None where the specification does not suit it.
+Offer = Callable[[], Implementation | None]
 
 
 @dataclass(frozen=True)
@@ -74,35 +102,29 @@ class Built:
 
     Attributes:
         strategy: name of the strategy and of its template.
-        tables: what goes to flash.
-        decode: the executable model of the value.
-        distance: the executable model of the distance, where it was asked for.
-        params: constants for the template.
+        portable: what the portable C computes with.
         note: one or two sentences for the banner: how it works.
         kind: which of its builds, where a strategy's builds differ in speed.
+        offers: variant name -> tables and model of its own, where the variant needs others than the portable ones.
+        variants: variant name -> what its C computes with, for the variants that were added (hilbert_codegen/variants).
     """
 
     strategy: str
-    tables: tuple[Table, ...]
-    decode: Model
-    distance: Model | None
+    portable: Implementation
     note: str
-    params: Mapping[str, object] = field(default_factory=dict)
     kind: str = ""
+    offers: Mapping[str, Offer] = field(default_factory=dict)
+    variants: Mapping[str, Implementation] = field(default_factory=dict)
+
+    @property
+    def implementations(self) -> dict[str, Implementation]:
+        """Those of the variants, and the portable one under "portable"."""
+        return {**self.variants, "portable": self.portable}
 
     @property
     def measured_as(self) -> str:
         """Its entry in costs.json."""
         return f"{self.strategy}, {self.kind}" if self.kind else self.strategy
-
-    def table_bytes(self, helium: bool) -> int:
-        """Bytes of all tables on a Cortex-M with Helium or without."""
-        variants = ("", "USE_MVE" if helium else "!USE_MVE")
-        return sum(table.nbytes for table in self.tables if table.when in variants)
-
-    def table(self, name: str) -> Table:
-        """The table called `name`."""
-        return next(table for table in self.tables if table.name == name)
 
 
 class Strategy(Protocol):

@@ -17,9 +17,8 @@ import numpy as np
 
 from hilbert_codegen.exact.domain import proof_domain
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import STRATEGIES, Built, IntArray, Model, Refused, Table, as_output
+from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Model, Refused, Table, as_output
 from hilbert_codegen.spec.specification import Spec
-from hilbert_codegen.variants.hvx import add_hvx
 
 #: Fractional bits of a position in cells, of a compared coordinate, of a distance in codes.
 FRACTION, COMPARED, CODE = 32, 30, 20
@@ -173,14 +172,11 @@ class Closed:
             and max(min(limit, 1 << 62) * axis.pitch for limit, axis in zip(limits, axes, strict=True)) >= 1 << 62
         ):
             raise Refused("a distance would not fit 64 bits")
-        built = Built(
-            strategy=self.name,
+        portable = Implementation(
             tables=(Table("place", "uint16", place, f"place along the curve of vertex (x, y), at y << {order} | x"),),
             decode=decode,
             distance=measure if distance else None,
-            note="The nearest of the four edges and four corners of the square between vertices, by integer arithmetic.",
             params={
-                "mve": 0,
                 "order": order, "edge": side - 2, "segments": segments, "last": f"{last}LL", "total": f"{total}LL",
                 "closed": spec.curve.closed, "reverse": c1 < c0, "span": span, "add": f" {'-' if low < 0 else '+'} {abs(low)}" if low else "", "one": f"{ONE}LL", "c0": c0, "c1": c1,
                 "half": f"{segments << (FRACTION - 1)}ULL", "fraction": FRACTION, "drop": 1 << DROP,
@@ -190,7 +186,11 @@ class Closed:
                 "limit_y": f"{limits[1]}LL", "wrap": segments - 1, "code": CODE - 1,
             },
         )  # fmt: skip
-        return add_hvx(spec, ideal, built)
+        return Built(
+            strategy=self.name,
+            portable=portable,
+            note="The nearest of the four edges and four corners of the square between vertices, by integer arithmetic.",
+        )
 
     @staticmethod
     def _refuse_close_calls(spec: Spec, ideal: Ideal, decode: Model, measure: Model | None) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import STRATEGIES, Built, IntArray, Refused, Table
-from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
-from hilbert_codegen.variants.hvx import add_hvx
+from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table
+from hilbert_codegen.spec.specification import Spec
 
 
 class Full:
@@ -34,15 +33,11 @@ class Full:
         def measure(x: IntArray, y: IntArray) -> IntArray:
             return np.asarray(far[x | (y << 8)])
 
-        built = Built(
+        return Built(
             strategy=self.name,
-            tables=tuple(tables),
-            decode=decode,
-            distance=measure if distance else None,
+            portable=Implementation(tuple(tables), decode, measure if distance else None),
             note="One table entry for every pair of codes: a single load a point, constant time.",
-            params={"mve": 2 if INTEGER_TYPES[spec.output.dtype][0] <= 16 else 0},
         )
-        return add_hvx(spec, ideal, built)
 
 
 STRATEGIES.add(Full.name, Full())

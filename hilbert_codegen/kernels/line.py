@@ -28,10 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import STRATEGIES, Built, IntArray, Refused, Table
+from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table
 from hilbert_codegen.kernels.folding import fold, other_vertex, own_vertex, quarters, refused_wishes, tie_ranks
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
-from hilbert_codegen.variants.hvx import add_hvx
 
 #: Low bits of a word of `column` or `row`, for the ranks.
 RANK_BITS = 6
@@ -192,8 +191,7 @@ class Line:
             return result[place(x, y)]
 
         of_y = f"its raw bits and the highest {bits} of x" if bits else "its raw bits"
-        built = Built(
-            strategy=self.name,
+        portable = Implementation(
             tables=(
                 Table(
                     "column",
@@ -210,11 +208,7 @@ class Line:
                 ),
             ),
             decode=decode,
-            distance=None,
-            note="Results by row or column of the grid and axis code, found by three comparisons: constant time.",
-            kind="ties" if bits else "",
             params={
-                "mve": 1,
                 "bits": bits,
                 "shift": 8 - bits,
                 "rank_bits": RANK_BITS,
@@ -223,7 +217,12 @@ class Line:
                 "steps": f"0x{UPPER | between:04X}U",
             },
         )
-        return add_hvx(spec, ideal, built)
+        return Built(
+            strategy=self.name,
+            portable=portable,
+            note="Results by row or column of the grid and axis code, found by three comparisons: constant time.",
+            kind="ties" if bits else "",
+        )
 
 
 STRATEGIES.add(Line.name, Line())

@@ -23,7 +23,7 @@ from fractions import Fraction
 import numpy as np
 
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import STRATEGIES, Built, IntArray, Refused, Table, as_output
+from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, as_output
 from hilbert_codegen.kernels.folding import (
     Folded,
     Quarters,
@@ -36,7 +36,6 @@ from hilbert_codegen.kernels.folding import (
 )
 from hilbert_codegen.kernels.octant_lanes import lanes
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
-from hilbert_codegen.variants.hvx import add_hvx
 
 WORD = 32
 MASK = (1 << WORD) - 1
@@ -287,7 +286,7 @@ class Octant:
                     decider, wide = builder.decider()
                 except _NoBase:
                     continue
-                return add_hvx(spec, ideal, self._built(spec, builder, table, decider, wide))
+                return self._built(spec, builder, table, decider, wide)
         raise Refused(
             f"no base of {WORD} bits gives exactly rounded results (a span of {abs(c1 - c0)} over "
             f"{spec.curve.segments} segments{', closed' if spec.curve.closed else ''})"
@@ -321,31 +320,16 @@ class Octant:
             result = np.where(moved, total(table[other], a, b), result) & (FLAG - 1)
             return as_output(spec, result >> layout.shift)
 
-        width = INTEGER_TYPES[spec.output.dtype][0]
-        helium = lanes(spec, builder.folds, builder.around) if width <= 16 else None
-        if helium:
-            y, x = np.divmod(np.arange(1 << 16), 256)
-            # Closed curves can end at a code that lines don't lead to.
-            if ((helium.decode(x, y) - decode(x, y)) & (1 << width) - 1).any():
-                helium = None
-        when = "!USE_MVE" if helium else ""
         of_x = f"2 half cell << {layout.field} | gx, by the raw bits of x"
         of_y = f"{layout.stride} half cell << {layout.field} | 2^{layout.field} - gy, by the raw bits of y"
-        return Built(
-            strategy=self.name,
+        portable = Implementation(
             tables=(
-                Table("column", "uint32", column, of_x, 8, when),
-                Table("row", "uint32", row, of_y, 8, when),
-                Table("octant", "uint32", table, f"base << {layout.shift} of each octant, with its factors", 8, when),
-                *(helium.tables if helium else ()),
+                Table("column", "uint32", column, of_x, 8),
+                Table("row", "uint32", row, of_y, 8),
+                Table("octant", "uint32", table, f"base << {layout.shift} of each octant, with its factors", 8),
             ),
             decode=decode,
-            distance=None,
-            note="A linear function of one code for each octant of a quarter cell, found by one comparison.",
-            kind="portable" if not helium else "ties" if ties else "",
             params={
-                "mve": 2 if helium else 0,
-                "lanes": helium.params if helium else {},
                 "field": layout.field,
                 "low": f"0x{low:X}UL",
                 "one": f"0x{low + 1:X}UL",
@@ -359,6 +343,13 @@ class Octant:
                 "least": f"{decider.least}U" + ("LL" if wide else ""),
                 "product": "uint64_t" if wide else "uint32_t",
             },
+        )
+        return Built(
+            strategy=self.name,
+            portable=portable,
+            note="A linear function of one code for each octant of a quarter cell, found by one comparison.",
+            kind="ties" if ties else "",
+            offers={"mve": lambda: lanes(spec, builder.folds, builder.around)},
         )
 
 

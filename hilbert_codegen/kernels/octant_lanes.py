@@ -28,13 +28,12 @@ one are marked by the top bit, too, or not firm: there `lead` is added to the ra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbert_codegen.kernels import IntArray, Model, Table
+from hilbert_codegen.kernels import Implementation, IntArray, Model, Table, as_output
 from hilbert_codegen.kernels.folding import (
     Folded,
     Item,
@@ -45,9 +44,8 @@ from hilbert_codegen.kernels.folding import (
     refused_wishes,
     tie_order,
 )
-from hilbert_codegen.spec.specification import Spec
+from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
-HELIUM = "USE_MVE"
 #: No rank exceeds it.
 NEVER = 255
 #: An octant whose points are settled one by one: its vertex is alone, or ties in it belong to the other octant.
@@ -59,15 +57,6 @@ COLUMN = 0x8
 #: Of those as well: ties are this octant's. The upper bit is told sooner, but a wide phase of other octants takes it. With
 #: the lower one, which the shift above leaves no room for beside COLUMN, columns are firm by themselves.
 FIRM, LOW_FIRM = 0x4000, 0x4
-
-
-@dataclass(frozen=True)
-class Lanes:
-    """Tables, an executable model of raw bits (x, y) -> result modulo 2^16, and constants for the template."""
-
-    tables: tuple[Table, ...]
-    decode: Model
-    params: dict[str, object]
 
 
 class _NoFit(Exception):  # noqa: N818 - it says what happened
@@ -221,13 +210,15 @@ class _Results:
         return (nearest - int(self.value(np.array(turn), np.array(page << 8)))) & 0xFFFF, turn
 
 
-def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Lanes | None:
-    """The tables, or None where the fields do not fit.
+def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Implementation | None:
+    """Tables and model in lanes of 16 bits, or None where results or fields do not fit those.
 
     Args:
-        spec: 8-bit heads and results of at most 16 bits.
+        spec: 8-bit heads.
         folds, around: of folding.py.
     """
+    if INTEGER_TYPES[spec.output.dtype][0] > 16:
+        return None
     squares = spec.curve.side - 1
     if 4 * squares * squares > NEVER:
         return None
@@ -269,17 +260,19 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Lanes | None:
         gone = entry & GONE != 0
         code = np.where(gone, 0, ((x | y << 8) << np.where(gone, 0, entry & 0xFF)) >> 8 & 0xFF)
         value = results.value(entry, (entry & (1 << results.phase_at) - 1 & 0xFF00) | code)
-        return np.asarray((base[number] + value) & 0xFFFF)
+        return as_output(spec, base[number] + value)
 
+    if _ends_beyond(spec, decode):
+        return None
     by_x, by_y = "by the raw bits of x", "by the raw bits of y"
-    return Lanes(
+    return Implementation(
         tables=(
-            Table("number_x", "uint16", column, f"part of the octant's number << 8 | rank, {by_x}", when=HELIUM),
-            Table("number_y", "uint16", row, f"part of the octant's number << 8 | 255 - rank, {by_y}", when=HELIUM),
-            Table("base", "uint16", base, "whole part of the result of each octant's vertex", when=HELIUM),
-            Table("turn", "uint16", turn, "phase, page and shift of each octant, or the octant across", when=HELIUM),
-            Table("line", "uint16", results.line, "what a code adds to the result, by page", when=HELIUM),
-            Table("near", "uint8", near_table, "rank that a far edge's code exceeds to be nearer", when=HELIUM),
+            Table("number_x", "uint16", column, f"part of the octant's number << 8 | rank, {by_x}"),
+            Table("number_y", "uint16", row, f"part of the octant's number << 8 | 255 - rank, {by_y}"),
+            Table("base", "uint16", base, "whole part of the result of each octant's vertex"),
+            Table("turn", "uint16", turn, "phase, page and shift of each octant, or the octant across"),
+            Table("line", "uint16", results.line, "what a code adds to the result, by page"),
+            Table("near", "uint8", near_table, "rank that a far edge's code exceeds to be nearer"),
         ),
         decode=decode,
         params={
@@ -293,6 +286,16 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Lanes | None:
             "loose": f"0x{loose:04X}U",
         },
     )
+
+
+def _ends_beyond(spec: Spec, decode: Model) -> bool:
+    """Whether results are rounded to the end of a closed curve, to be given as its start: no line leads there."""
+    c0, c1 = spec.output.codes
+    modulus = 1 << INTEGER_TYPES[spec.output.dtype][0]
+    if not spec.curve.closed or (c1 - c0) % modulus == 0:
+        return False
+    y, x = np.divmod(np.arange(1 << 16), 256)
+    return bool(((decode(x, y) - c1) % modulus == 0).any())
 
 
 def _octants(spec: Spec, around: Quarters, refused: NDArray[np.bool_], results: _Results) -> tuple[IntArray, IntArray]:

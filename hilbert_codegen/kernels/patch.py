@@ -18,6 +18,7 @@ from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import (
     STRATEGIES,
     Built,
+    Implementation,
     IntArray,
     Model,
     Refused,
@@ -246,10 +247,7 @@ class Patch:
             tables += far_tables
         return Built(
             strategy=self.name,
-            tables=tables,
-            decode=decode,
-            distance=model,
-            params=params,
+            portable=Implementation(tables, decode, model, params),
             note="8 x 8 tiles: a plane where the value is linear (the short path), else a quadratic with packed "
             "corrections.",
         )

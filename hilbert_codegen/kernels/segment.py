@@ -23,10 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import STRATEGIES, Built, IntArray, Refused, Table
+from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table
 from hilbert_codegen.kernels.folding import Folded, Item, Quarters, fold, quarters, tie_ranks
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
-from hilbert_codegen.variants.hvx import add_hvx
 
 WORD = 32
 #: Entries of `pick` are rotations in their low bits: rows start at a multiple of this, plus the rotation.
@@ -192,21 +191,23 @@ def _pack(demands: Sequence[Demand], window: int) -> tuple[IntArray, list[int]]:
     return values[:end], starts
 
 
-def _helium(words: tuple[IntArray, IntArray], places: IntArray, turns: IntArray) -> list[Table]:
-    """The tables that the Helium variant has in place of column, row and pick.
-
-    Its lanes are halves of the words, and a rotation becomes a shift of the lower half, where the labels are.
-    """
+def _halves(words: tuple[IntArray, IntArray]) -> list[Table]:
+    """The words of column and row in halves."""
     halves = []
     for name, head, word in (("column", "x", words[0]), ("row", "y", words[1])):
         for half, values in (("low", word & 0xFFFF), ("high", word >> 16)):
-            meaning = f"{half} half of the word of an {head} code by its raw bits"
-            halves.append(Table(f"{name}_{half}", "uint16", values, meaning, when="USE_MVE"))
+            halves.append(
+                Table(f"{name}_{half}", "uint16", values, f"{half} half of the word of an {head} code by its raw bits")
+            )
+    return halves
+
+
+def _turns(places: IntArray, turns: IntArray) -> list[Table]:
+    """What pick holds, place and rotation, as place and shift."""
     meaning = "shift that brings the label of the same entry to the bottom, left where positive"
     return [
-        *halves,
-        Table("place", "uint16", places, "place of a row in result, by the top of a sum", when="USE_MVE"),
-        Table("turn", "int8", turns, meaning, 24, when="USE_MVE"),
+        Table("place", "uint16", places, "place of a row in result, by the top of a sum"),
+        Table("turn", "int8", turns, meaning, 24),
     ]
 
 
@@ -292,50 +293,56 @@ class Segment:
             start = pick[entry]
             return np.asarray(results[start + (_rotated(total, start) >> (WORD - window))])
 
-        helium = None
-        if low == window and 2 * window <= 16 < carry and INTEGER_TYPES[spec.output.dtype][0] <= 16:
+        result = Table("result", spec.output.dtype, results, "decoded codes by half segment and label")
+
+        def lanes() -> Implementation | None:
+            """Halves of the words, for lanes of 16 bits; a shift of the lower half, where the labels are, for a rotation."""
+            if not (low == window and 2 * window <= 16 < carry and INTEGER_TYPES[spec.output.dtype][0] <= 16):
+                return None
             # A constant needs no label: its place is moved to where it lies, and its shift leaves nothing.
             constant = np.array([n for n, demand in demands.items() if demand.rotation == 0], dtype=np.int64)
             places, turns = pick.copy(), window - pick % GRAIN
             places[constant] += np.array([demands[number].places[0] for number in constant.tolist()], dtype=np.int64)
             turns[constant] = -16
-            label = np.where(turns[entry] > 0, total << np.maximum(turns[entry], 0), (total & 0xFFFF) >> -turns[entry])
-            if (results[places[entry] + (label & ((1 << window) - 1))] != ideal.codes.reshape(-1)).any():
-                raise ValueError("segment: the tables for Helium are not exact")
-            helium = _helium((column, line), places, turns)
-        when = "!USE_MVE" if helium else ""
-        built = Built(
-            strategy=self.name,
+
+            def decode_lanes(x: IntArray, y: IntArray) -> IntArray:
+                total, entry = sums(x, y)
+                turn = turns[entry]
+                label = np.where(turn > 0, total << np.maximum(turn, 0), (total & 0xFFFF) >> np.maximum(-turn, 0))
+                return np.asarray(results[places[entry] + (label & ((1 << window) - 1))])
+
+            return Implementation(
+                (*_halves((column, line)), *_turns(places, turns), result), decode_lanes, None, params
+            )
+
+        pick_meaning = "place of a row in result; its low five bits rotate the label to the top"
+        params = {
+            "carry": carry,
+            "window_shift": WORD - window,
+            "strict": strict,
+            "lane_shift": carry - 16,
+            "unit_low": f"{unit & 0xFFFF}U",
+            "unit_high": f"{unit >> 16}U",
+            "mask": f"{(1 << window) - 1}U",
+            "unit": f"0x{unit:08X}U",
+        }
+        portable = Implementation(
             tables=(
-                Table("column", "uint32", column, "class, rank and label of an x code by its raw bits", 8, when),
-                Table("row", "uint32", line, "class, rank and label of a y code by its raw bits", 8, when),
-                Table(
-                    "pick",
-                    "uint16",
-                    pick,
-                    "place of a row in result; its low five bits rotate the label to the top",
-                    when=when,
-                ),
-                Table("result", spec.output.dtype, results, "decoded codes by half segment and label"),
-                *(helium or ()),
+                Table("column", "uint32", column, "class, rank and label of an x code by its raw bits", 8),
+                Table("row", "uint32", line, "class, rank and label of a y code by its raw bits", 8),
+                Table("pick", "uint16", pick, pick_meaning),
+                result,
             ),
             decode=decode,
-            distance=None,
+            params=params,
+        )
+        return Built(
+            strategy=self.name,
+            portable=portable,
             note="Results by half segment and axis code, the segment found by one comparison: constant time.",
             kind="" if strict else "ties",
-            params={
-                "carry": carry,
-                "window_shift": WORD - window,
-                "strict": strict,
-                "lane_shift": carry - 16,
-                "unit_low": f"{unit & 0xFFFF}U",
-                "unit_high": f"{unit >> 16}U",
-                "mask": f"{(1 << window) - 1}U",
-                "mve": 2 if helium else 0,
-                "unit": f"0x{unit:08X}U",
-            },
+            offers={"mve": lanes},
         )
-        return add_hvx(spec, ideal, built)
 
 
 STRATEGIES.add(Segment.name, Segment())

@@ -10,10 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import STRATEGIES, Built, IntArray, Refused, Table, as_output
+from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, as_output
 from hilbert_codegen.kernels.windows import Pool, row_pool
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
-from hilbert_codegen.variants.hvx import add_hvx
 
 LENGTH = 32
 COUNT = 65536 // LENGTH
@@ -33,32 +32,20 @@ class Strip:
         strips = ideal.codes.reshape(COUNT, LENGTH)
         value = self._pool(spec, strips, 1 << bits, False, 8192 if bits <= 16 else 12288, 65536 * bits // 8)
         word = np.arange(COUNT, dtype=np.int64) * LENGTH
-        tables = [
-            Table("pool", f"uint{bits}", value.entries, f"windows of 32 differences; {value.distinct} are distinct")
-        ]
+        pool = Table("pool", f"uint{bits}", value.entries, f"windows of 32 differences; {value.distinct} are distinct")
         start_meaning = "start of the window of strip (raw word >> 5) in the pool, less 32 times the strip"
         if bits <= 16:
-            tables += [
-                Table(
-                    "strip",
-                    "uint32",
-                    value.offset << 16 | value.base,
-                    "strip (raw word >> 5): start of its window in the pool << 16 | base",
-                    8,
-                    when="!USE_MVE",
-                ),
-                Table("base", "uint16", value.base, "base of strip (raw word >> 5)", when="USE_MVE"),
-                Table("start", "uint16", (value.offset - word) % 65536, start_meaning, when="USE_MVE"),
-            ]
+            meaning = "strip (raw word >> 5): start of its window in the pool << 16 | base"
+            strip_tables = [Table("strip", "uint32", value.offset << 16 | value.base, meaning, 8)]
         else:
-            tables += [
+            strip_tables = [
                 Table("base", f"uint{bits}", value.base, "base of strip (raw word >> 5)", 8),
                 Table("offset", "uint16", value.offset, "start of the strip's window in the pool"),
             ]
-        far = None
+        far, far_tables = None, []
         if distance:
             far = self._pool(spec, ideal.distance.astype(np.int64).reshape(COUNT, LENGTH), 256, True, 4096, 65536)
-            tables += [
+            far_tables = [
                 Table("far_pool", "uint8", far.entries, f"windows of 32 distances; {far.distinct} are distinct", 24),
                 Table("far_start", "uint16", (far.offset - word) % 65536, start_meaning),
             ]
@@ -74,15 +61,27 @@ class Strip:
             word = x | (y << 8)
             return np.asarray(far.entries[far.offset[word >> 5] + (word & 31)])
 
-        built = Built(
+        def lanes() -> Implementation | None:
+            """Base and start in tables of their own, for lanes of 16 bits."""
+            if bits > 16:
+                return None
+            base = Table("base", "uint16", value.base, "base of strip (raw word >> 5)")
+            start = Table("start", "uint16", (value.offset - word) % 65536, start_meaning)
+
+            def decode_lanes(x: IntArray, y: IntArray) -> IntArray:
+                raw = x | (y << 8)
+                place = (start.values[raw >> 5] + raw) & 0xFFFF
+                return as_output(spec, base.values[raw >> 5] + value.entries[place])
+
+            return Implementation((pool, base, start, *far_tables), decode_lanes, far_model)
+
+        far_model = measure if distance else None
+        return Built(
             strategy=self.name,
-            tables=tuple(tables),
-            decode=decode,
-            distance=measure if distance else None,
+            portable=Implementation((pool, *strip_tables, *far_tables), decode, far_model, {"wide": bits > 16}),
             note="The full table in strips of 32 codes, each a base and a window of a shared pool: constant time.",
-            params={"mve": 2 if bits <= 16 else 0, "wide": bits > 16},
+            offers={"mve": lanes},
         )
-        return add_hvx(spec, ideal, built)
 
     def _pool(self, spec: Spec, strips: IntArray, modulus: int, exact: bool, fixed_bytes: int, full_bytes: int) -> Pool:
         pool = row_pool(strips, modulus, exact)

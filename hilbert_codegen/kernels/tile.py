@@ -19,10 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import STRATEGIES, Built, IntArray, Refused, Table, as_output
+from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, as_output
 from hilbert_codegen.kernels.windows import ROWS, STRIDE, distinct, tile_pool, tiles_of
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
-from hilbert_codegen.variants.hvx import add_hvx
 
 #: What is tried: codes of x that a tile is wide, and whether the pool holds arc lengths.
 SHAPES = ((16, True), (16, False), (8, False))
@@ -138,16 +137,11 @@ class Tile:
         if distance:
             tables.append(Table("far_pattern", "uint8", picture.far, "windows of distances"))
         held = "arc lengths, and the result of each" if picture.arc else "results"
-        built = Built(
-            strategy=self.name,
+        portable = Implementation(
             tables=tuple(tables),
             decode=decode,
             distance=measure if distance else None,
-            note=f"Tiles of {layout.width} x {ROWS} codes, each a base and a window of a shared pool of {held}: "
-            "constant time.",
-            kind="" if picture.arc else "direct",
             params={
-                "mve": 2 if bits <= 16 else 0,
                 "shift": layout.shift,
                 "double_shift": layout.shift - 1,
                 "mask": f"0x{layout.mask:04X}U",
@@ -159,7 +153,13 @@ class Tile:
                 "wide": bits > 16,
             },
         )
-        return add_hvx(spec, ideal, built)
+        return Built(
+            strategy=self.name,
+            portable=portable,
+            note=f"Tiles of {layout.width} x {ROWS} codes, each a base and a window of a shared pool of {held}: "
+            "constant time.",
+            kind="" if picture.arc else "direct",
+        )
 
     def _smallest(self, spec: Spec, ideal: Ideal, bits: int, distance: bool) -> _Picture:
         arcs = _arc_lengths(spec, ideal)

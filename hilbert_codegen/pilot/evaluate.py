@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from hilbert_codegen.bench.verify import run_pairs
 from hilbert_codegen.config.schema import load
-from hilbert_codegen.emit.generate import Generated, generate
+from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.emit.render import Generated
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.models.model import select
 from hilbert_codegen.models.network import Network, inspect_network
@@ -407,7 +408,7 @@ def _decode(plan: Plan, generated: Generated, codes: NDArray[Any], compiler: Seq
         result = run_pairs(plan, generated, pairs, compiler)[name]
     else:
         mask = (1 << plan.spec.heads.bits) - 1
-        result = generated.built.decode(pairs[:, 0] & mask, pairs[:, 1] & mask)
+        result = generated.built.portable.decode(pairs[:, 0] & mask, pairs[:, 1] & mask)
     return result.reshape(codes.shape[:-1])
 
 

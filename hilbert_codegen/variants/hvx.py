@@ -25,7 +25,7 @@ integer steps as templates/variants/hvx.c.j2.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby, pairwise
 
@@ -33,9 +33,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import Built, Table
+from hilbert_codegen.kernels import Built, Implementation, Table, as_output
 from hilbert_codegen.kernels.folding import CORNER, Folded, Quarters, fold, places, quarters, tie_order
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
+from hilbert_codegen.variants import Variant, add
 
 IntArray = NDArray[np.int64]
 
@@ -675,17 +676,39 @@ def _parameters(arithmetic: Arithmetic, bits: int) -> dict[str, object]:
     }
 
 
-def add_hvx(spec: Spec, ideal: Ideal, built: Built) -> Built:
-    """`built` with the tables and parameters of its HVX variant, where there is one."""
+def implement(spec: Spec, ideal: Ideal, built: Built) -> Implementation | None:
+    """Its own tables and parameters, beside the portable ones, which decode what is left of a block."""
     arithmetic = build(spec, ideal)
     if arithmetic is None:
-        return replace(built, params={**built.params, "hvx": None})
+        return None
     by_bytes, by_pairs, places_of = _tables(arithmetic)
+    bits = INTEGER_TYPES[spec.output.dtype][0]
+
+    def decode(x: IntArray, y: IntArray) -> IntArray:
+        return as_output(spec, arithmetic.output(*arithmetic.place(x, y), bits))
+
     tables = (
-        Table(
-            "hvx_bytes", "uint8", by_bytes, "tables by code, rank, cell and class, in vector registers", when="USE_HVX"
-        ),
-        Table("hvx_pairs", "uint16", by_pairs, "constants and slopes by class, in vector registers", when="USE_HVX"),
+        Table("hvx_bytes", "uint8", by_bytes, "tables by code, rank, cell and class, in vector registers"),
+        Table("hvx_pairs", "uint16", by_pairs, "constants and slopes by class, in vector registers"),
     )
-    params = _parameters(arithmetic, INTEGER_TYPES[spec.output.dtype][0])
-    return replace(built, tables=(*built.tables, *tables), params={**built.params, "hvx": params | places_of})
+    return Implementation(
+        tables=(*built.portable.tables, *tables),
+        decode=decode,
+        distance=built.portable.distance,
+        params=_parameters(arithmetic, bits) | places_of,
+    )
+
+
+add(
+    Variant(
+        name="hvx",
+        title="Hexagon vectors of 128 bytes, from v66 on",
+        chosen="where the compiler has them",
+        condition="defined(__HVX__) && defined(__HVX_LENGTH__) && defined(__HVX_ARCH__)",
+        runs_on=lambda core: False,
+        implement=implement,
+        value="((__HVX_LENGTH__ == 128) && (__HVX_ARCH__ >= 66))",
+        includes=("hexagon_types.h", "hvx_hexagon_protos.h"),
+        table_attribute="HVX_ALIGNED",
+    )
+)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-from hilbert_codegen.emit.generate import Generated
+from hilbert_codegen.emit.render import Generated
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.spec.specification import INTEGER_TYPES
 

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from hilbert_codegen.emit.generate import Generated, generate
+from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.emit.prove import prove
+from hilbert_codegen.emit.render import Generated
+from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.variants import hvx
 from tests.compilers.crossrun import MACHINES, STRICT, build, per_point, run, write_case
@@ -19,7 +22,7 @@ from tests.conftest import needs
 from tests.paths import ROOT
 
 VECTOR = ("full", "strip", "tile")
-ROOMY = ("code.prefix=depth", "code.max_flash_bytes=1000000")
+ROOMY = ("code.prefix=depth", "code.max_flash_bytes=1000000", "code.variants=all")
 
 #: What the kernels of `full`, `strip` and `tile` differ in: layouts, widths, signs, distances, orders.
 CASES = {
@@ -249,6 +252,10 @@ def test_hvx_model_is_held_to_the_reference(plan: Callable[..., Plan]) -> None:
     codes = generated.ideal.codes.copy()
     codes[17, 40] ^= 1
     assert hvx.build(made.spec, generated.ideal) is not None
+    with pytest.raises(CheckFailed, match=r"variant hvx: decode is not exact: 1 of 65536 pairs differ"):
+        models = replace(generated.built, variants={"hvx": generated.built.variants["hvx"]})
+        models = replace(models, portable=replace(models.portable, decode=lambda x, y: codes[y, x]))
+        prove(made.spec, models, generated.domain, replace(generated.ideal, codes=codes))
     assert hvx.build(made.spec, replace(generated.ideal, codes=codes)) is None
 
 

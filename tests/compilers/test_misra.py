@@ -10,6 +10,7 @@ import pytest
 
 from hilbert_codegen.emit.misra import DEVIATIONS, banner
 from hilbert_codegen.kernels import STRATEGIES
+from hilbert_codegen.variants import VARIANTS
 from tests.compilers.matrix.cases import SHAPES, cases, made
 from tests.conftest import needs
 from tests.paths import ROOT
@@ -27,7 +28,7 @@ def findings(folder: Path) -> list[str]:
     done = subprocess.run(
         [
             "cppcheck", "--enable=all", "--inconclusive", "--addon=misra", "--std=c99", "--platform=unix32",
-            "-DM_USE_MVE=0", "-DM_USE_DSP=0", "-DM_USE_HVX=0", "-U__hexagon__", "-U__thumb__", "-UM_CODE_ATTR",
+            *(f"-DM_{variant.switch}=0" for variant in VARIANTS), "-U__hexagon__", "-U__thumb__", "-UM_CODE_ATTR",
             "-UM_TABLE_ATTR", "--suppress=missingIncludeSystem", "--suppress=unusedFunction",
             "--template={file}:{line}: [{id}] {message}", "m_decoder.c",
         ],

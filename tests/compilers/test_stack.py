@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hilbert_codegen.emit.generate import render_harness
+from hilbert_codegen.emit.render import render_harness
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.kernels import STRATEGIES
 from hilbert_codegen.targets.emulators.qemu import Qemu, one_instruction_a_block

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from hilbert_codegen.curves import ORIENTATIONS, cell_inset, make_curve
 from hilbert_codegen.emit.prove import proof_domain, prove
 from hilbert_codegen.exact.reference import ideal
-from hilbert_codegen.kernels import STRATEGIES, Refused
+from hilbert_codegen.kernels import STRATEGIES, Implementation, Refused, Table
 from hilbert_codegen.kernels.folding import fold, quarters, refused_wishes, tie_order
-from hilbert_codegen.kernels.octant_lanes import Lanes, lanes
+from hilbert_codegen.kernels.octant_lanes import lanes
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Heads, Output, Spec
-from hilbert_codegen.variants import hvx
+from hilbert_codegen.variants import equipped, hvx
 from tests.specs import specs
 
 
@@ -48,14 +48,15 @@ LIMITS = {"octant": 4096, "segment": 22528, "line": 14336}
 CIRCLES = {"cell grid", "closed, cell grid", "nearly ties"}
 
 
-def wrong_results(spec: Spec, helium: Lanes) -> int:
-    """How many differ from the reference, those aside that are rounded to the end of a closed curve, which is its start:
-    then the strategy has no lanes."""
+def table_of(code: Implementation, name: str) -> Table:
+    """The table called `name`."""
+    return next(table for table in code.tables if table.name == name)
+
+
+def wrong_results(spec: Spec, helium: Implementation) -> int:
+    """How many differ from the reference."""
     y, x = np.divmod(np.arange(1 << 16), 256)
-    found, expected = helium.decode(x, y), ideal(spec).codes.reshape(-1)
-    modulus = 256 if spec.output.dtype == "uint8" else 65536
-    end = spec.curve.closed & ((found - spec.output.codes[1]) % modulus == 0)
-    return int((((found - expected) % modulus != 0) & ~end).sum())
+    return int((helium.decode(x, y) != ideal(spec).codes.reshape(-1)).sum())
 
 
 @pytest.mark.parametrize("name", LIMITS)
@@ -67,11 +68,11 @@ def test_every_kind_of_grid_is_exact(name: str, case: str) -> None:
         with pytest.raises(Refused):
             STRATEGIES[name].build(spec, expected, distance=False)
         return
-    built = STRATEGIES[name].build(spec, expected, distance=False)
+    built = equipped(STRATEGIES[name].build(spec, expected, distance=False), ["mve"], spec, expected)
     prove(spec, built, proof_domain(spec), expected)
     more = 1536 if spec.heads.scale[0] != spec.heads.scale[1] and name == "octant" else 0
-    more += 1024 * (len(built.table("key_y").values) // 256 - 1) if name == "line" else 0
-    assert spec.curve.order > 3 or built.table_bytes(True) <= LIMITS[name] + more
+    more += 1024 * (len(table_of(built.portable, "key_y").values) // 256 - 1) if name == "line" else 0
+    assert spec.curve.order > 3 or max(c.table_bytes for c in built.implementations.values()) <= LIMITS[name] + more
 
 
 @pytest.mark.parametrize("case", sorted(set(CASES) - {"order 4"}))
@@ -87,6 +88,9 @@ def test_octants_in_lanes_of_sixteen_bits_are_exact(case: str, output: Output) -
     if case == "two scales" and output.codes == (32767, -3000):
         assert helium is None  # four pages leave five bits for a phase, one of 63
         return
+    if spec.curve.closed and output.codes == (0, 255):
+        assert helium is None  # codes next to the end of the curve are rounded to it, and are to be its start's
+        return
     assert helium is not None
     assert not wrong_results(spec, helium)
 
@@ -94,8 +98,8 @@ def test_octants_in_lanes_of_sixteen_bits_are_exact(case: str, output: Output) -
 def test_octants_take_lanes_where_they_can() -> None:
     for case in CASES:
         built = STRATEGIES["octant"].build(CASES[case], ideal(CASES[case]), distance=False)
-        assert bool(built.params["mve"]) == (case != "order 4")
-        assert built.kind == ("portable" if case == "order 4" else "ties" if case in CIRCLES else "")
+        assert ("mve" in equipped(built, ["mve"], CASES[case], ideal(CASES[case])).variants) == (case != "order 4")
+        assert built.kind == ("ties" if case in CIRCLES else "")
 
 
 @st.composite
@@ -117,10 +121,8 @@ def test_octants_in_lanes_settle_ties(spec: Spec) -> None:
     folds = [fold(spec, axis) for axis in (0, 1)]
     helium = lanes(spec, folds, quarters(spec))
     if helium is None:
-        # Pages of two different heads leave five bits for a phase.
-        assert spec.curve.order == 3
+        # Pages of two different heads leave five bits for a phase, or results are rounded to the end of the curve.
         assert spec.curve.closed
-        assert folds[0].items != folds[1].items
         return
     assert not wrong_results(spec, helium)
 
@@ -140,8 +142,8 @@ def test_lines_settle_ties_or_are_refused(spec: Spec) -> None:
 def test_lines_take_bits_of_x_on_the_cell_grid() -> None:
     spec = CASES["cell grid"]
     built = STRATEGIES["line"].build(spec, ideal(spec), distance=False)
-    assert built.params["bits"] == 1
-    assert built.table_bytes(True) < 16384
+    assert built.portable.params["bits"] == 1
+    assert built.portable.table_bytes < 16384
 
 
 @settings(max_examples=200, deadline=None)
@@ -203,9 +205,7 @@ def test_octants_do_not_look_at_the_ideal_table() -> None:
     wrong = replace(expected, codes=expected.codes + 1)
     strategy = STRATEGIES["octant"]
     one, other = strategy.build(spec, expected, False), strategy.build(spec, wrong, False)
-    # The HVX variant does, and is not there where it can't be exact.
-    tables = ([table for table in built.tables if table.when != "USE_HVX"] for built in (one, other))
-    for a, b in zip(*tables, strict=True):
+    for a, b in zip(one.portable.tables, other.portable.tables, strict=True):
         np.testing.assert_array_equal(a.values, b.values)
 
 

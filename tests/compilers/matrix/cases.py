@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from hilbert_codegen.config.schema import load
-from hilbert_codegen.emit.generate import Generated, generate
+from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.prove import proof_domain, reference_for
+from hilbert_codegen.emit.render import Generated
 from hilbert_codegen.kernels import STRATEGIES, Refused
 from hilbert_codegen.spec.plan import Plan, make_plan
 
@@ -131,7 +132,8 @@ def plan_of(shape: str, strategy: str, folder: Path) -> Plan:
     """The plan of a shape with the strategy forced; `folder` receives the configuration file."""
     config = folder / f"{shape}.toml"
     config.write_text(SHAPES[shape], encoding="utf-8")
-    return make_plan(load(config, ["code.prefix=m", f"code.strategy={strategy}", "code.max_flash_bytes=1048576"]))
+    settings = ["code.prefix=m", f"code.strategy={strategy}", "code.max_flash_bytes=1048576", "code.variants=all"]
+    return make_plan(load(config, settings))
 
 
 def cases(folder: Path, shapes: list[str] | None = None, strategies: list[str] | None = None) -> list[tuple[str, str]]:

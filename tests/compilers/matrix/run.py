@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hilbert_codegen.emit.generate import Generated, render_harness
+from hilbert_codegen.emit.render import Generated, render_harness
 from hilbert_codegen.kernels import Table
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.targets.tools import WARNINGS

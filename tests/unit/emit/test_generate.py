@@ -18,6 +18,7 @@ from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.kernels import STRATEGIES, Refused
 from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.spec.specification import Spec
+from hilbert_codegen.variants import VARIANTS, equipped
 from tests.conftest import needs
 from tests.paths import GOLDEN
 from tests.specs import specs
@@ -43,6 +44,7 @@ def test_strategy_is_exact_or_refuses(strategy: str, spec: Spec) -> None:
     except Refused as refusal:
         assert str(refusal)
         return
+    built = equipped(built, VARIANTS.names(), spec, expected)
     prove(spec, built, domain, expected)
 
 
@@ -53,7 +55,9 @@ def test_a_wrong_model_is_never_rendered(plan: Callable[..., Plan]) -> None:
     built = STRATEGIES["tile"].build(made.spec, expected, distance=False)
     codes = expected.codes.copy()
     codes[3, 7] ^= 1
-    with pytest.raises(CheckFailed, match=r"1 of 65536 pairs differ, first at x = 7, y = 3"):
+    with pytest.raises(
+        CheckFailed, match=r"variant portable: decode is not exact: 1 of 65536 pairs differ, first at x = 7, y = 3"
+    ):
         prove(made.spec, built, domain, replace(expected, codes=codes))
 
 
@@ -67,8 +71,10 @@ def test_auto_takes_the_fastest_that_fits(plan: Callable[..., Plan]) -> None:
 def test_tables_are_counted_on_the_target(plan: Callable[..., Plan]) -> None:
     """The largest variant of segment is Helium's, which an M4 does not have."""
     made = [generate(plan("code.strategy=segment", f"code.target=cortex-{core}")) for core in ("m4", "m55")]
-    assert made[0].table_bytes == made[0].built.table_bytes(False) < made[1].table_bytes
-    assert made[1].table_bytes == made[1].built.table_bytes(True)
+    assert made[0].table_bytes == made[0].built.portable.table_bytes < made[1].table_bytes
+    assert made[1].table_bytes == made[1].built.variants["mve"].table_bytes
+    anywhere = generate(plan("code.strategy=segment", "code.target=any"))
+    assert anywhere.table_bytes == max(code.table_bytes for code in anywhere.built.implementations.values())
 
 
 def test_nothing_fits_is_an_error_with_the_sizes(plan: Callable[..., Plan]) -> None:

@@ -1,0 +1,96 @@
+"""The facts at the head of a generated file: every value with its origin, what follows from it, what was proved."""
+
+from __future__ import annotations
+
+import shlex
+
+from hilbert_codegen.kernels import Built
+from hilbert_codegen.spec.plan import Plan
+from hilbert_codegen.variants import PORTABLE, VARIANTS
+
+
+def command_line(plan: Plan) -> str:
+    """The command that makes the files again, whatever folder it was run in."""
+    words = ["hilbert-codegen", "generate", plan.settings.source, *plan.settings.arguments]
+    return shlex.join(words)
+
+
+def number(value: object) -> str:
+    """A number in at most ten digits."""
+    return f"{float(value):.10g}"  # type: ignore[arg-type]
+
+
+def facts(plan: Plan, built: Built) -> tuple[str, ...]:
+    """Lines "key  value  [origin]", then how the strategy works and the warnings, fit to stand in a comment."""
+    spec, config = plan.spec, plan.config
+    rows: list[tuple[str, str]] = []
+
+    def row(key: str, value: str) -> None:
+        rows.append((key, f"{value}  [{plan.settings.origin[key]}]" if key in plan.settings.origin else value))
+
+    row("curve.kind", spec.curve.name)
+    row("curve.order", f"{spec.curve.order}")
+    row("curve.inset", f"{number(spec.inset)}" + (" (cell)" if config.curve.inset == "cell" else ""))
+    row("curve.orientation", spec.curve.orientation)
+    row("heads.dtype", spec.heads.dtype)
+    row("heads.layout", spec.heads.layout)
+    row("heads.scale", ", ".join(f"{float(scale)!r}" for scale in spec.heads.scale))
+    row("heads.zero_point", ", ".join(str(zero) for zero in spec.heads.zero_point))
+    row("heads.range", ", ".join(number(end) for end in spec.heads.range))
+    row("output.dtype", spec.output.dtype)
+    row("output.codes", f"{spec.output.codes[0]} at t = 0, {spec.output.codes[1]} at t = 1")
+    row("decoder.estimator", spec.estimator.kind)
+    if spec.estimator.kind == "mean":
+        row("decoder.sigma", f"{number(spec.estimator.sigma)} cells")
+        row("decoder.gate", f"{number(spec.estimator.gate)} cells")
+    row("decoder.distance", str(plan.distance).lower())
+    row("code.strategy", f"{built.strategy}" if config.code.strategy != "auto" else f"auto: {built.strategy}")
+    row("code.max_flash_bytes", str(config.code.max_flash_bytes))
+    row("code.target", config.code.target)
+    row("code.variants", _variants(plan, built))
+    row("cell", f"{number(spec.pitch(0))} x {number(spec.pitch(1))} codes")
+    row("half branch distance", f"{number(spec.pitch(0) / 2)} x {number(spec.pitch(1) / 2)} codes")
+    row("curve length", f"{number(spec.curve.length(spec.inset))} unit intervals")
+    row("tables", _sizes(built))
+    width = max(len(key) for key, _ in rows)
+    lines = [f"{key:<{width}}  {value}" for key, value in rows]
+    lines += ["", *_wrap(built.note)]
+    for warning in plan.warnings:
+        lines += ["", *_wrap("Warning: " + warning)]
+    return tuple(comment(line) for line in lines)
+
+
+def _variants(plan: Plan, built: Built) -> str:
+    """Those in the file, and the setting that chose them."""
+    names, wanted = ", ".join(built.implementations), plan.config.code.variants
+    return f"{wanted}: {names}" if wanted in ("auto", "all") else names
+
+
+def _sizes(built: Built) -> str:
+    """Bytes of the tables, of each variant where they differ."""
+    portable = built.portable.table_bytes
+    others = [
+        f"with {VARIANTS[name].title} {code.table_bytes}"
+        for name, code in built.variants.items()
+        if name != PORTABLE and code.table_bytes != portable
+    ]
+    return ", ".join([f"{portable} bytes", *others])
+
+
+def _wrap(text: str, width: int = 110) -> list[str]:
+    lines, line = [], ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width:
+            lines.append(line)
+            line = ""
+        line = f"{line} {word}".strip()
+    return [*lines, line]
+
+
+def comment(text: str) -> str:
+    """`text` as it may stand inside a C comment: one line of ASCII, unable to end or nest the comment."""
+    line = "".join(c if " " <= c <= "~" else "?" for c in text)
+    for pair, harmless in (("*/", "* /"), ("/*", "/ *"), ("//", "/ /"), ("??", "? ?")):
+        while pair in line:
+            line = line.replace(pair, harmless)
+    return line.rstrip("\\ ") if line.rstrip(" ").endswith("\\") else line.rstrip()

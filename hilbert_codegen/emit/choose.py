@@ -1,0 +1,163 @@
+"""Which strategy and which variants a plan gets: by name, or the fastest that fits, for the core of `code.target`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hilbert_codegen.config.schema import show_value
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.exact.reference import Ideal
+from hilbert_codegen.kernels import STRATEGIES, Built, Refused
+from hilbert_codegen.spec.plan import Plan, make_plan
+from hilbert_codegen.targets.cores import CORES, Core, core
+from hilbert_codegen.variants import PORTABLE, VARIANTS, equipped, running_on
+
+#: The value of code.target for C that has to be fast on any core: all variants, chosen by the costs of `ANY_COSTS`.
+ANY = "any"
+ANY_COSTS = "cortex-m4"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One strategy for one plan: `built` with its cost, or None with the reason in `refusal`.
+
+    Attributes:
+        name: the strategy.
+        built: tables and models, those of the plan's variants included, or None.
+        refusal: why it can't be used, or "".
+        cost: measured instructions per point on the plan's target core (costs.json), or None where never measured.
+        table_bytes: bytes of the tables there, 0 where refused.
+    """
+
+    name: str
+    built: Built | None
+    refusal: str
+    cost: float | None
+    table_bytes: int
+
+
+def _cost_tables() -> dict[str, dict[str, dict[str, float]]]:
+    text = (Path(__file__).parent / "costs.json").read_text(encoding="utf-8")
+    known: dict[str, dict[str, dict[str, float]]] = json.loads(text)["instructions_per_point"]
+    return known
+
+
+def costs(target: str) -> dict[str, dict[str, float]]:
+    """`measured_as` -> variant -> measured instructions per point on the core `target`, from costs.json (`make costs`)."""
+    known = _cost_tables()
+    name = ANY_COSTS if target == ANY else target
+    if name not in known:
+        raise UsageError(
+            f"code.target = {show_value(target)}: no core that was measured; give one of {', '.join([ANY, *known])}"
+        )
+    return known[name]
+
+
+def variants_for(cores: Sequence[Core]) -> tuple[str, ...]:
+    """Names of the variants that at least one of `cores` executes, the portable one among them."""
+    return tuple(variant.name for variant in VARIANTS if any(variant.runs_on(one) for one in cores) or not cores)
+
+
+def variants_of(plan: Plan) -> tuple[str, ...]:
+    """Names of the variants that `code.variants` asks for, the portable one always among them. Raises UsageError."""
+    wanted, target = plan.config.code.variants, plan.config.code.target
+    if wanted == "all" or (wanted == "auto" and target == ANY):
+        return tuple(VARIANTS.names())
+    if wanted == "auto":
+        return variants_for([core(target)])
+    names = (wanted,) if isinstance(wanted, str) else wanted
+    for name in names:
+        if name not in VARIANTS.names():
+            choice = ", ".join(VARIANTS.names())
+            raise plan.settings.error(
+                "code.variants", f"no variant {name!r}", f'give "auto", "all" or names of {choice}'
+            )
+    return tuple(sorted({*names, PORTABLE}))
+
+
+def for_cores(plan: Plan, cores: Sequence[Core]) -> Plan:
+    """`plan` with the variants of `cores` in place of those of its target, where its variants are "auto"."""
+    if plan.config.code.variants != "auto":
+        return plan
+    code = plan.config.code.model_copy(update={"variants": variants_for(cores)})
+    return make_plan(replace(plan.settings, config=plan.config.model_copy(update={"code": code})))
+
+
+def table_bytes(plan: Plan, built: Built) -> int:
+    """Bytes of the tables on the plan's target core; for any core, of the variant with the largest."""
+    target = plan.config.code.target
+    if target == ANY:
+        return max(code.table_bytes for code in built.implementations.values())
+    return built.implementations[running_on(built, core(target))].table_bytes
+
+
+def _cost(plan: Plan, built: Built, known: Mapping[str, Mapping[str, float]]) -> float | None:
+    """Instructions per point of what runs on the target core."""
+    target = plan.config.code.target
+    return known.get(built.measured_as, {}).get(running_on(built, CORES[ANY_COSTS if target == ANY else target]))
+
+
+def build(plan: Plan, expected: Ideal, name: str) -> Built:
+    """The strategy `name` with the plan's variants. Raises Refused, or UsageError where there is no such variant."""
+    names = variants_of(plan)
+    return equipped(STRATEGIES[name].build(plan.spec, expected, plan.distance), names, plan.spec, expected)
+
+
+def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> Iterator[Candidate]:
+    """Try the strategies `names` (all by default) on `plan`, cheapest first; each is built when it is asked for.
+
+    A strategy whose build turns out to be of a dearer kind than its cheapest comes as late as that costs.
+    """
+    known = costs(plan.config.code.target)
+
+    def least(name: str) -> float:
+        kinds = [cost for entry, some in known.items() if entry.split(", ")[0] == name for cost in some.values()]
+        return min(kinds, default=math.inf)
+
+    waiting: list[tuple[float, str, Candidate | None]] = [
+        (least(name), name, None) for name in (STRATEGIES.names() if names is None else names)
+    ]
+    while waiting:
+        next_one = min(waiting, key=lambda one: one[:2])
+        waiting.remove(next_one)
+        lowest, name, candidate = next_one
+        if candidate is None:
+            try:
+                built = build(plan, expected, name)
+                candidate = Candidate(name, built, "", _cost(plan, built, known), table_bytes(plan, built))
+            except Refused as refusal:
+                candidate = Candidate(name, None, str(refusal), None, 0)
+        cost = lowest if candidate.built is None else math.inf if candidate.cost is None else candidate.cost
+        if cost > lowest:
+            waiting.append((cost, name, candidate))
+        else:
+            yield candidate
+
+
+def choose(plan: Plan, expected: Ideal) -> Built:
+    """What `code.strategy` asks for: a strategy by name, or the fastest whose tables fit. Raises UsageError."""
+    settings = plan.settings
+    wanted = plan.config.code.strategy
+    if wanted != "auto":
+        if wanted not in STRATEGIES.names():
+            raise settings.error(
+                "code.strategy", "no such strategy", f"choose auto or one of {', '.join(STRATEGIES.names())}"
+            )
+        candidate = next(survey(plan, expected, [wanted]))
+        if candidate.built is None:
+            raise settings.error("code.strategy", candidate.refusal, 'choose another, or "auto"')
+        return candidate.built
+    limit = plan.config.code.max_flash_bytes
+    tried = []
+    for candidate in survey(plan, expected):
+        tried.append(candidate)
+        if candidate.built is not None and candidate.table_bytes <= limit:
+            return candidate.built
+    sizes = ", ".join(
+        f"{c.name} {c.table_bytes} bytes" if c.built else f"{c.name} refused ({c.refusal})" for c in tried
+    )
+    raise settings.error("code.max_flash_bytes", f"no strategy fits: {sizes}", "raise it, or lower curve.order")

@@ -1,0 +1,201 @@
+"""What the templates see: one `Unit` a decoder, with every word of C that needs arithmetic, and tables as C text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from hilbert_codegen import __version__
+from hilbert_codegen.emit import banner, misra
+from hilbert_codegen.exact.domain import Domain
+from hilbert_codegen.kernels import Built, Implementation, Table
+from hilbert_codegen.spec.plan import Plan
+from hilbert_codegen.spec.specification import INTEGER_TYPES
+from hilbert_codegen.variants import PORTABLE, VARIANTS, Variant
+
+#: CMSIS-DSP's names of the signed types.
+CMSIS_TYPES = {"int8_t": "q7_t", "int16_t": "q15_t", "int32_t": "q31_t"}
+
+
+def _source_params(head: str, planar: bool) -> str:
+    return f"const {head} *pSrcX, const {head} *pSrcY" if planar else f"const {head} *pSrc"
+
+
+@dataclass(frozen=True)
+class TableRun:
+    """Tables that stand one after the other in the C because the same variants read them.
+
+    Attributes:
+        condition: the preprocessor's, or "" where all read them.
+        attribute: end of the name of a macro that each of them carries, or "".
+        tables: in their order.
+    """
+
+    condition: str
+    attribute: str
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What the templates see as `d`; everything that needs arithmetic is computed here."""
+
+    version: str
+    command: str
+    digest: str
+    hash32: str
+    prefix: str
+    macro: str
+    header_name: str
+    source_name: str
+    strategy: str
+    curve_title: str
+    facts: tuple[str, ...]
+    proof: str
+    misra: str
+    head: str
+    raw: str
+    out: str
+    out_raw: str
+    wrap: str
+    out_bits: int
+    wide: str
+    planar: bool
+    in_place: bool
+    source_params: str
+    cmsis_params: str
+    cmsis_out: str
+    distance: bool
+    distance_indent: str
+    code0: str
+    code1: str
+    result_doc: str
+    scaling_doc: tuple[str, ...]
+    aliasing_doc: str
+    branch_codes: str
+    built: Built
+
+    @property
+    def params(self) -> Mapping[str, object]:
+        """Parameters of the portable C."""
+        return self.built.portable.params
+
+    @property
+    def variants(self) -> tuple[tuple[Variant, Implementation], ...]:
+        """The variants beside the portable one, the first that is switched on being taken."""
+        return tuple((VARIANTS[name], code) for name, code in self.built.variants.items())
+
+    def table(self, name: str) -> Table:
+        """The table called `name`."""
+        return next(t for code in self.built.implementations.values() for t in code.tables if t.name == name)
+
+    @property
+    def table_runs(self) -> list[TableRun]:
+        """All tables of all variants."""
+        readers: dict[str, list[str]] = {}
+        tables: dict[str, Table] = {}
+        for name, code in [(PORTABLE, self.built.portable), *self.built.variants.items()]:
+            for table in code.tables:
+                if tables.setdefault(table.name, table) is not table:
+                    raise ValueError(f"strategy {self.strategy}: two tables are called {table.name}")
+                readers.setdefault(table.name, []).append(name)
+        runs = groupby(tables.values(), key=lambda table: readers[table.name])
+        return [self._run(names, tuple(run)) for names, run in runs]
+
+    def _run(self, names: list[str], tables: tuple[Table, ...]) -> TableRun:
+        if len(names) == len(self.built.implementations):
+            return TableRun("", "", tables)
+        if PORTABLE in names:
+            others = [name for name in self.built.variants if name not in names]
+            return TableRun(" && ".join(f"!{self._switch(name)}" for name in others), "", tables)
+        attribute = VARIANTS[names[0]].table_attribute if len(names) == 1 else ""
+        return TableRun(" || ".join(self._switch(name) for name in names), attribute, tables)
+
+    def _switch(self, name: str) -> str:
+        return f"{self.macro}_{VARIANTS[name].switch}"
+
+
+def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
+    """Everything about a proved decoder that its files say."""
+    spec = plan.spec
+    prefix, out = plan.prefix, spec.output.ctype
+    signed = INTEGER_TYPES[spec.output.dtype][1]
+    head = spec.heads.ctype
+    planar = spec.heads.layout == "planar"
+    c0, c1 = spec.output.codes
+    closed = spec.curve.closed
+    scaling = [
+        f"x = {float(spec.heads.scale[0])!r} * (code - {spec.heads.zero_point[0]}), "
+        f"y = {float(spec.heads.scale[1])!r} * (code - {spec.heads.zero_point[1]}).",
+        f"The result is floor({c0} + t * ({c1} - {c0}) + 1/2), t the place of the nearest point of the curve.",
+        "Every input is valid; nothing can overflow.",
+    ]
+    if spec.estimator.kind == "mean":
+        scaling[1] = (
+            f"The result is floor({c0} + t * ({c1} - {c0}) + 1/2), t the posterior mean off the curve, else nearest."
+        )
+    in_place = not planar and spec.heads.bits == 8 and INTEGER_TYPES[spec.output.dtype][0] == 16
+    aliasing = (
+        "pDst may be the buffer of pSrc (decoding in place); any other overlap is not allowed."
+        if in_place
+        else "The buffers must not overlap."
+    )
+    pairs = f"equal to the exact reference on {domain.statement}"
+    answer = "value and distance" if plan.distance else "value"
+    return Unit(
+        version=__version__,
+        command=banner.comment(banner.command_line(plan)),
+        digest=plan.digest,
+        hash32=f"0x{plan.digest[:8].upper()}UL",
+        prefix=prefix,
+        macro=prefix.upper(),
+        header_name=f"{prefix}_decoder.h",
+        source_name=f"{prefix}_decoder.c",
+        strategy=built.strategy,
+        curve_title=f"{spec.curve.name} curve of order {spec.curve.order}",
+        facts=banner.facts(plan, built),
+        proof=f"{answer}, {pairs}.",
+        misra=misra.banner(),
+        head=head,
+        raw=f"uint{spec.heads.bits}_t",
+        out=out,
+        out_raw=f"uint{INTEGER_TYPES[spec.output.dtype][0]}_t",
+        wrap=f"({out})(uint{INTEGER_TYPES[spec.output.dtype][0]}_t)" if signed else f"({out})",
+        out_bits=INTEGER_TYPES[spec.output.dtype][0],
+        wide="int64_t" if spec.output.dtype == "int32" else "int32_t" if signed else "uint32_t",
+        planar=planar,
+        in_place=in_place,
+        source_params=_source_params(head, planar),
+        cmsis_params=_source_params(CMSIS_TYPES.get(head, head), planar),
+        cmsis_out=CMSIS_TYPES.get(out, out),
+        distance=plan.distance,
+        distance_indent=" " * len(f"void {prefix}_decode_block_distance("),
+        code0=_literal(c0, spec.output.dtype),
+        code1=_literal(c1, spec.output.dtype),
+        result_doc=f"{min(c0, c1)} to {max(c0, c1) - (1 if closed else 0)}: {c0} at t = 0, {c1} at t = 1"
+        + (", the second given as the first" if closed else ""),
+        scaling_doc=tuple(scaling),
+        aliasing_doc=aliasing,
+        branch_codes=banner.number(min(spec.pitch(0), spec.pitch(1))),
+        built=built,
+    )
+
+
+def _literal(value: int, dtype: str) -> str:
+    """A C integer constant of at least the type's width."""
+    if dtype.startswith("uint") or dtype == "uint32":
+        return f"{value}U"
+    return "(-2147483647 - 1)" if value == -(1 << 31) else str(value)
+
+
+def c_values(table: Table) -> str:
+    """The entries of a table as indented lines of C constants."""
+    suffix = "U" if table.dtype.startswith("uint") else ""
+    words = ["(-2147483647 - 1)" if value == -(1 << 31) else f"{value}{suffix}" for value in table.values.tolist()]
+    width = max(len(word) for word in words)
+    lines = [
+        "    " + ", ".join(f"{word:>{width}}" for word in words[i : i + table.columns])
+        for i in range(0, len(words), table.columns)
+    ]
+    return ",\n".join(lines)

@@ -1,0 +1,30 @@
+"""GNU assembly for cores with only 16-bit Thumb instructions: Cortex-M0, M0+, M1, M23.
+
+Compilers run short of their eight low registers and shuffle. A strategy has it with a template in
+templates/variants/thumb1, which takes the steps of the portable C: the executable model is that of the portable C.
+"""
+
+from __future__ import annotations
+
+from hilbert_codegen.exact.reference import Ideal
+from hilbert_codegen.kernels import Built, Implementation
+from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
+from hilbert_codegen.variants import Variant, add, offered
+
+
+def implement(spec: Spec, ideal: Ideal, built: Built) -> Implementation | None:
+    """What the portable C has, for interleaved 8-bit heads and results of 16 bits."""
+    suits = spec.heads.bits == 8 and spec.heads.layout == "interleaved" and INTEGER_TYPES[spec.output.dtype][0] == 16
+    return offered(built, "thumb1") if suits else None
+
+
+add(
+    Variant(
+        name="thumb1",
+        title="GNU assembly",
+        chosen="where the core has only 16-bit instructions",
+        condition="defined(__GNUC__) && defined(__thumb__) && !defined(__thumb2__) && !defined(__ARM_BIG_ENDIAN)",
+        runs_on=lambda core: core.baseline,
+        implement=implement,
+    )
+)
