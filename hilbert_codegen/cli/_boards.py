@@ -19,6 +19,7 @@ from rich.table import Table
 
 from hilbert_codegen import __version__
 from hilbert_codegen.bench.measure import Record
+from hilbert_codegen.emit.writer import write_named
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.targets.boards import BOARDS, Board
 from hilbert_codegen.targets.emulators import EMULATORS, PREFERENCE, close_on_termination
@@ -152,10 +153,7 @@ def write_junit(path: Path, cases: Sequence[Case]) -> None:
         if case.skipped:
             ElementTree.SubElement(element, "skipped", message=case.skipped)
     ElementTree.indent(suite)
-    try:
-        ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
-    except OSError as error:
-        raise UsageError(f"--junit {path}: can't be written: {error.strerror}") from None
+    write_named(path, ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True), "--junit")
 
 
 def bar(value: float, smallest: float, largest: float, logarithmic: bool, width: int = 20) -> str:

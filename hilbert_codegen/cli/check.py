@@ -25,19 +25,29 @@ def command(
 ) -> None:  # fmt: skip
     """Compare the files in a folder with what would be generated; for CI and pre-commit.
 
-    Exit status 0 if they are the same, 1 (with a unified diff on standard output) if not. A difference in nothing but
-    the tool's version is none.
+    Exit status 0 if they are the same, 1 if not: with a unified diff on standard output of the files that are there,
+    and the names of those that are not. A difference in nothing but the tool's version, or in line ends (LF or CRLF), is
+    none.
     """
     plan = plan_of(config, settings, model, strict, quiet)
     with progress(quiet) as step:
         result = generate(plan, step)
     files = {**result.files, **(render_package(plan, result, package) if package else {})}
-    changed = output.stale(folder, files)
+    changed, absent = output.stale(folder, files), output.missing(folder, files)
     if form == "json":
-        click.echo(json.dumps({"folder": folder.as_posix(), "files": list(files), "stale": changed}, indent=2))
+        click.echo(
+            json.dumps(
+                {"folder": folder.as_posix(), "files": list(files), "stale": changed, "missing": absent}, indent=2
+            )
+        )
     elif changed:
         click.echo(output.difference(folder, files), nl=False)
+    if absent == list(files):
+        raise CheckFailed(f"{folder.as_posix()}: {', '.join(absent)} not generated yet; run generate")
     if changed:
-        raise CheckFailed(f"{folder.as_posix()}: {', '.join(changed)} differ from {config.name}; run generate")
+        different = [name for name in changed if name not in absent]
+        problems = [f"{', '.join(different)} differ from {config.name}"] if different else []
+        problems += [f"{', '.join(absent)} not generated yet"] if absent else []
+        raise CheckFailed(f"{folder.as_posix()}: {'; '.join(problems)}; run generate")
     if not quiet and form == "text":
         STDERR.print(f"up to date: {', '.join(files)}", markup=False)

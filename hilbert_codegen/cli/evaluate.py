@@ -15,6 +15,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from hilbert_codegen.cli._common import STDERR, format_option
+from hilbert_codegen.emit.writer import write_named
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.pilot.evaluate import Evaluation, NetResult, Progress, evaluate, to_record
 from hilbert_codegen.pilot.settings import load_pilot
@@ -51,14 +52,6 @@ def read_latency(path: Path | None) -> list[dict[str, Any]]:
     if not isinstance(records, list) or not all(isinstance(r, dict) and "core" in r for r in records):
         raise UsageError(f"--latency {path}: no records with a core; give a file of measure --format json")
     return records
-
-
-def write_file(path: Path, text: str, option: str) -> None:
-    """Write `text`, or UsageError naming the option."""
-    try:
-        path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UsageError(f"{option} {path}: can't be written: {error.strerror}; choose another place") from None
 
 
 def tables(evaluation: Evaluation) -> list[Table]:
@@ -137,10 +130,10 @@ def command(
             from hilbert_codegen.pilot.report import render_report
 
             progress("report", 0, 1)
-            write_file(report, render_report(evaluation, records), "--report")
+            write_named(report, render_report(evaluation, records).encode(), "--report")
     values = to_record(evaluation)
     if record is not None:
-        write_file(record, json.dumps(values, indent=2) + "\n", "--json")
+        write_named(record, (json.dumps(values, indent=2) + "\n").encode(), "--json")
     if form == "json":
         click.echo(json.dumps(values, indent=2))
     else:

@@ -9,10 +9,9 @@ import click
 
 from hilbert_codegen.cli._common import STDERR, format_option, package_option, plan_of, plan_options, progress
 from hilbert_codegen.emit import writer as output
-from hilbert_codegen.emit.depfile import rule, tool_files
+from hilbert_codegen.emit.depfile import refuse_foreign, rule, tool_files
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.render import render_package
-from hilbert_codegen.errors import UsageError
 
 
 @click.command()
@@ -45,14 +44,14 @@ def command(
     if list_outputs:
         click.echo(json.dumps(names) if form == "json" else "\n".join((folder / name).as_posix() for name in names))
         return
+    outputs = [folder / name for name in names]
+    if depfile is not None:
+        refuse_foreign(depfile, outputs)
     changed = output.stale(folder, files) if dry_run else output.write(folder, files)
     if depfile is not None and not dry_run:
         model_file = plan.settings.model
         inputs = [config, *([model_file] if model_file is not None else []), *tool_files()]
-        try:
-            depfile.write_text(rule([folder / name for name in names], inputs), encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"--depfile {depfile}: can't be written: {error.strerror}") from None
+        output.write_named(depfile, rule(outputs, inputs).encode(), "--depfile")
     if form == "json":
         record = {
             "folder": folder.as_posix(),

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from hilbert_codegen.cli._common import plan_of, plan_options, progress
+from hilbert_codegen.cli._common import STDERR, plan_of, plan_options, progress
 from hilbert_codegen.emit.plots import plan_figure, to_bytes
+from hilbert_codegen.emit.writer import write_named
 from hilbert_codegen.errors import UsageError
 
 
@@ -25,7 +26,6 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     with progress(quiet) as step:
         step("drawing")
         picture = to_bytes(plan_figure(plan), form)
-    try:
-        file.write_bytes(picture)
-    except OSError as error:
-        raise UsageError(f"{file}: can't be written: {error.strerror}; choose another place") from None
+    write_named(file, picture, "-o")
+    if not quiet:
+        STDERR.print(f"wrote  {file.as_posix()}", markup=False)

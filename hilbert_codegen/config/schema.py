@@ -33,6 +33,9 @@ MAX_CONFIG_BYTES = 1 << 20
 #: Every float32 (a model's scale) has an exact decimal of at most 112 digits; exact arithmetic on many more is slow.
 MAX_DIGITS = 120
 
+#: Tables that only a pilot file (pilot/settings.py) has.
+PILOT_TABLES = frozenset(["task", "data", "evaluate", "baseline", "kpi"])
+
 C_KEYWORDS = frozenset(
     [
         "auto",
@@ -302,7 +305,8 @@ class Settings:
         """A one-line error about the value at dotted `key`."""
         table, _, name = key.partition(".")
         value = getattr(getattr(self.config, table), name)
-        return UsageError(f"{self.source}: {key} = {show_value(value)}: {problem}; {remedy}")
+        shown = "" if value is None else f" = {show_value(value)}"
+        return UsageError(f"{self.source}: {key}{shown}: {problem}; {remedy}")
 
 
 def show_value(value: object) -> str:
@@ -327,12 +331,17 @@ def read_toml(path: Path, what: str = "configuration") -> dict[str, Any]:
             content = stream.read(MAX_CONFIG_BYTES + 1)
         if len(content) > MAX_CONFIG_BYTES:
             raise UsageError(f"{path.name}: larger than {MAX_CONFIG_BYTES} bytes: is it a {what} file?")
-        return tomllib.loads(content.decode("utf-8"), parse_float=Decimal)
+        if content[4:8] == b"TFL3":
+            raise UsageError(f"{path.name}: is a .tflite model, no {what}; give the model with --model, or in [model]")
+        # Editors on Windows put a byte order mark before UTF-8; TOML has none.
+        return tomllib.loads(content.decode("utf-8-sig"), parse_float=Decimal)
     except FileNotFoundError:
         raise UsageError(f"{path}: no such {what} file; give the path of a .toml file") from None
     except OSError as error:
         raise UsageError(f"{path}: can't be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, ArithmeticError, RecursionError, ValueError) as error:
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path.name}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
+    except (tomllib.TOMLDecodeError, ArithmeticError, RecursionError, ValueError) as error:
         raise UsageError(f"{path.name}: not valid TOML: {_one_line(error)}") from None
 
 
@@ -373,13 +382,18 @@ def _takes(location: Sequence[int | str]) -> str:
 
 def _first_problem(source: str, raw: Mapping[str, Any], error: ValidationError) -> UsageError:
     """The first thing wrong, in one line with file, key, value and remedy."""
-    problem = error.errors()[0]
+    # A misspelt name first: what is missing is most often what was misspelt.
+    problem = min(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
     location = [part for part in problem["loc"] if isinstance(part, str)][:2]
     key = ".".join(location)
     tables = known_keys()
     if problem["type"] == "extra_forbidden":
         if len(location) == 1:
-            return UsageError(f"{source}: [{show_value(key)[1:-1]}]: unknown table; known are {', '.join(tables)}")
+            close = difflib.get_close_matches(key, tables, 1)
+            remedy = f"did you mean [{close[0]}]? " if close else ""
+            return UsageError(
+                f"{source}: [{show_value(key)[1:-1]}]: unknown table; {remedy}known are {', '.join(tables)}"
+            )
         known = tables[location[0]]
         close = difflib.get_close_matches(location[1], known, 1)
         remedy = f"did you mean {close[0]}?" if close else f"known keys are {', '.join(known)}"
@@ -412,6 +426,8 @@ def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) ->
     """
     raw = read_toml(path)
     source = path.name
+    if PILOT_TABLES & raw.keys() or isinstance(raw.get("model"), list):
+        raise UsageError(f"{source}: is a pilot file, for evaluate and advise; give the configuration of a decoder")
     origin: dict[str, str] = {}
     file: Path | None = None
     for table, values in raw.items():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from hilbert_codegen.errors import UsageError
 from hilbert_codegen.resources import resource
 
 
@@ -27,3 +29,21 @@ def rule(outputs: Sequence[Path], inputs: Sequence[Path]) -> str:
     """One rule "outputs: inputs", a line for each input."""
     targets = " ".join(_escaped(path) for path in outputs)
     return f"{targets}:" + "".join(f" \\\n  {_escaped(path)}" for path in inputs) + "\n"
+
+
+#: The form of `rule` with a decoder's file among its outputs: what is told apart from everybody else's files.
+_OURS = re.compile(r"[^\n]*_decoder\.[ch][^\n]*:(?: \\\n  [^\n]+)+\n")
+
+
+def refuse_foreign(path: Path, outputs: Sequence[Path]) -> None:
+    """Raise UsageError if writing the depfile `path` would overwrite a file that is none, or one of `outputs`."""
+    if path.resolve() in [output.resolve() for output in outputs]:
+        raise UsageError(f"--depfile {path}: is one of the generated files; choose another name")
+    try:
+        present = path.read_text(encoding="utf-8") if path.is_file() else ""
+    except (OSError, UnicodeDecodeError):
+        present = "?"
+    if present and not _OURS.fullmatch(present):
+        raise UsageError(f"--depfile {path}: was not made by this tool; move it away, or choose another name")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"--depfile {path}: can't be written: no such folder; make it, or choose another place")

@@ -39,8 +39,15 @@ LOCK_SECONDS = 30.0
 
 
 def same_content(a: bytes, b: bytes) -> bool:
-    """Whether two generated files are equal but for the tool's version: a new version alone makes nothing stale."""
-    return _VERSION.sub(rb"\1", a) == _VERSION.sub(rb"\1", b)
+    """Whether two generated files are equal but for the tool's version and for line ends.
+
+    A new version alone makes nothing stale, nor does a checkout with CRLF line ends (Git's core.autocrlf).
+    """
+    return _comparable(a) == _comparable(b)
+
+
+def _comparable(content: bytes) -> bytes:
+    return _VERSION.sub(rb"\1", content).replace(b"\r\n", b"\n")
 
 
 def _read(path: Path) -> bytes | None:
@@ -66,19 +73,31 @@ def stale(folder: Path, files: Mapping[str, bytes]) -> list[str]:
     return found
 
 
+def missing(folder: Path, files: Mapping[str, bytes]) -> list[str]:
+    """Names of `files` that are not there in `folder`."""
+    return [name for name in files if _read(folder / name) is None]
+
+
 def difference(folder: Path, files: Mapping[str, bytes]) -> str:
-    """Unified diff from what stands in `folder` to what would be generated; "" if nothing is stale."""
+    """Unified diff from what stands in `folder` to what would be generated; "" if nothing that is there is stale.
+
+    A missing file has no diff. Characters that would not show (a lone carriage return, say) stand as escapes.
+    """
     text: list[str] = []
     for name in stale(folder, files):
         present = _read(folder / name)
-        text += difflib.unified_diff(
-            (present or b"").decode("utf-8", "replace").splitlines(),
-            files[name].decode("ascii").splitlines(),
-            f"{name} (in {folder.as_posix()})" if present is not None else "/dev/null",
-            f"{name} (generated)",
-            lineterm="",
-        )
-    return "".join(line + "\n" for line in text)
+        if present is not None:
+            text += difflib.unified_diff(
+                _lines(present), _lines(files[name]), f"{name} (in {folder.as_posix()})\n", f"{name} (generated)\n"
+            )
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in text)
+
+
+def _lines(content: bytes) -> list[str]:
+    """The lines with their line ends (LF or CRLF, given as LF), as they may go to a terminal."""
+    text = content.replace(b"\r\n", b"\n").decode("utf-8", "backslashreplace")
+    shown = "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+    return re.findall(r"[^\n]*\n|[^\n]+", shown)
 
 
 @contextmanager
@@ -156,8 +175,37 @@ def write(folder: Path, files: Mapping[str, bytes]) -> list[str]:
         raise
 
 
-def _stage(path: Path, content: bytes) -> None:
+def write_named(path: Path, content: bytes, option: str) -> None:
+    """Write the one file that the user named with `option`, whole or not at all; it keeps its mode if it was there.
+
+    Raises UsageError if it can't be written.
+    """
+    place = Path(os.path.realpath(path))
+    staged = place.with_name(place.name + _TEMPORARY)
+    try:
+        if place.exists() and not place.is_file():  # a pipe, or /dev/stdout: nothing to keep whole
+            place.write_bytes(content)
+            return
+        staged.unlink(missing_ok=True)
+        with _undisturbed():
+            try:
+                _stage(staged, content, place)
+                staged.replace(place)
+            finally:
+                staged.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"{option} {path}: can't be written: {error.strerror}; choose another place") from None
+
+
+def _stage(path: Path, content: bytes, replaced: Path) -> None:
+    """Write `content` to the new file `path`, with owner and mode of the file `replaced` if that is there."""
     with path.open("xb") as stream:
+        if replaced.exists():
+            status = replaced.stat()
+            if hasattr(os, "fchown"):
+                with suppress(OSError):  # not ours to give away: the new file is then that of who writes it
+                    os.fchown(stream.fileno(), status.st_uid, status.st_gid)
+            path.chmod(stat.S_IMODE(status.st_mode))
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
@@ -179,7 +227,7 @@ def _replace(folder: Path, files: Mapping[str, bytes]) -> list[str]:
         for name, content in files.items():
             made += [path for path in (folder / name).parents if not path.exists()]
             staged[name].parent.mkdir(parents=True, exist_ok=True)
-            _stage(staged[name], content)
+            _stage(staged[name], content, folder / name)
         for name, path in backups.items():
             _second_name(folder / name, path)
         _swap(folder, staged, backups)

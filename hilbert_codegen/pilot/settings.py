@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from hilbert_codegen.config.schema import read_toml, show_value
+from hilbert_codegen.config.schema import known_keys, read_toml, show_value
 from hilbert_codegen.errors import UsageError
 
 #: Errors can be summed up over these points. "near" keeps the points near the curve, "mask" those of the data's mask.
@@ -220,6 +220,11 @@ class Pilot:
 def load_pilot(path: Path) -> Pilot:
     """Read and validate the pilot at `path`. Raises UsageError naming file, key, value and remedy."""
     raw = read_toml(path, "pilot")
+    if raw.keys() & set(known_keys()) - {"model"} or isinstance(raw.get("model"), dict):
+        raise UsageError(
+            f"{path.name}: is the configuration of a decoder, no pilot file; give a file with [data] and [[model]], and "
+            f'name this one there (decoder = "{path.name}")'
+        )
     try:
         config = PilotConfig.model_validate(raw)
     except ValidationError as error:

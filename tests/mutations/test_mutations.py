@@ -24,7 +24,7 @@ settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate], d
 def copy_of_the_project(target: Path) -> Path:
     """Everything a test of the list needs, and nothing it could damage."""
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", ".hypothesis")
-    for name in ("hilbert_codegen", "templates", "tests", "firmware_tests", "renode"):
+    for name in ("hilbert_codegen", "templates", "cmake", "tests", "firmware_tests", "renode"):
         shutil.copytree(ROOT / name, target / name, ignore=ignore)
     shutil.copy(ROOT / "pyproject.toml", target)
     for name in ("tests", "firmware_tests"):

@@ -64,6 +64,47 @@ def test_missing_scale_says_where_to_get_it(config_file: Callable[..., Path]) ->
         load(config_file("[curve]\norder = 2\n"))
 
 
+MISNAMED = [
+    ("[head]\nscale = 0.1\nzero_point = 0\n", "[head]: unknown table; did you mean [heads]?"),
+    ("[heads]\nscal = 0.1\nzero_point = 0\n", "heads.scal: unknown key in [heads]; did you mean scale?"),
+    ("[decoders]\nsigma = 0.4\n", "[decoders]: unknown table; did you mean [decoder]?"),
+    ('[model]\nfil = "m.tflite"\n', "model.fil: unknown key in [model]; did you mean file?"),
+    ("[task]\ntitle = 'a'\n", "is a pilot file"),
+    ("[[model]]\nname = 'a'\n", "is a pilot file"),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), MISNAMED)
+def test_a_misspelt_name_comes_before_what_is_missing(config_file: Callable[..., Path], text: str, says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(config_file(text))
+    assert f"depth.toml: {says}" in str(caught.value)
+
+
+def test_a_value_that_is_not_given_is_not_shown(config_file: Callable[..., Path]) -> None:
+    with pytest.raises(UsageError, match=r"^depth.toml: decoder\.sigma: needed by the mean"):
+        make_plan(load(config_file(), ["decoder.estimator=mean"]))
+    with pytest.raises(UsageError, match=r"^depth.toml: decoder\.gate: needed by the mean"):
+        make_plan(load(config_file(), ["decoder.estimator=mean", "decoder.sigma=0.4"]))
+
+
+def test_encodings(config_file: Callable[..., Path]) -> None:
+    """A byte order mark is read over; what is not UTF-8, or a model, is told so."""
+    path = config_file()
+    text = path.read_text(encoding="utf-8")
+    path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert load(path).config.heads.zero_point == (-128, -128)
+    for content, says in [
+        (text.encode("utf-16"), "is not UTF-8 (byte 1); save it as UTF-8"),
+        (b"# caf\xe9\n", "is not UTF-8 (byte 6); save it as UTF-8"),
+        (b"\x1c\x00\x00\x00TFL3\x00", "is a .tflite model, no configuration; give the model with --model"),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(UsageError) as caught:
+            load(path)
+        assert f"depth.toml: {says}" in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["[curve\n", "a = \x00", "order = 3\n", "[curve]\norder = 1\norder = 2\n"])
 def test_what_is_no_configuration_is_one_line(config_file: Callable[..., Path], text: str) -> None:
     with pytest.raises(UsageError) as caught:
