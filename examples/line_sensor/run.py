@@ -25,7 +25,7 @@ from hilbert_codegen.emit.plots import curve_line, pyplot, to_bytes
 from hilbert_codegen.emit.render import Generated
 from hilbert_codegen.errors import HilbertError
 from hilbert_codegen.models.tflite_run import infer
-from hilbert_codegen.pilot.noise import ErrorStats
+from hilbert_codegen.pilot.metrics import ErrorStats
 from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets import tools
 
@@ -100,7 +100,8 @@ def main() -> None:
     levels_one, levels_two = len(np.unique(one_int8.outputs[0])), len(np.unique(decoder.table.codes))
     table = Table("", "1D INT8", "2D INT8", "gain", title="INT8 against the float net, in pixels", title_justify="left")
     table.add_row("levels", "256", f"{levels_two}", "")
-    table.add_row("effective bits", "8.00", f"{np.log2(levels_two):.2f}", f"+{np.log2(levels_two) - 8:.2f}")
+    bits = [stats.scaled(1 / span).bits for stats in (one, two)]
+    table.add_row("effective bits, from the RMSE", f"{bits[0]:.2f}", f"{bits[1]:.2f}", f"+{bits[1] - bits[0]:.2f}")
     for name in ("mae", "rmse", "median", "robust_sd", "p99"):
         a, b = getattr(one, name), getattr(two, name)
         table.add_row(f"error: {name}", f"{a:.4f}", f"{b:.4f}", f"{a / b:.2f} x")

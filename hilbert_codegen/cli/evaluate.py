@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ from rich.table import Table
 from hilbert_codegen.cli._common import STDERR, format_option
 from hilbert_codegen.emit.writer import write_named
 from hilbert_codegen.errors import CheckFailed, UsageError
-from hilbert_codegen.pilot.evaluate import Evaluation, NetResult, Progress, evaluate, to_record
+from hilbert_codegen.pilot.evaluate import evaluate
+from hilbert_codegen.pilot.metrics import METRICS
+from hilbert_codegen.pilot.networks import TRUTH_METRICS, Progress
+from hilbert_codegen.pilot.results import Evaluation, Interval, to_record
 from hilbert_codegen.pilot.settings import load_pilot
 
 
@@ -54,43 +58,87 @@ def read_latency(path: Path | None) -> list[dict[str, Any]]:
     return records
 
 
-def tables(evaluation: Evaluation) -> list[Table]:
-    """What a person reads first: errors by network, and gains by model."""
+def _number(value: float | None, form: str = ".4g") -> str:
+    return "-" if value is None or not math.isfinite(value) else format(value, form)
+
+
+def _with_ends(figure: Interval, form: str) -> str:
+    if not math.isfinite(figure.value):
+        return "-"
+    ends = f" [{figure.low:{form}}, {figure.high:{form}}]" if math.isfinite(figure.low) else ""
+    return f"{figure.value:{form}}{ends}"
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    """A table whose words are left and whose numbers are right."""
+    made = Table(title=title, title_justify="left")
+    for column in columns:
+        made.add_column(column, justify="left" if column in ("network", "model", "over", "points") else "right")
+    return made
+
+
+def _truth_table(evaluation: Evaluation) -> Table:
     unit = evaluation.pilot.config.task.unit
-    errors = Table(title=f"Errors in {unit or 'units'}, {evaluation.samples} samples, all points", title_justify="left")
-    for column in ("network", "seed", "q-MAE", "q-RMSE", "q-median", "q-robust SD", "q-p99", "bits",
-                   "truth MAE float", "INT", "jumps"):  # fmt: skip
-        errors.add_column(column, justify="left" if column == "network" else "right")
-
-    def row(result: NetResult) -> list[str]:
-        subset = result.subsets["all"]
-        q = subset.quantization.scaled(evaluation.span)
-        return [
-            result.name, str(result.seed), *(f"{v:.4g}" for v in (q.mae, q.rmse, q.median, q.robust_sd, q.p99)),
-            f"{result.bits:.2f}", f"{subset.float_truth.mae * evaluation.span:.4g}",
-            f"{subset.quantized_truth.mae * evaluation.span:.4g}", "" if result.noise is None else str(result.jumps),
-        ]  # fmt: skip
-
+    shown = [f"{METRICS[m].short} {kind}" for m in TRUTH_METRICS for kind in ("float", "INT8")]
+    made = _table(
+        f"Error to truth in {unit or 'units'} [95 % interval], {evaluation.samples} samples, all points",
+        ("network", "seed", *shown, "other branch float", "INT8"),
+    )
     for result in (*evaluation.baselines, *evaluation.models):
-        errors.add_row(*row(result))
-    gains = Table(title="Gain in the quantization error [95 % interval], against the prediction of the noise model",
-                  title_justify="left")  # fmt: skip
-    for column in ("model", "seed", "over", "points", "MAE", "robust SD", "predicted", "RMSE", "predicted"):
-        gains.add_column(column, justify="left" if column in ("model", "over", "points") else "right")
+        intervals = result.subsets["all"].truth_intervals
+        cells = []
+        for metric in TRUTH_METRICS:
+            for kind in ("float", "quantized"):
+                figure = intervals.get((kind, metric))
+                cells.append("-" if figure is None else _with_ends(figure.scaled(evaluation.span), ".4g"))
+        shares = [result.wrong_branch.get(kind) for kind in ("float", "quantized")]
+        branches = ["" if share is None else f"{100 * share:.2g} %" for share in shares]
+        made.add_row(result.name, str(result.seed), *cells, *branches)
+    return made
+
+
+def _quantization_table(evaluation: Evaluation) -> Table:
+    unit = evaluation.pilot.config.task.unit
+    made = _table(
+        f"Quantization error (INT8 minus float) in {unit or 'units'}, all points",
+        ("network", "seed", *(m.short for m in METRICS.values()), "levels", "effective bits", "jumps"),
+    )
+    for result in (*evaluation.baselines, *evaluation.models):
+        q = result.subsets["all"].quantization.scaled(evaluation.span)
+        levels = result.decoder["levels"] if result.decoder else ""
+        made.add_row(
+            result.name, str(result.seed), *(_number(v) for v in q.figures.values()), str(levels),
+            _number(result.bits, ".2f"), "" if result.jumps is None else str(result.jumps),
+        )  # fmt: skip
+    return made
+
+
+def _gain_table(evaluation: Evaluation) -> Table:
+    made = _table(
+        "Gain in the quantization error [95 % interval], against the prediction of the noise model",
+        ("model", "seed", "over", "points", "MAE", "robust SD", "predicted", "RMSE", "predicted"),
+    )
     for model in evaluation.models:
-        for name, predicted in model.predicted.items():
-            for subset, part in model.subsets.items():
-                if not part.quantization.count:
-                    continue
-                shown = {m: model.gain(name, m, subset) for m in ("mae", "robust_sd", "rmse")}
-                text = {m: f"{g.value:.2f} [{g.low:.2f}, {g.high:.2f}]" for m, g in shown.items()}
-                whole = subset == "all"
-                gains.add_row(
-                    model.name, str(model.seed), name, part.label, text["mae"],
-                    text["robust_sd"], f"{predicted['robust_sd']:.2f}" if whole else "",
-                    text["rmse"], f"{predicted['rmse']:.2f}" if whole else "",
+        for name in dict.fromkeys(gain.baseline for gain in model.gains):
+            for subset in dict.fromkeys(gain.subset for gain in model.gains):
+                text = {m: _with_ends(model.gain(name, m, subset), ".2f") for m in ("mae", "robust_sd", "rmse")}
+                said = model.predicted.get(name, {}) if subset == "all" else {}
+                foretold = {m: _number(said[m], ".2f") if m in said else "" for m in ("robust_sd", "rmse")}
+                made.add_row(
+                    model.name, str(model.seed), name, model.subsets[subset].label, text["mae"],
+                    text["robust_sd"], foretold["robust_sd"], text["rmse"], foretold["rmse"],
                 )  # fmt: skip
-    return [errors, gains] if evaluation.baselines else [errors]
+    return made
+
+
+def tables(evaluation: Evaluation) -> list[Table]:
+    """What a person reads first: errors to truth, quantization errors, gains."""
+    found = [_truth_table(evaluation)]
+    if any(result.has_float for result in (*evaluation.baselines, *evaluation.models)):
+        found.append(_quantization_table(evaluation))
+    if any(model.gains for model in evaluation.models):
+        found.append(_gain_table(evaluation))
+    return found
 
 
 @click.command()
@@ -148,4 +196,5 @@ def command(
             for warning in result.warnings:
                 STDERR.print(f"hilbert-codegen: warning: {result.name}, seed {result.seed}: {warning}", markup=False)
     if strict and evaluation.verdict is not None and not evaluation.verdict.passed:
-        raise CheckFailed(next(line for line in evaluation.verdict.lines if line.startswith("FAIL")))
+        failed = [line for line in evaluation.verdict.lines if line.startswith("FAIL")]
+        raise CheckFailed(failed[0] if failed else "the limit could not be judged")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +71,6 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     levels = len(np.unique(expected.codes))
     derived = {
         "levels": levels if domain.complete else None,
-        "bits": math.log2(levels) if domain.complete else None,
         "length": float(spec.curve.length(spec.inset)),
         "cell_codes": [float(spec.pitch(0)), float(spec.pitch(1))],
         "half_branch_distance_codes": [float(spec.pitch(0) / 2), float(spec.pitch(1) / 2)],
@@ -105,7 +103,6 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     console.print(values)
     facts = Table("property", "value", title="What it gives", title_justify="left")
     facts.add_row("levels", f"{levels}" if domain.complete else "not counted: 16-bit heads")
-    facts.add_row("effective bits", f"{math.log2(levels):.2f}" if domain.complete else "-")
     facts.add_row("curve length", f"{derived['length']:.4g} unit intervals")
     facts.add_row("cell", f"{float(spec.pitch(0)):.5g} x {float(spec.pitch(1)):.5g} codes")
     facts.add_row("half branch distance", f"{float(spec.pitch(0) / 2):.5g} x {float(spec.pitch(1) / 2):.5g} codes")

@@ -5,7 +5,7 @@ r"""Target encoding and the paper's loss for Keras 3, on any of its backends (ex
     from hilbert_codegen.training.loss import HeadCurve
 
     on = HeadCurve(make_curve("hilbert", 3))
-    model.compile("adam", loss=HilbertLoss(on, alpha=0.3))     # y_true is t, shape (..., 1) or (...); y_pred (..., 2)
+    model.compile("adam", loss=HilbertLoss(on))     # y_true is t, shape (..., 1) or (...); y_pred (..., 2)
 
 The equation is in `hilbert_codegen.training.loss`; distances are in units of t, as there. Which segment is nearest has no
 gradient; the projection on it has: 1 / L along the segment, none across, none where it is clipped to the ends.
@@ -91,12 +91,15 @@ def squared(decoded: Tensor, t: Tensor) -> Tensor:
 
 
 class HilbertLoss(keras.losses.Loss):  # type: ignore[misc]  # keras has no types
-    """task(t(h), t) + alpha * (|h - c(t)|^2 + beta * r^2), reduced as any Keras loss.
+    """task(t + e, t) + alpha * (|h - c(t)|^2 + beta * r^2), reduced as any Keras loss.
+
+    e is the decoded value's error, clipped at `reach` cells; on a closed curve it is taken the short way round.
 
     Args:
         on: the curve.
         alpha: weight of both distances, >= 0.
         beta: weight of the distance to the curve, >= 0.
+        reach: largest error that the task's loss sees, in cells, > 0; math.inf does not clip.
         task: loss on the decoded value, elementwise: (decoded, t) -> loss.
         decoder: `decode`, or `decode_mean` with its settings bound: (heads, on) -> (t, r^2).
         **kwargs: of keras.losses.Loss (name, reduction, dtype).
@@ -107,16 +110,22 @@ class HilbertLoss(keras.losses.Loss):  # type: ignore[misc]  # keras has no type
         on: HeadCurve,
         alpha: float = 0.3,
         beta: float = 1.0,
+        reach: float = 1.0,
         task: Callable[[Tensor, Tensor], Tensor] = squared,
         decoder: Callable[[Tensor, HeadCurve], tuple[Tensor, Tensor]] = decode,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.on, self.alpha, self.beta, self.task, self.decoder = on, alpha, beta, task, decoder
+        self.on, self.alpha, self.beta, self.reach = on, alpha, beta, reach
+        self.task, self.decoder = task, decoder
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Loss of every point: y_true t of shape (...) or (..., 1), y_pred heads (..., 2); result (...)."""
         t = ops.squeeze(y_true, -1) if len(y_true.shape) == len(y_pred.shape) else y_true
         decoded, r2 = self.decoder(y_pred, self.on)
         miss = ops.sum(ops.square((y_pred - encode(t, self.on)) / self.on.length), axis=-1)
-        return self.task(decoded, t) + self.alpha * (miss + self.beta * r2)
+        error = decoded - t
+        if self.on.curve.closed:
+            error = error - ops.floor(error + 0.5)
+        bound = self.reach / self.on.curve.segments
+        return self.task(t + ops.clip(error, -bound, bound), t) + self.alpha * (miss + self.beta * r2)

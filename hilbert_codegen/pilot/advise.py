@@ -21,9 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.curves import cell_inset, make_curve
-from hilbert_codegen.pilot.evaluate import Evaluation, NetResult, head_curve
-from hilbert_codegen.pilot.noise import ErrorStats, Expected, difference, gaussian, posterior_mean, simulate
-from hilbert_codegen.training.loss import HeadCurve
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.pilot.metrics import ErrorStats
+from hilbert_codegen.pilot.networks import head_curve
+from hilbert_codegen.pilot.noise import Expected, gaussian, posterior_mean, simulate
+from hilbert_codegen.pilot.results import Evaluation, NetResult
+from hilbert_codegen.training.loss import HeadCurve, difference
 
 FloatArray = NDArray[np.float64]
 
@@ -122,7 +125,8 @@ def measured_source(model: NetResult) -> Source:
     if trace.along is None or trace.across is None or trace.float_heads is None or plan is None:
         raise ValueError(f"{model.name} is no model with Hilbert heads")
     on = head_curve(plan)
-    pairs = np.stack([trace.along.reshape(-1), trace.across.reshape(-1)], axis=-1)
+    across = trace.across.reshape(-1, trace.across.shape[-1])
+    pairs = np.concatenate([trace.along.reshape(-1, 1), across], axis=-1)
     grid = (trace.float_heads.reshape(-1, 2) - on.origin) / on.pitch
     return Source(f"measured on {model.name}", pairs, grid, model.subsets["all"].float_truth.robust_sd)
 
@@ -146,10 +150,14 @@ def _rank(
                     order, float(inset), result_length(order, inset), pitch / 2,
                     result.closed_form * result_length(order, inset) / scale, source.label, result,
                     source.spread * (4**order - 1),
-                    baseline.rmse / result.error.rmse, baseline.robust_sd / result.error.robust_sd,
+                    _over(baseline.rmse, result.error.rmse), _over(baseline.robust_sd, result.error.robust_sd),
                 )
             )  # fmt: skip
     return tuple(sorted(found, key=lambda candidate: candidate.expected.error.rmse))
+
+
+def _over(a: float, b: float) -> float:
+    return a / b if b > 0 else math.nan
 
 
 def result_length(order: int, inset: Fraction | float) -> float:
@@ -188,6 +196,10 @@ def advise_from_pilot(
     for model in evaluation.models:
         if model.decoder is not None and model.decoder["curve"] == "hilbert":
             by_order.setdefault(int(model.decoder["order"]), []).append(model)
+    if not by_order:
+        raise UsageError(
+            f"{evaluation.pilot.source}: model: no model has a Hilbert curve; advise ranks the orders of that curve"
+        )
     sources = {}
     for order, models in by_order.items():
         parts = [measured_source(model) for model in models]
@@ -202,7 +214,13 @@ def advise_from_pilot(
     if evaluation.baselines:
         name = evaluation.baselines[0].name
         same = [b for b in evaluation.baselines if b.name == name]
-        errors = np.concatenate([(b.trace.quantized_t - b.trace.float_t).reshape(-1) for b in same])
+        errors = np.concatenate(
+            [
+                difference(b.trace.quantized_t, b.trace.float_t, b.closed).reshape(-1)
+                for b in same
+                if b.trace.float_t is not None
+            ]
+        )
         baseline = ErrorStats.of(errors)
         label = f"measured on {name}"
         truth = float(np.mean([b.subsets["all"].float_truth.rmse for b in same]))
@@ -213,6 +231,9 @@ def advise_from_pilot(
         truth = math.nan
     candidates = _rank(sources, orders, insets, scale, baseline)
     verdict = list(_say(candidates, baseline, wanted))
+    for answer in evaluation.verdict.answers if evaluation.verdict is not None else ():
+        if answer.question == "learnt" and answer.passed is False:
+            verdict.insert(0, f"{answer.model} has not learnt its task; mend that first. {answer.reasons[0]}")
     loss = math.hypot(1.0, baseline.rmse / truth) - 1.0 if truth > 0 else math.nan
     if loss < NEGLIGIBLE:
         verdict.append(

@@ -8,110 +8,53 @@ the decoder lands on another branch, and the error is of the order of the whole 
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hilbert_codegen.training.loss import HeadCurve
+from hilbert_codegen.pilot.metrics import ErrorStats
+from hilbert_codegen.training.loss import HeadCurve, difference
 
 FloatArray = NDArray[np.float64]
-
-#: 1.4826 times the median absolute deviation is the standard deviation of a normal distribution.
-ROBUST = 1.4826
-
-
-def robust_sd(values: FloatArray) -> float:
-    """1.4826 times the median absolute deviation from the median."""
-    return ROBUST * float(np.median(np.abs(values - np.median(values))))
-
 
 #: Places on the curve that `simulate` takes.
 _PLACES = 30_000
 
 
-@dataclass(frozen=True)
-class ErrorStats:
-    """A sample of errors in numbers, all in units of the errors.
-
-    Attributes:
-        count: how many points.
-        mae: mean absolute error.
-        rmse: root of the mean square.
-        median: median absolute error.
-        robust_sd: 1.4826 times the median absolute deviation from the median.
-        p99: 99th percentile of the absolute error.
-        max: largest absolute error.
-        bias: mean error.
-    """
-
-    count: int
-    mae: float
-    rmse: float
-    median: float
-    robust_sd: float
-    p99: float
-    max: float
-    bias: float
-
-    @classmethod
-    def of(cls, errors: ArrayLike) -> ErrorStats:
-        """Sum up `errors` (any shape); all figures are NaN without a point."""
-        values = np.asarray(errors, dtype=np.float64).reshape(-1)
-        if not len(values):
-            return cls(0, *[math.nan] * 7)
-        size = np.abs(values)
-        return cls(
-            len(values),
-            float(size.mean()),
-            float(np.sqrt(np.square(values).mean())),
-            float(np.median(size)),
-            robust_sd(values),
-            float(np.quantile(size, 0.99)),
-            float(size.max()),
-            float(values.mean()),
-        )
-
-    def scaled(self, by: float) -> ErrorStats:
-        """The same in another unit (by > 0)."""
-        return ErrorStats(**{k: v if k == "count" else v * by for k, v in asdict(self).items()})
-
-    @property
-    def bits(self) -> float:
-        """Bits of the ideal quantizer of the whole range with the same RMSE, for errors in t: -log2(sqrt(12) rmse)."""
-        return -math.log2(math.sqrt(12.0) * self.rmse) if self.rmse > 0 else math.inf
-
-
-def difference(a: FloatArray, b: FloatArray, closed: bool) -> FloatArray:
-    """a - b in t; on a closed curve the short way round."""
-    return np.asarray((a - b + 0.5) % 1.0 - 0.5) if closed else a - b
-
-
 def frame(on: HeadCurve, t: FloatArray) -> FloatArray:
-    """Unit direction of growing t, in head axes, of the segment that holds t; shape t.shape + (2,)."""
+    """Unit direction of growing t, in head axes, of the segment that holds t; shape t.shape + (n,)."""
     _, steps = on.segments()
     index = np.clip((t * on.curve.segments).astype(np.int64), 0, on.curve.segments - 1)
     return np.asarray(steps[index])
 
 
+def _turned(direction: FloatArray) -> FloatArray:
+    """The directions across an axis-parallel `direction` (..., n): the next axes in a ring; (..., n - 1, n).
+
+    In the plane it is the direction to the left.
+    """
+    count = direction.shape[-1]
+    ring = np.stack([np.roll(direction, shift, axis=-1) for shift in range(1, count)], axis=-2)
+    return ring * np.array([-1.0, 1.0]) if count == 2 else ring
+
+
 def split(offsets: FloatArray, direction: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The parts of `offsets` (..., 2) along and across (to the left of) `direction` (..., 2)."""
+    """The parts of `offsets` (..., n) along axis-parallel `direction` (..., n), (...), and across it, (..., n - 1)."""
     along = (offsets * direction).sum(axis=-1)
-    across = direction[..., 0] * offsets[..., 1] - direction[..., 1] * offsets[..., 0]
+    across = (offsets[..., None, :] * _turned(direction)).sum(axis=-1)
     return along, across
 
 
 def join(along: FloatArray, across: FloatArray, direction: FloatArray) -> FloatArray:
     """The inverse of `split`."""
-    left = np.stack([-direction[..., 1], direction[..., 0]], axis=-1)
-    return np.asarray(along[..., None] * direction + across[..., None] * left)
+    return np.asarray(along[..., None] * direction + (across[..., None] * _turned(direction)).sum(axis=-2))
 
 
-def gaussian(along_lsb: float, across_lsb: float, count: int, seed: int = 0) -> FloatArray:
-    """`count` draws (along, across) of normal noise, in codes; shape (count, 2)."""
-    drawn = np.random.default_rng(seed).standard_normal((count, 2))
-    return np.asarray(drawn * np.array([along_lsb, across_lsb]))
+def gaussian(along_lsb: float, across_lsb: float, count: int, seed: int = 0, heads: int = 2) -> FloatArray:
+    """`count` draws (along, across...) of normal noise, in codes; shape (count, heads)."""
+    drawn = np.random.default_rng(seed).standard_normal((count, heads))
+    return np.asarray(drawn * np.array([along_lsb] + [across_lsb] * (heads - 1)))
 
 
 @dataclass(frozen=True)
@@ -167,7 +110,7 @@ def simulate(
     else:
         start, _ = on.decode(points)
     drawn = noise[generator.integers(0, len(noise), len(points))]
-    moved = scale * join(drawn[:, 0], drawn[:, 1], frame(on, start))
+    moved = scale * join(drawn[:, 0], drawn[:, 1:], frame(on, start))
     end, _ = on.decode(points + moved)
     error = difference(end, start, on.curve.closed)
     jumps = is_jump(on, error, moved)

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 
 from hilbert_codegen import __version__
 from hilbert_codegen.emit.plots import pyplot, to_bytes
-from hilbert_codegen.pilot.evaluate import Evaluation, NetResult, Subset, head_curve
-from hilbert_codegen.pilot.noise import difference
+from hilbert_codegen.pilot.baselines import KINDS
+from hilbert_codegen.pilot.metrics import METRICS, RESAMPLED, robust_sd
+from hilbert_codegen.pilot.networks import head_curve
+from hilbert_codegen.pilot.results import Evaluation, NetResult, Subset, Timing
 from hilbert_codegen.resources import resource
+from hilbert_codegen.training.loss import difference
 
 FloatArray = NDArray[np.float64]
 
@@ -41,14 +44,20 @@ def _picture(figure: Any, form: str, alt: str) -> Markup:
     return Markup('<img alt="{}" src="data:image/{};base64,{}">').format(alt, kind, encoded)
 
 
+def _legend_beside(panel: Any) -> None:
+    """The legend to the right of the axes, where it covers no curve."""
+    panel.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.3)
+
+
 def _first_seed(evaluation: Evaluation, results: Sequence[NetResult]) -> list[NetResult]:
     seed = evaluation.pilot.config.evaluate.seeds[0]
     return [result for result in results if result.seed == seed]
 
 
 def _error(result: NetResult) -> FloatArray:
-    closed = result.plan is not None and result.plan.spec.curve.closed
-    return difference(result.trace.quantized_t, result.trace.float_t, closed)
+    """Quantization error in t; of a net whose float version is known."""
+    assert result.trace.float_t is not None
+    return difference(result.trace.quantized_t, result.trace.float_t, result.closed)
 
 
 def _shown(count: int) -> NDArray[np.int64]:
@@ -80,14 +89,16 @@ def histogram_picture(results: Sequence[NetResult], span: float, unit: str) -> M
     """Distribution of the quantization error of every net."""
     plt = pyplot()
     figure, panel = plt.subplots(figsize=(7.2, 3.2), layout="constrained")
-    widest = max(float(np.quantile(np.abs(_error(r)), 0.995)) for r in results) * span or 1.0
-    edges = np.linspace(-widest, widest, 121)
+    # Wide enough for the widest bulk, so that the centre is seen; tails are what the tables' 99 % and largest tell.
+    widest = 4 * max(robust_sd(_error(r).reshape(-1)) for r in results) * span
+    widest = widest or max(float(np.abs(_error(r)).max()) for r in results) * span or 1.0
+    edges = np.linspace(-widest, widest, 161)
     for index, result in enumerate(results):
         counts, _ = np.histogram(_error(result).reshape(-1) * span, bins=edges)
         density = counts / max(1, result.trace.truth.size) / (edges[1] - edges[0])
         panel.stairs(density, edges, label=result.name, color=_COLOURS[index % len(_COLOURS)], linewidth=1.4)
     panel.set(xlabel=f"quantization error, {unit or 'units'}", ylabel="density")
-    panel.legend(frameon=False)
+    _legend_beside(panel)
     return _picture(figure, "svg", "Histograms of the quantization error")
 
 
@@ -103,7 +114,7 @@ def along_t_picture(results: Sequence[NetResult], span: float, unit: str) -> Mar
         rms = np.sqrt(np.divide(total, count, out=np.full(64, np.nan), where=count > 0))
         panel.plot((np.arange(64) + 0.5) / 64, rms, label=result.name, color=_COLOURS[index % len(_COLOURS)], lw=1.4)
     panel.set(xlabel="true t", ylabel=f"RMS quantization error, {unit or 'units'}", yscale="log")
-    panel.legend(frameon=False)
+    _legend_beside(panel)
     return _picture(figure, "svg", "Quantization error against t")
 
 
@@ -113,7 +124,7 @@ def noise_picture(models: Sequence[NetResult]) -> Markup:
     figure, panels = plt.subplots(1, len(models), figsize=(3.6 * len(models), 3.4), layout="constrained", squeeze=False)
     for panel, model in zip(panels[0], models, strict=True):
         assert model.trace.along is not None and model.trace.across is not None
-        along, across = model.trace.along.reshape(-1), model.trace.across.reshape(-1)
+        along, across = model.trace.along.reshape(-1), model.trace.across[..., 0].reshape(-1)
         pick = _shown(len(along))
         limit = 1.1 * max(float(np.quantile(np.abs(np.concatenate([along, across])), 0.998)), 1.0)
         panel.scatter(along[pick], across[pick], s=2, color="#0f766e", alpha=0.4)
@@ -133,18 +144,21 @@ def map_picture(results: Sequence[NetResult], span: float, unit: str, images: in
     images = min(images, len(truth))
     columns = 1 + 2 * len(results)
     figure, panels = plt.subplots(
-        images, columns, figsize=(1.9 * columns, 2.0 * images), layout="constrained", squeeze=False
+        images, columns, figsize=(2.1 * columns, 2.2 * images), layout="constrained", squeeze=False
     )
     limit = span * max(float(np.quantile(np.abs(_error(r)), 0.99)) for r in results) or 1.0
     for row in range(images):
         panels[row][0].imshow(truth[row], cmap="viridis", interpolation="nearest")
         panels[row][0].set_title("truth" if row == 0 else "")
         for index, result in enumerate(results):
-            maps = (np.abs(result.trace.quantized_t - truth)[row] * span, np.abs(_error(result)[row]) * span)
+            maps = (
+                np.abs(difference(result.trace.quantized_t, truth, result.closed))[row] * span,
+                np.abs(_error(result)[row]) * span,
+            )
             for offset, (values, name) in enumerate(zip(maps, ("to truth", "quantization"), strict=True)):
                 panel = panels[row][1 + 2 * index + offset]
                 shown = panel.imshow(values, cmap="magma", interpolation="nearest", vmin=0, vmax=limit)
-                panel.set_title(f"{result.name}: {name}" if row == 0 else "", fontsize=7)
+                panel.set_title(f"{result.name},\n{name}" if row == 0 else "", fontsize=9)
     for panel in panels.reshape(-1):
         panel.set_xticks([])
         panel.set_yticks([])
@@ -156,14 +170,14 @@ def reasons(evaluation: Evaluation) -> list[str]:
     """What the figures say, in sentences: for each model over the first baseline, with what limits it."""
     lines = []
     base = evaluation.baselines[0].name if evaluation.baselines else None
-    for name in dict.fromkeys(model.name for model in evaluation.models):
+    for name in dict.fromkeys(model.name for model in evaluation.models if model.has_float):
         models = [model for model in evaluation.models if model.name == name]
-        jumps = sum(model.jumps for model in models)
+        jumps = sum(model.jumps or 0 for model in models)
         points = evaluation.points * len(models)
         loss = [_loss(model) for model in models]
         text = f"{name}: INT8's error to truth (RMSE) is {_span(loss, '{:+.1f}')} % against the float net's; "
         text += f"{jumps} branch jumps in {points} points."
-        if base is not None:
+        if base is not None and models[0].gains:
             robust = [model.gain(base, "robust_sd").value for model in models]
             rmse = [model.gain(base, "rmse").value for model in models]
             said = [model.predicted[base]["robust_sd"] for model in models]
@@ -196,6 +210,10 @@ def _span(values: Sequence[float], form: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def _time(timing: Timing) -> str:
+    return f"{_sig(timing.value)} ({_sig(timing.low)} to {_sig(timing.high)})"
+
+
 def overheads(evaluation: Evaluation, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Cost of two heads and the decoder over the 1D net, on this host and on the cores of `records`.
 
@@ -211,13 +229,13 @@ def overheads(evaluation: Evaluation, records: Sequence[Mapping[str, Any]]) -> l
     for model in _first_seed(evaluation, evaluation.models):
         assert model.decoder is not None
         nanoseconds = model.decoder["host_ns_per_point"]
-        if nanoseconds is not None and base.host_ms > 0:
-            decode = points * nanoseconds * 1e-6
+        if nanoseconds is not None and base.host_ms is not None and model.host_ms is not None:
+            decode = points * nanoseconds["value"] * 1e-6
             rows.append(
                 {
                     "where": "this host, measured", "model": model.name, "strategy": model.decoder["strategy"],
-                    "net": f"{base.host_ms:.4f} → {model.host_ms:.4f} ms", "decode": f"{decode:.6f} ms",
-                    "overhead": 100 * decode / base.host_ms,
+                    "net": f"{_time(base.host_ms)} → {_time(model.host_ms)} ms", "decode": f"{decode:.6f} ms",
+                    "overhead": 100 * decode / base.host_ms.value,
                 }
             )  # fmt: skip
     for record in records:
@@ -250,7 +268,8 @@ def render_report(evaluation: Evaluation, latency: Sequence[Mapping[str, Any]] =
     task = evaluation.pilot.config.task
     base = _first_seed(evaluation, evaluation.baselines)
     models = _first_seed(evaluation, evaluation.models)
-    shown = [*base[:1], *models]
+    shown = [result for result in (*base[:1], *models) if result.has_float]
+    noisy = [model for model in models if model.noise is not None]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(str(resource("templates"))),
         undefined=jinja2.StrictUndefined,
@@ -272,20 +291,53 @@ def render_report(evaluation: Evaluation, latency: Sequence[Mapping[str, Any]] =
         networks=[*evaluation.baselines, *evaluation.models],
         loss=_loss,
         parts=_parts,
-        curve_picture=curve_picture(models),
-        histogram_picture=histogram_picture(shown, evaluation.span, task.unit),
-        along_t_picture=along_t_picture(shown, evaluation.span, task.unit),
-        noise_picture=noise_picture(models),
-        map_picture=map_picture(shown, evaluation.span, task.unit),
+        curve_picture=curve_picture(models) if models else None,
+        histogram_picture=histogram_picture(shown, evaluation.span, task.unit) if shown else None,
+        along_t_picture=along_t_picture(shown, evaluation.span, task.unit) if shown else None,
+        noise_picture=noise_picture(noisy) if noisy else None,
+        map_picture=map_picture(shown, evaluation.span, task.unit) if shown else None,
+        metrics=METRICS,
+        resampled=RESAMPLED,
+        models=evaluation.models,
+        answers=evaluation.verdict.answers if evaluation.verdict is not None else (),
+        changes=_change_rows(evaluation),
+        gains=_gain_rows(evaluation),
+        ns=lambda value: _time(Timing(**value)),
         latency=latency,
         overheads=overheads(evaluation, latency),
         missing=math.isnan,
     )
 
 
+def _change_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """One row for each model and baseline of its seed."""
+    rows = []
+    for model in evaluation.models:
+        for name in dict.fromkeys(change.baseline for change in model.changes):
+            base = evaluation.baseline_of(name, model.seed)
+            words = KINDS[base.kind].words + ("" if base.rival else ", for comparison only")
+            rows.append({"model": model, "baseline": base, "words": words,
+                         "mae": model.change(name, "mae"), "rmse": model.change(name, "rmse")})  # fmt: skip
+    return rows
+
+
+def _gain_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """One row for each model, baseline and set of points that is worth one."""
+    rows = []
+    for model in evaluation.models:
+        for name in dict.fromkeys(gain.baseline for gain in model.gains):
+            for key, subset in _parts(model).items():
+                found = {gain.metric: gain for gain in model.gains if (gain.baseline, gain.subset) == (name, key)}
+                if found:
+                    predicted = model.predicted.get(name, {}) if key == "all" else {}
+                    rows.append({"model": model, "baseline": name, "label": subset.label, "gains": found,
+                                 "predicted": predicted})  # fmt: skip
+    return rows
+
+
 def _parts(result: NetResult) -> dict[str, Subset]:
     """The subsets worth a row: not the empty ones, nor those near the curve that are all of the points anyway."""
-    count = {name: subset.quantization.count for name, subset in result.subsets.items()}
+    count = {name: subset.quantized_truth.count for name, subset in result.subsets.items()}
     whole = {"near": "all", "mask near": "mask"}
     return {
         name: subset

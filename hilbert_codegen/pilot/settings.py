@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -12,10 +13,13 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from hilbert_codegen.config.schema import known_keys, read_toml, show_value
 from hilbert_codegen.errors import UsageError
+from hilbert_codegen.pilot.baselines import KINDS
+from hilbert_codegen.pilot.metrics import METRICS
 
 #: Errors can be summed up over these points. "near" keeps the points near the curve, "mask" those of the data's mask.
 SUBSETS = ("all", "near", "mask", "mask near")
@@ -26,7 +30,6 @@ _UNREADABLE = (
     OSError, ValueError, EOFError, KeyError, TypeError, MemoryError, OverflowError, NotImplementedError, RuntimeError,
     SyntaxError, RecursionError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-METRICS = ("mae", "rmse", "median", "robust_sd", "p99", "max")
 
 
 def _tuple(value: object) -> object:
@@ -40,6 +43,19 @@ def _float(value: object) -> object:
 Number = Annotated[float, BeforeValidator(_float), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 Ends = Annotated[tuple[Number, Number], BeforeValidator(_tuple)]
+
+
+def _one_of(known: Iterable[str]) -> AfterValidator:
+    names = tuple(known)
+
+    def check(value: str) -> str:
+        if value not in names:
+            raise PydanticCustomError("unknown", f"input should be one of {', '.join(names)}")
+        return value
+
+    return AfterValidator(check)
+
+
 Outputs = Annotated[tuple[int | str, ...] | int | str | None, BeforeValidator(_tuple)]
 
 
@@ -48,13 +64,18 @@ class _Table(BaseModel):
 
 
 class TaskTable(_Table):
-    """What is measured: its name, unit and the values at t = 0 and t = 1."""
+    """What is measured: its name, unit and the values at t = 0 and t = 1.
+
+    `circular`: the two values are the same place (an angle); errors are then taken the short way round. So they are
+    where a model's curve is closed.
+    """
 
     title: str = "Pilot"
     about: str = ""
     quantity: str = "value"
     unit: str = ""
     values: Ends = (0.0, 1.0)
+    circular: bool = False
 
 
 class DataTable(_Table):
@@ -75,42 +96,59 @@ class DataTable(_Table):
 
 
 class EvaluateTable(_Table):
-    """How to evaluate."""
+    """How to evaluate.
+
+    A float net with Hilbert heads has learnt its task if its MAE and RMSE to truth exceed those of the best 1D float
+    net by at most `learnt_margin` times what INT8 leaves to that 1D net (a difference between float nets that is small
+    against the quantization does not matter), and at most the share `wrong_branch` of its points lies on another branch
+    than the truth.
+    """
 
     seeds: Annotated[tuple[int, ...], BeforeValidator(_tuple), Field(min_length=1)] = (0,)
     near: Positive = 0.35
     bootstrap: Annotated[int, Field(ge=50, le=100_000)] = 400
     kernels: Literal["reference", "optimized"] = "reference"
+    learnt_margin: Positive = 0.25
+    wrong_branch: Positive = 0.05
 
 
 class ModelTable(_Table):
-    """A network with two Hilbert heads; {seed} in a file name stands for each seed."""
+    """A network with Hilbert heads; {seed} in a file name stands for each seed.
+
+    Without the float net there are no quantization errors, only those to truth.
+    """
 
     name: str
     decoder: str
     set: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
-    float: str
+    float: str | None = None
     quantized: str
     outputs: Outputs = None
     float_outputs: Outputs = None
 
 
 class BaselineTable(_Table):
-    """A network with a 1D head whose output `range` stands for t = 0 and t = 1."""
+    """A network without Hilbert heads; `kind` is one of `baselines.KINDS`, by default told from its output's type.
+
+    `range`: the head values of t = 0 and t = 1 ("cos_sin" has none). `rival = false` shows it for comparison only, as a
+    net that the target can't run.
+    """
 
     name: str
-    float: str
+    kind: Annotated[str, _one_of(KINDS)] | None = None
+    float: str | None = None
     quantized: str
     range: Ends = (0.0, 1.0)
-    output: int | str = 0
-    float_output: int | str | None = None
+    output: Outputs = 0
+    float_output: Outputs = None
+    rival: bool = True
 
 
 class KpiTable(_Table):
     """The question: is `metric` of the error (in the task's unit) at most `limit`, in every seed?"""
 
     model: str
-    metric: Literal["mae", "rmse", "median", "robust_sd", "p99", "max"] = "mae"
+    metric: Annotated[str, _one_of(METRICS)] = "mae"
     of: Literal["truth", "quantization"] = "truth"
     points: Literal["all", "near", "mask", "mask near"] = "all"
     limit: Positive
@@ -124,7 +162,7 @@ class PilotConfig(_Table):
     task: TaskTable = TaskTable()
     data: DataTable
     evaluate: EvaluateTable = EvaluateTable()
-    model: Annotated[tuple[ModelTable, ...], BeforeValidator(_tuple), Field(min_length=1)]
+    model: Annotated[tuple[ModelTable, ...], BeforeValidator(_tuple)] = ()
     baseline: Annotated[tuple[BaselineTable, ...], BeforeValidator(_tuple)] = ()
     kpi: KpiTable | None = None
 
@@ -237,10 +275,19 @@ def load_pilot(path: Path) -> Pilot:
             f"{path.name}: {key}{shown}: {problem['msg'][:1].lower()}{problem['msg'][1:]}{known}"
         ) from None
     pilot = Pilot(config, path.name, path.parent)
+    _check(pilot)
+    return pilot
+
+
+def _check(pilot: Pilot) -> None:
+    """What no single value shows. Raises UsageError."""
+    config = pilot.config
     names = [table.name for table in config.model] + [table.name for table in config.baseline]
     for name in names:
         if names.count(name) > 1:
             raise pilot.error("model.name", name, "used twice", "give every model and baseline its own name")
+    if not names:
+        raise UsageError(f"{pilot.source}: no [[model]] and no [[baseline]]; name the networks to run")
     if config.task.values[0] == config.task.values[1]:
         raise pilot.error("task.values", config.task.values, "the two are equal", "give the values at t = 0 and t = 1")
     if config.kpi is not None:
@@ -252,4 +299,8 @@ def load_pilot(path: Path) -> Pilot:
             raise pilot.error("kpi.min_gain", config.kpi.min_gain, "needs a baseline", "add a [[baseline]]")
         if "mask" in config.kpi.points and config.data.mask is None:
             raise pilot.error("kpi.points", config.kpi.points, "needs a mask", "name it in data.mask")
-    return pilot
+        needs_float = config.kpi.of == "quantization" or config.kpi.min_gain is not None
+        if needs_float and any(m.float is None for m in config.model if m.name == config.kpi.model):
+            raise pilot.error(
+                "kpi.model", config.kpi.model, "has no float net, so no quantization error", "name it in model.float"
+            )

@@ -1,17 +1,22 @@
-r"""The paper's training loss in NumPy: for checking one's own, and for frameworks that take NumPy.
+r"""The training loss in NumPy: the definition that the Keras and Torch versions are held to.
 
 With heads h = (x, y), the curve point c(t) and its inverse by the nearest point, t(h), the loss of one sample is
-(Uss et al., ICML 2025, arXiv 2405.14024, section 3.3)
 
-    loss = task(t(h), t) + alpha * (|h - c(t)|^2 + beta * r^2),      r = |h - c(t(h))|
+    loss = task(t + e, t) + alpha * (|h - c(t)|^2 + beta * r^2)
+    e = clip(t(h) - t, -reach / M, reach / M),      r = |h - c(t(h))|
 
-- `task` is the loss of the task on the decoded value. Its gradient runs along the curve only.
+(Uss et al., ICML 2025, arXiv 2405.14024, section 3.3, where the error e is not clipped.)
+
+- `task` is the loss of the task on the decoded value. Its gradient runs along the curve only. On a wrong branch that is
+  the wrong way: it would push the point along the branch where it is, harder than the second term pulls it to the right
+  one. So the error is clipped at `reach` cells (a cell is 1 / M of t, M the number of segments), past which the task's
+  loss has no gradient. reach = inf is the loss as published.
 - |h - c(t)|^2 pulls h to the right branch: without it h may settle on any branch it was born near.
 - r^2 pulls h to the curve. Along the curve it is free.
+- On a closed curve t(h) - t is taken the short way round.
 
 All distances here are in units of t along the curve (head units divided by the curve's length L), so the three
-terms share one scale and `alpha` keeps its meaning when the order changes. `hilbert_codegen.keras` holds the same
-functions as differentiable tensors.
+terms share one scale and `alpha` keeps its meaning when the order changes.
 """
 
 from __future__ import annotations
@@ -103,6 +108,11 @@ def squared(decoded: FloatArray, t: FloatArray) -> FloatArray:
     return np.asarray(np.square(decoded - t))
 
 
+def difference(a: FloatArray, b: FloatArray, closed: bool) -> FloatArray:
+    """a - b in t; on a closed curve the short way round."""
+    return np.asarray((a - b + 0.5) % 1.0 - 0.5) if closed else a - b
+
+
 def hilbert_loss(
     heads: ArrayLike,
     t: ArrayLike,
@@ -110,6 +120,7 @@ def hilbert_loss(
     *,
     alpha: float = 0.3,
     beta: float = 1.0,
+    reach: float = 1.0,
     task: Callable[[FloatArray, FloatArray], FloatArray] = squared,
 ) -> FloatArray:
     """The loss of the module's equation, for every sample.
@@ -120,6 +131,7 @@ def hilbert_loss(
         on: the curve.
         alpha: weight of both distances, >= 0.
         beta: weight of the distance to the curve against that to the target point, >= 0.
+        reach: largest error that the task's loss sees, in cells, > 0; math.inf does not clip.
         task: loss on the decoded value, elementwise: (decoded, t) -> loss.
 
     Returns float64 of shape (...).
@@ -127,4 +139,6 @@ def hilbert_loss(
     truth = np.asarray(t, dtype=np.float64)
     decoded, off = on.decode(heads)
     miss = np.square((np.asarray(heads, dtype=np.float64) - on.targets(truth)) / on.length).sum(axis=-1)
-    return np.asarray(task(decoded, truth) + alpha * (miss + beta * np.square(off)))
+    bound = reach / on.curve.segments
+    seen = truth + np.clip(difference(decoded, truth, on.curve.closed), -bound, bound)
+    return np.asarray(task(seen, truth) + alpha * (miss + beta * np.square(off)))

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from hilbert_codegen.cli import main
-from hilbert_codegen.errors import UsageError
+from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.models.network import inspect_network
 from hilbert_codegen.pilot.advise import advise_from_noise, advise_from_pilot, expect, measured_source
-from hilbert_codegen.pilot.evaluate import Evaluation, evaluate, to_record
-from hilbert_codegen.pilot.noise import ErrorStats
+from hilbert_codegen.pilot.evaluate import evaluate
+from hilbert_codegen.pilot.intervals import Bootstrap, interval
+from hilbert_codegen.pilot.metrics import ErrorStats
 from hilbert_codegen.pilot.report import overheads, render_report
+from hilbert_codegen.pilot.results import Evaluation, to_record
 from hilbert_codegen.pilot.settings import load_pilot
 from hilbert_codegen.training.codec import Decoder, decode
 from tests.conftest import needs
@@ -252,11 +254,111 @@ def test_records_are_plain_json(line: Evaluation) -> None:
 @needs("gcc")
 def test_strict_is_an_exit_status(map_pilot: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     main(["evaluate", str(map_pilot()), "--strict", "-q"])
-    assert "PASS: max of the error to truth" in capsys.readouterr().out
+    assert "PASS: Is the limit kept by p = 1? The largest absolute error (error to truth" in capsys.readouterr().out
     with pytest.raises(SystemExit) as stop:
         main(["evaluate", str(map_pilot(("limit = 1.0", "limit = 1e-6"))), "--strict", "-q"])
     assert stop.value.code == 1
     assert "FAIL" in capsys.readouterr().err
+
+
+def edited(line_pilot: Path, *changes: tuple[str, str]) -> Path:
+    """The pilot with (old, new) replacements of its text."""
+    text = line_pilot.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    line_pilot.write_text(text, encoding="utf-8")
+    return line_pilot
+
+
+def test_heads_that_say_nothing_fail_without_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # All pixels far above full scale: every head sits at the end of its codes, so no quantization error moves.
+    path = edited(one_seed(tmp_path, 0, keep="p = 3"), ("divide = 255", "divide = 255\noffset = -100000"))
+    result = evaluate(load_pilot(path), limit=300)
+    assert result.verdict is not None and not result.verdict.passed
+    learnt, kpi, pays = (result.verdict.of(question) for question in ("learnt", "kpi", "pays"))
+    assert learnt is not None and learnt.passed is False and "the float net is the problem" in learnt.reasons[0]
+    assert kpi is not None and kpi.passed is False and "counts for nothing" in kpi.reasons[-1]
+    assert pays is not None and pays.passed is False
+    json.dumps(to_record(result), allow_nan=False)
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", str(path), "--limit", "300", "--strict", "-q", "--report", str(tmp_path / "r.html")])
+    assert stop.value.code == 1
+    main(["advise", str(path), "--limit", "300", "-q"])
+    assert "has not learnt" in capsys.readouterr().out
+
+
+def test_a_gain_of_a_net_that_has_not_learnt_is_no_pass(tmp_path: Path) -> None:
+    # The truth of other samples: the nets are as good as ever at quantization, and useless.
+    path = one_seed(tmp_path, 0, keep="p = 3")
+    samples = dict(np.load(LINE / "samples.npz"))
+    np.savez(tmp_path / "samples.npz", pixels=samples["pixels"], t=samples["t"][::-1])
+    edited(path, ("limit = 0.1", "limit = 50"))
+    result = evaluate(load_pilot(path), limit=1000)
+    assert result.models[0].gain("1D INT8", "robust_sd").value > 4
+    assert result.verdict is not None and not result.verdict.passed
+    pays = result.verdict.of("pays")
+    assert pays is not None and pays.passed is False
+
+
+def test_a_gain_in_quantization_is_not_the_answer_to_whether_it_pays(line: Evaluation) -> None:
+    assert line.verdict is not None and line.verdict.passed
+    for model in line.models:
+        answer = line.verdict.of("pays", model.name)
+        mae, rmse = (model.change("1D INT8", metric) for metric in ("mae", "rmse"))
+        own, base = (net.subsets["all"].quantized_truth for net in (model, line.baselines[0]))
+        assert mae.value == pytest.approx(own.mae / base.mae - 1) and mae.low < mae.value < mae.high
+        assert answer is not None and answer.passed == (mae.high < 0 and rmse.low <= 0)
+        interval = model.subsets["all"].truth_intervals["quantized", "mae"]
+        assert interval.low < own.mae < interval.high
+
+
+def test_intervals_of_errors_to_truth_hold_what_they_promise() -> None:
+    covered = 0
+    for trial in range(100):
+        errors = np.random.default_rng(trial).normal(0, 1, 300)
+        found = interval(Bootstrap(np.ones(300, bool), 200).figures(errors, ["mae"])[:, 0])
+        covered += found.low <= np.sqrt(2 / np.pi) <= found.high
+    assert 88 <= covered <= 100
+
+
+def test_without_float_nets_only_errors_to_truth_are_given(
+    map_pilot: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = map_pilot(('float = "map_float.tflite"\n', ""), ('float = "map1d_float.tflite"\n', ""))
+    result = evaluate(load_pilot(path))
+    assert result.models[0].gains == () and result.models[0].jumps is None
+    assert result.models[0].subsets["all"].quantized_truth.count == 30 * 64
+    assert result.verdict is not None and result.verdict.passed
+    learnt = result.verdict.of("learnt")
+    assert learnt is not None and learnt.passed is None
+    main(["evaluate", str(path), "--report", str(path.parent / "r.html"), "-q"])
+    assert "Quantization error" not in capsys.readouterr().out
+
+
+def test_one_sample_has_no_interval(map_pilot: Callable[..., Path]) -> None:
+    path = map_pilot()
+    for name in ("t", "mask"):
+        np.save(path.parent / f"{name}.npy", np.load(path.parent / f"{name}.npy")[:1])
+    result = evaluate(load_pilot(path))
+    assert np.isnan(result.models[0].gain("1D", "mae").low)
+    assert result.verdict is not None
+    pays = result.verdict.of("pays")
+    assert pays is not None and pays.passed is None
+    assert "nan" not in render_report(result).lower()
+
+
+def test_a_constant_truth_is_no_test_of_a_net(map_pilot: Callable[..., Path]) -> None:
+    path = map_pilot()
+    np.save(path.parent / "t.npy", np.full((30, 8, 8, 1), 0.5, np.float32))
+    result = evaluate(load_pilot(path))
+    assert result.verdict is not None and not result.verdict.passed
+
+
+def test_outputs_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    path = edited(one_seed(tmp_path, 0, keep="p = 3"), ("divide = 255", "divide = 1e-300"))
+    with pytest.raises(CheckFailed, match="not finite for 50 of 50 samples"):
+        evaluate(load_pilot(path), limit=50)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +372,7 @@ def test_strict_is_an_exit_status(map_pilot: Callable[..., Path], capsys: pytest
         (("values = [0.5, 10.0]", "values = [1, 1]"), ["task.values", "equal"]),
         (('model = "p = 1"', 'model = "p = 9"'), ["kpi.model", "p = 9", "give one of"]),
         (('quantized = "map_int8.tflite"', 'quantized = "t.npy"'), ["t.npy", "TFLite"]),
-        (('quantized = "map1d_int8.tflite"', 'quantized = "map1d_float.tflite"'), ["float output", "quantize"]),
+        (('quantized = "map1d_int8.tflite"', 'quantized = "map1d_float.tflite"'), ["float32 output", "quantize"]),
         (('metric = "max"', 'metric = "worst"'), ["kpi.metric", "worst"]),
         (("limit = 1.0", "limit = -1.0"), ["kpi.limit"]),
     ],

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hilbert_codegen.curves import make_curve
-from hilbert_codegen.pilot.noise import difference
-from hilbert_codegen.training.loss import HeadCurve, hilbert_loss
+from hilbert_codegen.training.loss import HeadCurve, difference, hilbert_loss
 
 CURVES = [("hilbert", 1), ("hilbert", 3), ("moore", 2), ("serpentine", 2)]
 

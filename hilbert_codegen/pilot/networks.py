@@ -1,0 +1,427 @@
+"""One network of a pilot on its samples: inference, the generated decoder, figures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbert_codegen.bench.verify import run_pairs
+from hilbert_codegen.config.schema import load
+from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.emit.render import Generated
+from hilbert_codegen.errors import CheckFailed, UsageError
+from hilbert_codegen.models.model import select
+from hilbert_codegen.models.network import inspect_network
+from hilbert_codegen.models.tflite_run import Inference, infer
+from hilbert_codegen.pilot.baselines import kind_of
+from hilbert_codegen.pilot.intervals import Bootstrap, interval, ratio
+from hilbert_codegen.pilot.metrics import RESAMPLED, ErrorStats, robust_sd
+from hilbert_codegen.pilot.noise import frame, is_jump, posterior_mean, split
+from hilbert_codegen.pilot.results import (
+    BoolArray,
+    Change,
+    FloatArray,
+    Gain,
+    HeadNoise,
+    Interval,
+    NetResult,
+    Subset,
+    Trace,
+)
+from hilbert_codegen.pilot.settings import BaselineTable, ModelTable, Pilot, Samples
+from hilbert_codegen.pilot.timing import host_ms, host_ns
+from hilbert_codegen.spec.plan import Plan, make_plan
+from hilbert_codegen.training.codec import Decoder
+from hilbert_codegen.training.loss import HeadCurve, difference
+
+#: Told the step that runs, and how much of it is done.
+Progress = Callable[[str, int, int], None]
+
+#: Metrics of errors to truth that get intervals and are compared between nets.
+TRUTH_METRICS = ("mae", "rmse")
+#: A head that gives the first or last of its codes at more than this share of the points is said to be saturated.
+SATURATED = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What all networks of an evaluation share.
+
+    Attributes:
+        pilot, samples: of the evaluation.
+        closed: whether t wraps round, so that errors are taken the short way.
+        compiler: of the generated C; empty where none is installed: the proved model of that C then decodes.
+        progress: told what runs.
+    """
+
+    pilot: Pilot
+    samples: Samples
+    closed: bool
+    compiler: tuple[str, ...]
+    progress: Progress
+
+    def infer(self, path: Path, wanted: list[int], label: str) -> Inference:
+        """Run the model; CheckFailed where it gives what is no number."""
+
+        def count(done: int, total: int) -> None:
+            self.progress(label + path.name, done, total)
+
+        reference = self.pilot.config.evaluate.kernels == "reference"
+        found = infer(path, self.samples.inputs, tuple(wanted), reference=reference, count=count)
+        for output in found.outputs:
+            bad = ~np.isfinite(output.astype(np.float64)).reshape(len(output), -1).all(axis=1)
+            if bad.any():
+                raise CheckFailed(
+                    f"{path.name}: gives values that are not finite for {int(bad.sum())} of {len(output)} samples: "
+                    f"the net has not been trained to an end; train it again"
+                )
+        return found
+
+    def shaped(self, path: Path, values: NDArray[Any], per_point: int) -> NDArray[Any]:
+        """Output values as (*shape of the truth, per_point). Raises UsageError where they are too few or many."""
+        shape = (*self.samples.truth.shape, per_point)
+        if values.size != math.prod(shape):
+            raise UsageError(
+                f"{self.pilot.source}: data.truth: shape {shape[:-1]} with {per_point} value(s) a point, but "
+                f"{path.name} gives {values.shape}; give one truth for every output value"
+            )
+        return values.reshape(shape)
+
+    def joined(self, path: Path, inference: Inference, per_point: int, real: bool) -> NDArray[Any]:
+        """All outputs as (*shape of the truth, per_point): real values, or codes."""
+        parts = [inference.real(i) if real else inference.outputs[i] for i in range(len(inference.outputs))]
+        if len(parts) == 1:
+            return self.shaped(path, parts[0], per_point)
+        return self.shaped(path, np.stack([part.reshape(-1) for part in parts], axis=-1), per_point)
+
+
+def subsets_of(setting: Setting, near: BoolArray | None) -> dict[str, tuple[str, BoolArray]]:
+    """Name -> (label, points)."""
+    pilot, samples = setting.pilot, setting.samples
+    found = {"all": ("all points", np.ones(samples.truth.shape, dtype=bool))}
+    cells = f"within {pilot.config.evaluate.near:g} cells of the curve"
+    if near is not None:
+        found["near"] = (cells, near)
+    if samples.mask is not None:
+        found["mask"] = (pilot.config.data.mask_label, samples.mask)
+        if near is not None:
+            found["mask near"] = (f"{pilot.config.data.mask_label}, {cells}", samples.mask & near)
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Errors:
+    """Errors of a net in t, of the truth's shape; those against the float net are None without one."""
+
+    quantization: FloatArray | None
+    float_truth: FloatArray | None
+    quantized_truth: FloatArray
+
+    @classmethod
+    def of(cls, trace: Trace, closed: bool) -> _Errors:
+        to_truth = difference(trace.quantized_t, trace.truth, closed)
+        if trace.float_t is None:
+            return cls(None, None, to_truth)
+        return cls(
+            difference(trace.quantized_t, trace.float_t, closed),
+            difference(trace.float_t, trace.truth, closed),
+            to_truth,
+        )
+
+    def subset(self, label: str, points: BoolArray, draws: int) -> Subset:
+        def stats(errors: FloatArray | None) -> ErrorStats:
+            return ErrorStats.of(None if errors is None else errors[points])
+
+        intervals: dict[tuple[str, str], Interval] = {}
+        boot = Bootstrap(points, draws)
+        for kind, errors in (("float", self.float_truth), ("quantized", self.quantized_truth)):
+            if errors is not None and points.any():
+                figures = boot.figures(errors, TRUTH_METRICS)
+                intervals |= {(kind, name): interval(figures[:, i]) for i, name in enumerate(TRUTH_METRICS)}
+        return Subset(label, stats(self.quantization), stats(self.float_truth), stats(self.quantized_truth), intervals)
+
+
+def _subsets(setting: Setting, trace: Trace, parts: dict[str, tuple[str, BoolArray]]) -> dict[str, Subset]:
+    errors = _Errors.of(trace, setting.closed)
+    draws = setting.pilot.config.evaluate.bootstrap
+    return {name: errors.subset(label, points, draws) for name, (label, points) in parts.items()}
+
+
+def measure_baseline(setting: Setting, table: BaselineTable, seed: int) -> NetResult:
+    """Run a network without Hilbert heads. Raises UsageError where files, names or shapes do not fit."""
+    pilot = setting.pilot
+    label = f"{table.name}, seed {seed}: "
+    path = pilot.path("baseline.quantized", table.quantized, seed)
+    run = setting.infer(path, select(path, table.output), label)
+    try:
+        kind = kind_of(table.kind, run.outputs[0])
+    except ValueError as error:
+        raise UsageError(f"{pilot.source}: baseline.quantized: {path.name} {error}") from None
+
+    def t_of(path: Path, run: Inference) -> FloatArray:
+        values = setting.joined(path, run, kind.outputs, real=True)
+        return kind.decode(values.reshape(-1, kind.outputs), table.range).reshape(setting.samples.truth.shape)
+
+    float_t = None
+    if table.float is not None:
+        float_path = pilot.path("baseline.float", table.float, seed)
+        output = table.float_output if table.float_output is not None else table.output
+        float_t = t_of(float_path, setting.infer(float_path, select(float_path, output), label))
+    trace = Trace(setting.samples.truth, float_t, t_of(path, run))
+    subsets = _subsets(setting, trace, subsets_of(setting, None))
+    stats = subsets["all"].quantization
+    low, high = table.range
+    lsb = run.scale[0] / abs(high - low) if kind.outputs == 1 and run.scale[0] else math.nan
+    return NetResult(
+        table.name, seed, subsets, inspect_network(path), host_ms(path, setting.samples), trace, setting.closed,
+        kind.name, table.rival, noise_lsb=stats.rmse / lsb, robust_lsb=stats.robust_sd / lsb,
+    )  # fmt: skip
+
+
+def model_plan(pilot: Pilot, table: ModelTable, seed: int) -> Plan:
+    """The plan of a model's decoder, with the heads of its quantized file."""
+    settings = list(table.set)
+    if table.outputs is not None:
+        settings.append(f"model.outputs={json.dumps(table.outputs)}")
+    quantized = pilot.path("model.quantized", table.quantized, seed)
+    return make_plan(load(pilot.path("model.decoder", table.decoder), settings, quantized))
+
+
+def head_curve(plan: Plan) -> HeadCurve:
+    """The curve of a plan as the heads see it."""
+    low, high = plan.spec.heads.range
+    return HeadCurve(plan.spec.curve, plan.spec.inset, (float(low), float(high)))
+
+
+def float_decode(plan: Plan, heads: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(t, distance to the curve in cells) of real heads (..., n) by the plan's estimator in floating point."""
+    on = head_curve(plan)
+    t, distance = on.decode(heads)
+    distance = distance * on.curve.segments
+    estimator = plan.spec.estimator
+    if estimator.kind == "mean":
+        far = distance > float(estimator.gate)
+        t = t.copy()
+        t[far] = posterior_mean(on, heads[far], float(estimator.sigma))
+    return t, distance
+
+
+def _decode(plan: Plan, generated: Generated, codes: NDArray[Any], compiler: Sequence[str]) -> NDArray[np.int64]:
+    """Output codes of head codes (..., n), by the compiled C or by its proved model."""
+    points = codes.reshape(-1, codes.shape[-1]).astype(np.int64)
+    if compiler:
+        result = run_pairs(plan, generated, points, compiler)[f"{plan.prefix}_decode_block"]
+    else:
+        mask = (1 << plan.spec.heads.bits) - 1
+        result = generated.built.portable.decode(*(points & mask).T)
+    return result.reshape(codes.shape[:-1])
+
+
+def measure_model(setting: Setting, table: ModelTable, seed: int, baselines: Sequence[NetResult]) -> NetResult:
+    """Run a network with Hilbert heads and its decoder; `baselines` are those of the same seed."""
+    pilot, samples = setting.pilot, setting.samples
+    plan = model_plan(pilot, table, seed)
+    label = f"{table.name}, seed {seed}: "
+    count = len(plan.spec.heads.scale)
+    path = pilot.path("model.quantized", table.quantized, seed)
+    run = setting.infer(path, select(path, table.outputs), label)
+    codes = setting.joined(path, run, count, real=False)
+    heads = setting.joined(path, run, count, real=True)
+    float_heads = None
+    if table.float is not None:
+        float_path = pilot.path("model.float", table.float, seed)
+        outputs = table.float_outputs if table.float_outputs is not None else table.outputs
+        float_run = setting.infer(float_path, select(float_path, outputs), label)
+        float_heads = setting.joined(float_path, float_run, count, real=True)
+
+    setting.progress(label + "decoding", 0, 1)
+    generated = generate(plan)
+    quantized_t = Decoder(plan.spec).t_of(_decode(plan, generated, codes, setting.compiler))
+    _, distance = float_decode(plan, heads)
+    float_t = None if float_heads is None else float_decode(plan, float_heads)[0]
+    trace, noise = _with_noise(
+        plan, Trace(samples.truth, float_t, quantized_t, float_heads, heads, distance), setting.closed
+    )
+    near = distance <= pilot.config.evaluate.near
+    parts = subsets_of(setting, near)
+    network = inspect_network(path, table.outputs)
+    setting.progress(label + "bootstrap", 0, 1)
+    result = NetResult(
+        table.name, seed, _subsets(setting, trace, parts), network, host_ms(path, samples), trace, setting.closed,
+        f"{plan.spec.curve.name}, order {plan.spec.curve.order}", noise_lsb=noise.along if noise else math.nan,
+        robust_lsb=noise.along_robust if noise else math.nan,
+        decoder=_decoder_facts(plan, generated, codes, setting.compiler),
+        jumps=_jumps(plan, trace, setting.closed), wrong_branch=_wrong_branch(plan, trace, setting.closed), noise=noise,
+        distance={
+            "median": float(np.median(distance)), "p99": float(np.quantile(distance, 0.99)),
+            "max": float(distance.max()), "near share": float(near.mean()),
+        },
+        gains=tuple(_gains(setting, trace, baselines, parts)), changes=tuple(_changes(setting, trace, baselines)),
+        predicted=_predicted(noise, plan, baselines) if noise else {},
+        warnings=(*plan.warnings, *network.spoilers, *head_warnings(plan, noise, codes)), plan=plan,
+    )  # fmt: skip
+    setting.progress(label + "bootstrap", 1, 1)
+    return result
+
+
+def _with_noise(plan: Plan, trace: Trace, closed: bool) -> tuple[Trace, HeadNoise | None]:
+    """The trace with the heads' noise along and across the curve, in codes."""
+    if trace.float_heads is None or trace.quantized_heads is None:
+        return trace, None
+    on = head_curve(plan)
+    place, _ = on.decode(trace.float_heads)
+    lsb = (trace.quantized_heads - trace.float_heads) / np.array([float(scale) for scale in plan.spec.heads.scale])
+    along, across = split(lsb, frame(on, place))
+    return dataclasses.replace(trace, along=along, across=across), _noise(lsb, along, across)
+
+
+def _noise(lsb: FloatArray, along: FloatArray, across: FloatArray) -> HeadNoise:
+    flat = lsb.reshape(-1, lsb.shape[-1])
+    sd = flat.std(axis=0)
+    worst = 0.0
+    if len(flat) > 1 and (sd > 0).all():
+        pairs = np.corrcoef(flat.T)[np.triu_indices(len(sd), 1)]
+        worst = float(pairs[np.abs(pairs).argmax()])
+    return HeadNoise(
+        tuple(sd.tolist()), tuple(flat.mean(axis=0).tolist()),
+        float(np.sqrt(np.square(along).mean())), float(np.sqrt(np.square(across).mean())),
+        robust_sd(along.reshape(-1)), robust_sd(across.reshape(-1)), worst,
+    )  # fmt: skip
+
+
+def _jumps(plan: Plan, trace: Trace, closed: bool) -> int | None:
+    """Points that quantization carried to another branch; None without a float net."""
+    if trace.float_heads is None or trace.float_t is None or trace.quantized_heads is None:
+        return None
+    on = head_curve(plan)
+    moved = trace.quantized_heads - trace.float_heads
+    return int(is_jump(on, difference(trace.quantized_t, trace.float_t, closed), moved).sum())
+
+
+def _wrong_branch(plan: Plan, trace: Trace, closed: bool) -> dict[str, float]:
+    """Share of the points on another branch than the truth, of the float net (if there is one) and the quantized."""
+    on = head_curve(plan)
+    target = on.targets(np.clip(trace.truth, 0.0, 1.0))
+    found = {}
+    for kind, t, heads in (
+        ("float", trace.float_t, trace.float_heads),
+        ("quantized", trace.quantized_t, trace.quantized_heads),
+    ):
+        if t is not None and heads is not None:
+            found[kind] = float(is_jump(on, difference(t, trace.truth, closed), heads - target).mean())
+    return found
+
+
+def head_warnings(plan: Plan, noise: HeadNoise | None, codes: NDArray[Any]) -> tuple[str, ...]:
+    """What spoils the gain at the heads: correlated errors, codes that lie outside their range, saturation."""
+    found = []
+    if noise is not None and abs(noise.correlation) > 0.3:
+        found.append(
+            f"the heads' errors are correlated ({noise.correlation:+.2f}): what both share does not shrink by L"
+        )
+    low, high = (float(end) for end in plan.spec.heads.range)
+    names = "xyzuvw"
+    limits = np.iinfo(codes.dtype)
+    for axis, scale in enumerate(plan.spec.heads.scale):
+        span = float(scale) * (1 << plan.spec.heads.bits)
+        if span > 1.15 * (high - low):
+            found.append(
+                f"head {names[axis]}: its codes span {span:.3g}, {100 * (span / (high - low) - 1):.0f} % more than "
+                f"its range; an overshooting scale wastes resolution: clamp the head in training"
+            )
+        ends = float(np.isin(codes[..., axis], (limits.min, limits.max)).mean())
+        if ends > SATURATED and plan.spec.inset > 0:
+            found.append(
+                f"head {names[axis]} gives the first or last of its codes at {100 * ends:.0f} % of the points: it is "
+                f"saturated, and says nothing there"
+            )
+    return tuple(found)
+
+
+def _decoder_facts(plan: Plan, generated: Generated, codes: NDArray[Any], compiler: Sequence[str]) -> dict[str, Any]:
+    spec = plan.spec
+    estimator = spec.estimator
+    return {
+        "curve": spec.curve.name,
+        "order": spec.curve.order,
+        "inset": float(spec.inset),
+        "length": float(spec.curve.length(spec.inset)),
+        "scale": [float(scale) for scale in spec.heads.scale],
+        "zero_point": list(spec.heads.zero_point),
+        "levels": len(np.unique(generated.ideal.codes)),
+        "half_branch_codes": float(min(spec.pitch(axis) for axis in range(len(spec.heads.scale)))) / 2,
+        "estimator": estimator.kind
+        if estimator.kind == "nearest"
+        else f"mean, sigma {float(estimator.sigma):g}, gate {float(estimator.gate):g}",
+        "strategy": generated.built.strategy,
+        "table_bytes": generated.table_bytes,
+        "host_ns_per_point": host_ns(plan, generated, codes, compiler) if compiler else None,
+    }
+
+
+def _predicted(noise: HeadNoise, plan: Plan, baselines: Sequence[NetResult]) -> dict[str, dict[str, float]]:
+    """Baseline -> metric -> L * (1D noise) / (noise along the curve), for the two measures of spread."""
+    scales = [float(scale) for scale in plan.spec.heads.scale]
+    per_code = math.prod(scales) ** (1 / len(scales)) / head_curve(plan).length
+    found = {}
+    for baseline in baselines:
+        stats = baseline.subsets["all"].quantization
+        found[baseline.name] = {
+            name: above / (below * per_code) if below > 0 else math.nan
+            for name, above, below in (
+                ("rmse", stats.rmse, noise.along),
+                ("robust_sd", stats.robust_sd, noise.along_robust),
+            )
+        }
+    return found
+
+
+def _gains(
+    setting: Setting, trace: Trace, baselines: Sequence[NetResult], parts: dict[str, tuple[str, BoolArray]]
+) -> list[Gain]:
+    """Ratios of the quantization errors on the same points."""
+    own = _Errors.of(trace, setting.closed).quantization
+    found: list[Gain] = []
+    if own is None:
+        return found
+    for name, (_, points) in parts.items():
+        if not points.any():
+            continue
+        boot = Bootstrap(points, setting.pilot.config.evaluate.bootstrap)
+        below = boot.figures(own, RESAMPLED)
+        for baseline in baselines:
+            theirs = _Errors.of(baseline.trace, setting.closed).quantization
+            if theirs is None:
+                continue
+            above = boot.figures(theirs, RESAMPLED)
+            for index, metric in enumerate(RESAMPLED):
+                found.append(Gain(**ratio(above[:, index], below[:, index]).__dict__,
+                                  baseline=baseline.name, subset=name, metric=metric))  # fmt: skip
+    return found
+
+
+def _changes(setting: Setting, trace: Trace, baselines: Sequence[NetResult]) -> list[Change]:
+    """The error to truth against every baseline's over all points, float and quantized."""
+    boot = Bootstrap(np.ones(trace.truth.shape, dtype=bool), setting.pilot.config.evaluate.bootstrap)
+    own = _Errors.of(trace, setting.closed)
+    found = []
+    for baseline in baselines:
+        theirs = _Errors.of(baseline.trace, setting.closed)
+        for kind, ours, other in (
+            ("float", own.float_truth, theirs.float_truth),
+            ("quantized", own.quantized_truth, theirs.quantized_truth),
+        ):
+            if ours is None or other is None:
+                continue
+            above, below = boot.figures(ours, TRUTH_METRICS), boot.figures(other, TRUTH_METRICS)
+            for index, metric in enumerate(TRUTH_METRICS):
+                part = ratio(above[:, index], below[:, index])
+                found.append(Change(part.value - 1, part.low - 1, part.high - 1, baseline.name, metric, kind))
+    return found
