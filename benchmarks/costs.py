@@ -1,4 +1,7 @@
-"""Measure what `auto` chooses by: instructions a point of every kind of build of every strategy on every core, into hilbert_codegen/emit/costs.json.
+"""Measure what `auto` chooses by, into hilbert_codegen/emit/costs.json.
+
+Instructions per point of every kind of build of every strategy on every core, in the variant that runs there and in
+portable C.
 
 python benchmarks/costs.py
 """
@@ -20,6 +23,7 @@ from hilbert_codegen.config.schema import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.spec.plan import make_plan
 from hilbert_codegen.targets.cores import CORES
+from hilbert_codegen.variants import PORTABLE, running_on
 
 #: Configurations that between them have every kind of build of every strategy; the first that has one counts.
 CASES = {
@@ -35,8 +39,8 @@ CASES = {
 @click.option("--emulator", type=click.Choice(["auto", "renode", "qemu"]), default="auto", show_default=True)
 @click.option("--rows", type=click.IntRange(1, 256), default=256, show_default=True, help="Rows of 256 points.")
 def command(emulator: str, rows: int) -> None:
-    """Measure every strategy on every core that can be run here; the first case that has a strategy counts."""
-    costs: dict[str, dict[str, float]] = {}
+    """Measure every strategy on every core that can be run here; the first case that has a kind of build counts."""
+    costs: dict[str, dict[str, dict[str, float]]] = {}
     for name, (text, settings) in CASES.items():
         with tempfile.TemporaryDirectory() as folder:
             config = Path(folder) / "costs.toml"
@@ -44,22 +48,28 @@ def command(emulator: str, rows: int) -> None:
             plan = make_plan(load(config, settings))
         sweep = make_sweep(plan)
         found, _ = decoders(plan, ["all"], sweep, list(CORES.values()))
-        kinds = [(generate(decoder.plan).built.measured_as, decoder) for decoder in found]
-        boards = boards_here(emulator)
-        known = set().union(*costs.values()) if costs else set()
-        jobs = [
-            (replace(decoder, strategy=kind), board) for board in boards for kind, decoder in kinds if kind not in known
-        ]
+        jobs, variants = [], {}
+        for decoder in found:
+            built = generate(decoder.plan).built
+            for board in boards_here(emulator):
+                variant = running_on(built, board.core)
+                known = costs.get(board.core_name, {}).get(built.measured_as, {})
+                for wanted, how in {PORTABLE: decoder.portable(board.core), variant: decoder}.items():
+                    if wanted not in known:
+                        variants[board.core_name, built.measured_as, how.variant] = wanted
+                        jobs.append((replace(how, strategy=built.measured_as), board))
         click.echo(f"{name}: {', '.join(sorted({decoder.strategy for decoder, _ in jobs}))}", err=True)
         for record in measure_all(jobs, sweep, emulator, rows, done=lambda what: click.echo(what, err=True)):
-            if record.status == "ok" and record.variant == "default" and record.instructions_per_point is not None:
-                costs.setdefault(record.core, {})[record.strategy] = round(record.instructions_per_point, 2)
+            wanted = variants.get((record.core, record.strategy, record.variant))
+            if record.status == "ok" and wanted is not None and record.instructions_per_point is not None:
+                entry = costs.setdefault(record.core, {}).setdefault(record.strategy, {})
+                entry[wanted] = round(record.instructions_per_point, 2)
             elif record.status == "failed":
                 raise SystemExit(f"FAIL {record.strategy} on {record.board}: {record.note}")
-    target = Path(hilbert_codegen.__file__).parent / "costs.json"
-    content = {"instructions_per_point": {core: dict(sorted(costs[core].items())) for core in sorted(costs)}}
-    target.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    click.echo(json.dumps(content, indent=2))
+    target = Path(hilbert_codegen.__file__).parent / "emit" / "costs.json"
+    content = {"instructions_per_point": costs}
+    target.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    click.echo(json.dumps(content, indent=2, sort_keys=True))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,155 @@ def axis_of(spec: Spec, axis: int) -> Axis:
     return Axis(factor, offset, (spec.curve.side - 1) * ONE // 2, round(spec.pitch(axis) * (1 << CODE)))
 
 
+class _Best:
+    """The nearest candidate so far of every point, as the C's PREFIX_candidate_t.
+
+    Attributes:
+        arc: its arc length, in 2^-32 cells.
+        residual: from it to the clamped query along x and y, in 2^-32 cells.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._square = np.full(shape, np.iinfo(np.int64).max)
+        self._own = np.zeros(shape, bool)
+        self.arc = np.zeros(shape, np.int64)
+        self.residual = [np.zeros(shape, np.int64), np.zeros(shape, np.int64)]
+
+    def consider(self, on: IntArray, arc: IntArray, own: IntArray, *residual: IntArray) -> None:
+        """Take a candidate where it is there and nearer; of equally near ones that of the own cell, then the first."""
+        square = sum(((np.abs(part) >> DROP) ** 2 for part in residual), np.zeros_like(self.arc))
+        equal = square == self._square
+        earlier = (own & ~self._own) | ((own == self._own) & (arc < self.arc))
+        better = on & ((square < self._square) | (equal & earlier))
+        self._square = np.where(better, square, self._square)
+        self._own = np.where(better, own, self._own)
+        self.arc = np.where(better, arc, self.arc)
+        self.residual = [np.where(better, new, old) for new, old in zip(residual, self.residual, strict=True)]
+
+
+class Nearest:
+    """The executable model: the steps of templates/kernels/closed.c.j2, raw bits in, on arrays of any shape.
+
+    Attributes:
+        axes: positions of the codes of x and y.
+        place: place along the curve of vertex (x, y), at y << order | x.
+        last: highest position on the grid, in 2^-32 cells.
+        total: length of the curve, in 2^-32 cells.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        """Raises Refused where positions do not fit 64 bits."""
+        curve = spec.curve
+        self.spec = spec
+        self.axes = [axis_of(spec, axis) for axis in (0, 1)]
+        self.place = np.zeros(curve.side * curve.side, dtype=np.int64)
+        for index, (px, py) in enumerate(curve.points):
+            self.place[(py << curve.order) | px] = index
+        self.last, self.total = (curve.side - 1) << FRACTION, curve.segments << FRACTION
+        self._codes = spec.heads.codes()
+
+    def _along(self, near: IntArray, far: IntArray, step: IntArray) -> tuple[IntArray, IntArray]:
+        """(whether a segment joins the vertices at places near and far, arc length `step` from near towards far)."""
+        curve = self.spec.curve
+        forth, back = far - near == 1, near - far == 1
+        if curve.closed:
+            forth |= near - far == curve.segments - 1
+            back |= far - near == curve.segments - 1
+        arc = (near << FRACTION) + np.where(forth, step, -step)
+        if curve.closed:
+            arc = np.where(arc < 0, arc + self.total, np.where(arc >= self.total, arc - self.total, arc))
+        return forth | back, arc
+
+    def _nearest(self, x: IntArray, y: IntArray) -> tuple[IntArray, list[IntArray]]:
+        """(arc length, residuals along x and y to the unclamped query), all in 2^-32 cells."""
+        free = [axis.position(self._codes[raw]) for axis, raw in zip(self.axes, (x, y), strict=True)]
+        held = [np.clip(position, 0, self.last) for position in free]
+        cell = [np.minimum(position >> FRACTION, self.spec.curve.side - 2) for position in held]
+        part = [position - (c << FRACTION) for position, c in zip(held, cell, strict=True)]
+        own = [(p >= ONE // 2).astype(np.int64) for p in part]
+        gap = [np.where(o == 1, ONE - p, p) for o, p in zip(own, part, strict=True)]
+        best = _Best(x.shape)
+
+        def vertex(across: IntArray, up: IntArray) -> IntArray:
+            return np.asarray(self.place[((cell[1] + up) << self.spec.curve.order) | (cell[0] + across)])
+
+        always, zero = np.ones(x.shape, bool), np.zeros(x.shape, np.int64)
+        for corner in range(4):
+            across, up = zero + (corner & 1), zero + (corner >> 1)
+            is_own = (across == own[0]) & (up == own[1])
+            best.consider(always, vertex(across, up) << FRACTION, is_own, part[0] - across * ONE, part[1] - up * ONE)
+        for side in range(2):
+            flat = zero + side
+            joined, at = self._along(vertex(own[0], flat), vertex(1 - own[0], flat), gap[0])
+            best.consider(joined, at, flat == own[1], zero, part[1] - flat * ONE)
+            joined, at = self._along(vertex(flat, own[1]), vertex(flat, 1 - own[1]), gap[1])
+            best.consider(joined, at, flat == own[0], part[0] - flat * ONE, zero)
+        return best.arc, [r + f - h for r, f, h in zip(best.residual, free, held, strict=True)]
+
+    def decode(self, x: IntArray, y: IntArray) -> IntArray:
+        """Output codes."""
+        c0, c1 = self.spec.output.codes
+        segments = self.spec.curve.segments
+        arc, _ = self._nearest(x, y)
+        forward = arc if c1 > c0 else self.total - arc
+        steps = ((forward * abs(c1 - c0) + (segments << (FRACTION - 1))) >> FRACTION) // segments
+        value = min(c0, c1) + steps
+        if self.spec.curve.closed:
+            value = np.where(value == c1, c0, value)
+        return as_output(self.spec, value)
+
+    @property
+    def limits(self) -> list[int]:
+        """Residuals along x and y at which a distance is saturated, in 2^-32 cells."""
+        return [(FAR << FRACTION << CODE) // axis.pitch for axis in self.axes]
+
+    def distance(self, x: IntArray, y: IntArray) -> IntArray:
+        """Distances in head codes, rounded to nearest, at most 255."""
+        _, residuals = self._nearest(x, y)
+        square = np.zeros(x.shape, np.int64)
+        for axis, limit, residual in zip(self.axes, self.limits, residuals, strict=True):
+            codes_off = (np.minimum(np.abs(residual), limit) * axis.pitch + (ONE >> 1)) >> FRACTION
+            square = square + codes_off * codes_off
+        answer = np.zeros(x.shape, np.int64)
+        for bit in range(7, -1, -1):
+            trial = answer + (1 << bit)
+            least = (2 * trial - 1) << (CODE - 1)
+            answer = np.where(square >= least * least, trial, answer)
+        return answer
+
+    def constants(self) -> dict[str, object]:
+        """Parameters of the template: every constant as it stands in the C."""
+        curve, (c0, c1), axes, limits = self.spec.curve, self.spec.output.codes, self.axes, self.limits
+        low = min(c0, c1)
+        by_axis: dict[str, object] = {}
+        for name, axis, limit in zip("xy", axes, limits, strict=True):
+            by_axis[f"factor_{name}"], by_axis[f"offset_{name}"] = f"{axis.factor}LL", f"{axis.offset}LL"
+            by_axis[f"pitch_{name}"], by_axis[f"limit_{name}"] = f"{axis.pitch}LL", f"{limit}LL"
+        return by_axis | {
+            "order": curve.order,
+            "edge": curve.side - 2,
+            "segments": curve.segments,
+            "last": f"{self.last}LL",
+            "total": f"{self.total}LL",
+            "closed": curve.closed,
+            "reverse": c1 < c0,
+            "span": abs(c1 - c0),
+            "add": f" {'-' if low < 0 else '+'} {abs(low)}" if low else "",
+            "one": f"{ONE}LL",
+            "c0": c0,
+            "c1": c1,
+            "half": f"{curve.segments << (FRACTION - 1)}ULL",
+            "fraction": FRACTION,
+            "drop": 1 << DROP,
+            "compared": COMPARED,
+            "factor": FACTOR,
+            "rounding": 1 << (FACTOR - 1),
+            "middle": f"{axes[0].middle}LL",
+            "wrap": curve.segments - 1,
+            "code": CODE - 1,
+        }
+
+
 class Closed:
     """Eight candidates a point, no table but the places of the vertices."""
 
@@ -74,121 +223,26 @@ class Closed:
         """Refused for other estimators than the nearest point, and for spans that 64-bit products can't hold."""
         if spec.estimator.kind != "nearest":
             raise Refused(f"it finds the nearest point, not the {spec.estimator.kind}")
-        c0, c1 = spec.output.codes
-        low, span = min(c0, c1), abs(c1 - c0)
-        side, order, segments = spec.curve.side, spec.curve.order, spec.curve.segments
+        span = abs(spec.output.codes[1] - spec.output.codes[0])
         if span >= SPAN_LIMIT:
             raise Refused(f"a span of {span} codes needs more than {FRACTION} fractional bits of a cell")
-        if len(spec.curve.points) != side * side:
+        if len(spec.curve.points) != spec.curve.side**2:
             raise Refused("clamping to the square needs a curve that visits every grid point")
-        place = np.zeros(side * side, dtype=np.int64)
-        for index, (px, py) in enumerate(spec.curve.points):
-            place[(py << order) | px] = index
-        axes = [axis_of(spec, axis) for axis in (0, 1)]
-        total, last = segments << FRACTION, (side - 1) << FRACTION
-        codes = spec.heads.codes()
-
-        def arc_between(near: IntArray, far: IntArray, step: IntArray) -> tuple[IntArray, IntArray]:
-            """(whether near and far are joined, arc length `step` from near towards far)."""
-            forth = far - near == 1
-            back = near - far == 1
-            if spec.curve.closed:
-                forth |= near - far == segments - 1
-                back |= far - near == segments - 1
-            arc = (near << FRACTION) + np.where(forth, step, -step)
-            if spec.curve.closed:
-                arc = np.where(arc < 0, arc + total, np.where(arc >= total, arc - total, arc))
-            return forth | back, arc
-
-        def nearest(x: IntArray, y: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-            """(arc, residual x, residual y), the residuals to the unclamped query, all in 2^-32 cells."""
-            free = [axes[0].position(codes[x]), axes[1].position(codes[y])]
-            held = [np.clip(position, 0, last) for position in free]
-            cell = [np.minimum(position >> FRACTION, side - 2) for position in held]
-            part = [position - (c << FRACTION) for position, c in zip(held, cell, strict=True)]
-            outside = [f - h for f, h in zip(free, held, strict=True)]
-            own = [(p >= ONE // 2).astype(np.int64) for p in part]
-            best = np.full(x.shape, np.iinfo(np.int64).max)
-            mine, arc = np.zeros(x.shape, bool), np.zeros(x.shape, np.int64)
-            residual = [np.zeros(x.shape, np.int64), np.zeros(x.shape, np.int64)]
-
-            def consider(on: IntArray, at: IntArray, is_own: IntArray, rx: IntArray, ry: IntArray) -> None:
-                nonlocal best, mine, arc
-                square = (np.abs(rx) >> DROP) ** 2 + (np.abs(ry) >> DROP) ** 2
-                equal = square == best
-                better = on & ((square < best) | (equal & ((is_own & ~mine) | ((is_own == mine) & (at < arc)))))
-                best, mine, arc = (
-                    np.where(better, square, best),
-                    np.where(better, is_own, mine),
-                    np.where(better, at, arc),
-                )
-                residual[0], residual[1] = np.where(better, rx, residual[0]), np.where(better, ry, residual[1])
-
-            def vertex(across: IntArray, up: IntArray) -> IntArray:
-                return np.asarray(place[((cell[1] + up) << order) | (cell[0] + across)])
-
-            gap = [np.where(o == 1, ONE - p, p) for o, p in zip(own, part, strict=True)]
-            always = np.ones(x.shape, bool)
-            for corner in range(4):
-                across, up = np.full(x.shape, corner & 1), np.full(x.shape, corner >> 1)
-                at = vertex(across, up) << FRACTION
-                is_own = (across == own[0]) & (up == own[1])
-                consider(always, at, is_own, part[0] - across * ONE, part[1] - up * ONE)
-            zero = np.zeros(x.shape, np.int64)
-            for side_of in range(2):
-                flat = np.full(x.shape, side_of)
-                joined, at = arc_between(vertex(own[0], flat), vertex(1 - own[0], flat), gap[0])
-                consider(joined, at, flat == own[1], zero, part[1] - flat * ONE)
-                joined, at = arc_between(vertex(flat, own[1]), vertex(flat, 1 - own[1]), gap[1])
-                consider(joined, at, flat == own[0], part[0] - flat * ONE, zero)
-            return arc, residual[0] + outside[0], residual[1] + outside[1]
-
-        def decode(x: IntArray, y: IntArray) -> IntArray:
-            arc, _, _ = nearest(x, y)
-            forward = arc if c1 > c0 else total - arc
-            value = low + ((forward * span + (segments << (FRACTION - 1))) >> FRACTION) // segments
-            if spec.curve.closed:
-                value = np.where(value == c1, c0, value)
-            return as_output(spec, value)
-
-        def measure(x: IntArray, y: IntArray) -> IntArray:
-            _, rx, ry = nearest(x, y)
-            square = np.zeros(x.shape, np.int64)
-            for axis, residual in zip(axes, (rx, ry), strict=True):
-                limit = (FAR << FRACTION << CODE) // axis.pitch
-                codes_off = (np.minimum(np.abs(residual), limit) * axis.pitch + (ONE >> 1)) >> FRACTION
-                square = square + codes_off * codes_off
-            answer = np.zeros(x.shape, np.int64)
-            for bit in range(7, -1, -1):
-                trial = answer + (1 << bit)
-                least = (2 * trial - 1) << (CODE - 1)
-                answer = np.where(square >= least * least, trial, answer)
-            return answer
-
-        self._refuse_close_calls(spec, ideal, decode, measure if distance else None)
-        limits = [(FAR << FRACTION << CODE) // axis.pitch for axis in axes]
-        if (
-            distance
-            and max(min(limit, 1 << 62) * axis.pitch for limit, axis in zip(limits, axes, strict=True)) >= 1 << 62
-        ):
+        nearest = Nearest(spec)
+        measure = nearest.distance if distance else None
+        self._refuse_close_calls(spec, ideal, nearest.decode, measure)
+        most = max(min(limit, 1 << 62) * axis.pitch for limit, axis in zip(nearest.limits, nearest.axes, strict=True))
+        if distance and most >= 1 << 62:
             raise Refused("a distance would not fit 64 bits")
-        portable = Implementation(
-            tables=(Table("place", "uint16", place, f"place along the curve of vertex (x, y), at y << {order} | x"),),
-            decode=decode,
-            distance=measure if distance else None,
-            params={
-                "order": order, "edge": side - 2, "segments": segments, "last": f"{last}LL", "total": f"{total}LL",
-                "closed": spec.curve.closed, "reverse": c1 < c0, "span": span, "add": f" {'-' if low < 0 else '+'} {abs(low)}" if low else "", "one": f"{ONE}LL", "c0": c0, "c1": c1,
-                "half": f"{segments << (FRACTION - 1)}ULL", "fraction": FRACTION, "drop": 1 << DROP,
-                "compared": COMPARED, "factor": FACTOR, "rounding": 1 << (FACTOR - 1), "middle": f"{axes[0].middle}LL", "factor_x": f"{axes[0].factor}LL",
-                "factor_y": f"{axes[1].factor}LL", "offset_x": f"{axes[0].offset}LL", "offset_y": f"{axes[1].offset}LL",
-                "pitch_x": f"{axes[0].pitch}LL", "pitch_y": f"{axes[1].pitch}LL", "limit_x": f"{limits[0]}LL",
-                "limit_y": f"{limits[1]}LL", "wrap": segments - 1, "code": CODE - 1,
-            },
-        )  # fmt: skip
+        meaning = f"place along the curve of vertex (x, y), at y << {spec.curve.order} | x"
         return Built(
             strategy=self.name,
-            portable=portable,
+            portable=Implementation(
+                tables=(Table("place", "uint16", nearest.place, meaning),),
+                decode=nearest.decode,
+                distance=measure,
+                params=nearest.constants(),
+            ),
             note="The nearest of the four edges and four corners of the square between vertices, by integer arithmetic.",
         )
 

@@ -124,6 +124,94 @@ def _comparisons(spec: Spec) -> _Comparisons:
     )
 
 
+class _Pages:
+    """What the comparisons lead to: `page` by the number of an entry, and `result`, pages of results by axis code.
+
+    Attributes:
+        words: the words that are compared.
+        between: what the comparison of the lower bytes adds to the number of an entry.
+        page: page of results << 8 | shift of the raw word that leaves the code to look up there beside it: 8 x, 0 y.
+        result: output codes, pages by x of the rows of vertices and by y of the columns.
+    """
+
+    def __init__(self, spec: Spec, words: _Comparisons, codes: IntArray) -> None:
+        """`codes` are the exact results by raw word x | y << 8."""
+        self.words, self.side = words, spec.curve.side
+        squares = self.side - 1
+        self.between = 2 * squares * squares
+        page = np.zeros(UPPER + 4 * 256, dtype=np.int64)
+        for hy in np.unique(words.y.half).tolist():
+            for hx in np.unique(words.x.half).tolist():
+                index = 2 * (hx // 2 + squares * (hy // 2)) + (hx % 2 + 2 * (hy % 2)) * 256
+                for state in range(8):
+                    right, near_h, near_v = bool(state & 1), bool(state & 2), bool(state & 4)
+                    number = index + near_v + self.between * right + UPPER * near_h
+                    page[number] = self._entry(hx, hy, right, near_h, near_v)
+        bits_y, bits_x = np.divmod(np.arange(1 << 16), 256)
+        self.page = page[: int(self._number(bits_x, bits_y).max()) + 1]
+        self.result = np.zeros(2 * self.side * 256, dtype=np.int64)
+        self.result[self._place(bits_x, bits_y)] = codes
+
+    def _entry(self, hx: int, hy: int, right: bool, near_h: bool, near_v: bool) -> int:
+        """The entry of a quarter for what the comparisons gx > gy, gx > w(gy), gy > w(gx) give."""
+        words, around = self.words, self.words.around
+        own = own_vertex(hx), own_vertex(hy)
+        far = other_vertex(hx), other_vertex(hy)
+        at_x, at_y = own[1] << 8 | 8, (self.side + own[0]) << 8
+        far_x, far_y = far[1] << 8 | 8, (self.side + far[0]) << 8
+        if around.lone[hy, hx]:
+            if around.far_vertical[hy, hx] and near_v and (right or not around.far_horizontal[hy, hx]):
+                return far_y
+            return far_x if around.far_horizontal[hy, hx] and near_h else at_x
+        if around.vertical[hy, hx] and not (right and around.horizontal[hy, hx]):
+            tie = (words.by_near_h[hy, hx] and near_h) or (words.by_near_v[hy, hx] and not near_v)
+            return at_x if tie else at_y
+        return at_x
+
+    def _number(self, x: IntArray, y: IntArray) -> IntArray:
+        """Number of the entry of raw bits x and y."""
+        words = self.words
+        at = words.index(x, y)
+        left, right = words.key_x[x], words.key_y[at]
+        entry = (words.column[x] + words.row[at]) >> RANK_BITS
+        entry = entry + self.between * ((left & 255) > (right & 255))
+        return np.asarray(entry + UPPER * ((left >> 8) > (right >> 8)))
+
+    def _place(self, x: IntArray, y: IntArray) -> IntArray:
+        """Index of their result."""
+        entry = self.page[self._number(x, y)]
+        return np.asarray((entry & 0xFF00) | (((x | y << 8) << (entry & 255)) & 0xFFFF) >> 8)
+
+    def decode(self, x: IntArray, y: IntArray) -> IntArray:
+        """Output codes by the steps of templates/kernels/line.c.j2."""
+        return self.result[self._place(x, y)]
+
+    def tables(self, dtype: str) -> tuple[Table, ...]:
+        """All tables, with results of type `dtype`."""
+        words, bits = self.words, self.words.bits
+        of_y = f"its raw bits and the highest {bits} of x" if bits else "its raw bits"
+        number = "number of the quarter << 6 | rank"
+        return (
+            Table("column", "uint16", words.column, f"{number}, the part of x, by its raw bits"),
+            Table("row", "uint16", words.row, f"{number}, the part of y, by {of_y}"),
+            Table("key_x", "uint16", words.key_x, "two bytes to compare with those of key_y, by the raw bits of x"),
+            Table("key_y", "uint16", words.key_y, f"two bytes to compare with those of key_x, by {of_y}"),
+            Table("page", "uint16", self.page, "page of results << 8 | 8 where x is the index in it, 0 where y is"),
+            Table("result", dtype, self.result, "decoded codes, pages by x of the rows and by y of the columns"),
+        )
+
+    def params(self) -> dict[str, object]:
+        """Constants for the templates."""
+        return {
+            "bits": self.words.bits,
+            "shift": 8 - self.words.bits,
+            "rank_bits": RANK_BITS,
+            "low": f"{self.between}U",
+            "high": f"{UPPER}U",
+            "steps": f"0x{UPPER | self.between:04X}U",
+        }
+
+
 class Line:
     """Three dependent loads a point, constant time; 9 KB at order 2, 14 to 17 KB at order 3. Slower than `segment` without Helium."""
 
@@ -141,87 +229,14 @@ class Line:
             raise Refused("pages by axis code hold no distances")
         if INTEGER_TYPES[spec.output.dtype][0] > 16:
             raise Refused("results of 32 bits do not fit the lanes it is made for")
-        squares = spec.curve.side - 1
-        between = 2 * squares * squares
-        if 2 * between > 256:
+        if 4 * (spec.curve.side - 1) ** 2 > 256:
             raise Refused(f"the squares of {spec.curve.side} x {spec.curve.side} vertices do not number in a byte")
-        words = _comparisons(spec)
-        around, bits = words.around, words.bits
-
-        def number(x: IntArray, y: IntArray) -> IntArray:
-            at = words.index(x, y)
-            left, right = words.key_x[x], words.key_y[at]
-            entry = (words.column[x] + words.row[at]) >> RANK_BITS
-            entry = entry + between * ((left & 255) > (right & 255))
-            return np.asarray(entry + UPPER * ((left >> 8) > (right >> 8)))
-
-        side = spec.curve.side
-        page = np.zeros(UPPER + 4 * 256, dtype=np.int64)
-        for hy in np.unique(words.y.half).tolist():
-            for hx in np.unique(words.x.half).tolist():
-                own = own_vertex(hx), own_vertex(hy)
-                far = other_vertex(hx), other_vertex(hy)
-                at_x, at_y = own[1] << 8 | 8, (side + own[0]) << 8
-                far_x, far_y = far[1] << 8 | 8, (side + far[0]) << 8
-                for state in range(8):
-                    right, near_h, near_v = bool(state & 1), bool(state & 2), bool(state & 4)
-                    entry = at_x
-                    if around.lone[hy, hx]:
-                        if around.far_vertical[hy, hx] and near_v and (right or not around.far_horizontal[hy, hx]):
-                            entry = far_y
-                        elif around.far_horizontal[hy, hx] and near_h:
-                            entry = far_x
-                    elif around.vertical[hy, hx] and not (right and around.horizontal[hy, hx]):
-                        tie = (words.by_near_h[hy, hx] and near_h) or (words.by_near_v[hy, hx] and not near_v)
-                        entry = at_x if tie else at_y
-                    index = 2 * (hx // 2 + squares * (hy // 2)) + (hx % 2 + 2 * (hy % 2)) * 256
-                    page[index + near_v + between * right + UPPER * near_h] = entry
-        bits_y, bits_x = np.divmod(np.arange(1 << 16), 256)
-        used = number(bits_x, bits_y)
-        page = page[: int(used.max()) + 1]
-
-        def place(x: IntArray, y: IntArray) -> IntArray:
-            entry = page[number(x, y)]
-            return np.asarray((entry & 0xFF00) | (((x | y << 8) << (entry & 255)) & 0xFFFF) >> 8)
-
-        result = np.zeros(2 * side * 256, dtype=np.int64)
-        result[place(bits_x, bits_y)] = ideal.codes.reshape(-1)
-
-        def decode(x: IntArray, y: IntArray) -> IntArray:
-            return result[place(x, y)]
-
-        of_y = f"its raw bits and the highest {bits} of x" if bits else "its raw bits"
-        portable = Implementation(
-            tables=(
-                Table(
-                    "column",
-                    "uint16",
-                    words.column,
-                    "number of the quarter << 6 | rank, the part of x, by its raw bits",
-                ),
-                Table("row", "uint16", words.row, f"number of the quarter << 6 | rank, the part of y, by {of_y}"),
-                Table("key_x", "uint16", words.key_x, "two bytes to compare with those of key_y, by the raw bits of x"),
-                Table("key_y", "uint16", words.key_y, f"two bytes to compare with those of key_x, by {of_y}"),
-                Table("page", "uint16", page, "page of results << 8 | 8 where x is the index in it, 0 where y is"),
-                Table(
-                    "result", spec.output.dtype, result, "decoded codes, pages by x of the rows and by y of the columns"
-                ),
-            ),
-            decode=decode,
-            params={
-                "bits": bits,
-                "shift": 8 - bits,
-                "rank_bits": RANK_BITS,
-                "low": f"{between}U",
-                "high": f"{UPPER}U",
-                "steps": f"0x{UPPER | between:04X}U",
-            },
-        )
+        pages = _Pages(spec, _comparisons(spec), ideal.codes.reshape(-1))
         return Built(
             strategy=self.name,
-            portable=portable,
+            portable=Implementation(pages.tables(spec.output.dtype), pages.decode, params=pages.params()),
             note="Results by row or column of the grid and axis code, found by three comparisons: constant time.",
-            kind="ties" if bits else "",
+            kind="ties" if pages.words.bits else "",
         )
 
 

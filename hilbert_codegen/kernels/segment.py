@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table
 from hilbert_codegen.kernels.folding import Folded, Item, Quarters, fold, quarters, tie_ranks
-from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
+from hilbert_codegen.spec.specification import Spec
 
 WORD = 32
 #: Entries of `pick` are rotations in their low bits: rows start at a multiple of this, plus the rotation.
@@ -67,6 +67,11 @@ class Axis:
     def size(self, number: int) -> int:
         """Distinct queries in class `number`."""
         return int(self.label[self.of == number].max()) + 1
+
+    @property
+    def corner_bits(self) -> int:
+        """Bits that number the queries of a corner zone."""
+        return max((_bits(self.size(n)) for n in np.flatnonzero(self.zone).tolist()), default=0)
 
     def shift(self, window: int) -> IntArray:
         """First label of the class of each code: rows of results of neighbouring classes then lie end to end."""
@@ -191,24 +196,181 @@ def _pack(demands: Sequence[Demand], window: int) -> tuple[IntArray, list[int]]:
     return values[:end], starts
 
 
-def _halves(words: tuple[IntArray, IntArray]) -> list[Table]:
-    """The words of column and row in halves."""
-    halves = []
-    for name, head, word in (("column", "x", words[0]), ("row", "y", words[1])):
-        for half, values in (("low", word & 0xFFFF), ("high", word >> 16)):
-            halves.append(
-                Table(f"{name}_{half}", "uint16", values, f"{half} half of the word of an {head} code by its raw bits")
-            )
-    return halves
+@dataclass(frozen=True)
+class Words:
+    """The words of all codes, and where the fields lie in them.
+
+    Attributes:
+        column, row: words by the raw bits of an x code, of a y code.
+        strict: whether the comparison has two outcomes; with ties that no order settles it has three.
+        entries: numbers that entries of `pick` can have.
+        carry: bits below the number of an entry.
+        unit: lowest bit of the comparison field.
+        window: bits of the label of x, and of what a place in `result` is told by.
+        low: bits of the label of y.
+        rotations: what can bring a label to the top.
+    """
+
+    column: IntArray
+    row: IntArray
+    strict: bool
+    entries: int
+    carry: int
+    unit: int
+    window: int
+    low: int
+    rotations: tuple[int, ...]
+
+    @classmethod
+    def of(cls, spec: Spec) -> Words:
+        """Raises Refused where the fields do not fit one word."""
+        around = quarters(spec)
+        folds = [fold(spec, axis) for axis in (0, 1)]
+        reached = np.ix_(np.unique(folds[1].half), np.unique(folds[0].half))
+        split = bool(around.lone[reached].any())
+        head_x, head_y = (_axis(folded, split) for folded in folds)
+        ranks = tie_ranks(head_x.items, head_y.items, _wanted(head_x, head_y, around))
+        strict = ranks is not None
+        rank_x, rank_y = ranks if ranks is not None else _equal_ranks(head_x, head_y)
+        # Three outcomes need four entries a pair of classes.
+        entries = (2 if strict else 4) * len(head_x.half) * len(head_y.half)
+        if entries > MAX_ENTRIES:
+            raise Refused(f"it would pick from {entries} pairs of half cells, against the full table's 65536 results")
+        index = _bits(entries) - (0 if strict else 1)
+        compare = max(_bits(int(max(rank_x.max(), rank_y.max())) + 1), 1)
+        corner_x, corner_y = (axis.corner_bits for axis in (head_x, head_y))
+        window, low = _widths(head_x, head_y, WORD - index - compare, index + compare)
+        label_x = head_x.label + head_x.shift(window)
+        beside = 1 << (low - corner_y)
+        in_corner = head_y.label * beside + (head_y.label + head_y.start[head_y.of]) % beside
+        label_y = np.where(head_y.zone[head_y.of], in_corner, head_y.label + head_y.shift(low))
+        carry = WORD - index
+        unit = 1 << (carry - compare)
+        column = ((head_x.of * 2) << carry) + rank_x * unit + (label_x << low)
+        row = ((head_y.of * len(head_x.half) * 2) << carry) + ((1 << compare) - 1 - rank_y) * unit + label_y
+        rotations = (0, low + window, low, low + corner_x)
+        return cls(column, row, strict, entries, carry, unit, window, low, rotations)
+
+    def sums(self, x: IntArray, y: IntArray) -> tuple[IntArray, IntArray]:
+        """(sum of the words of raw bits x and y, number of the entry of `pick`)."""
+        total = self.column[x] + self.row[y]
+        entry = total >> self.carry
+        if not self.strict:
+            entry = entry + ((total + self.unit) >> self.carry)
+        return total, entry
 
 
-def _turns(places: IntArray, turns: IntArray) -> list[Table]:
-    """What pick holds, place and rotation, as place and shift."""
-    meaning = "shift that brings the label of the same entry to the bottom, left where positive"
-    return [
-        Table("place", "uint16", places, "place of a row in result, by the top of a sum"),
-        Table("turn", "int8", turns, meaning, 24),
-    ]
+def _widths(x: Axis, y: Axis, room: int, others: int) -> tuple[int, int]:
+    """(bits of a window and of the label of x, bits of the label of y) in `room` bits beside `others`."""
+    plain_y = max(_bits(y.size(n)) for n in range(len(y.half)) if not y.zone[n])
+    wide_x = max(_bits(x.size(n)) for n in range(len(x.half)))
+    window = max(1, x.corner_bits + y.corner_bits, plain_y, wide_x)
+    low = max(1, y.corner_bits, plain_y)
+    if window + low > room:
+        raise Refused(f"its fields take {others + window + low} of {WORD} bits: too many codes a cell")
+    # Spare bits let labels start anywhere, so that rows of results that start apart can lie end to end.
+    window = min(room - low, max(window, _bits(2 * GRAIN)))
+    return window, min(room - window, max(low, _bits(2 * GRAIN)), window)
+
+
+class Rows:
+    """The results in rows: `pick` by the number of an entry, `results` by place.
+
+    Attributes:
+        words: the words that lead there.
+        demands: by the number of an entry.
+        pick: places of rows in `results`, whose low five bits are a rotation.
+        results: output codes.
+    """
+
+    def __init__(self, words: Words, codes: IntArray) -> None:
+        """`codes` are the exact results by raw word x | y << 8; raises Refused where they do not fit."""
+        bits_y, bits_x = np.divmod(np.arange(1 << 16), 256)
+        self.words = words
+        self.demands = _demands(codes, *words.sums(bits_x, bits_y), words.rotations, words.window)
+        distinct = sorted(set(self.demands.values()), key=lambda d: (d.rotation, d.places, d.values))
+        self.results, starts = _pack(distinct, words.window)
+        start_of = dict(zip(distinct, starts, strict=True))
+        self.pick = np.zeros(max(self.demands) + 1, dtype=np.int64)
+        for number, demand in self.demands.items():
+            self.pick[number] = start_of[demand]
+
+    def decode(self, x: IntArray, y: IntArray) -> IntArray:
+        """Output codes by the steps of templates/kernels/segment.c.j2."""
+        total, entry = self.words.sums(x, y)
+        start = self.pick[entry]
+        return np.asarray(self.results[start + (_rotated(total, start) >> (WORD - self.words.window))])
+
+    def tables(self) -> list[Table]:
+        """What leads to a place in `result`."""
+        column_meaning, row_meaning = (
+            f"class, rank and label of {head} code by its raw bits" for head in ("an x", "a y")
+        )
+        pick_meaning = "place of a row in result; its low five bits rotate the label to the top"
+        return [
+            Table("column", "uint32", self.words.column, column_meaning, 8),
+            Table("row", "uint32", self.words.row, row_meaning, 8),
+            Table("pick", "uint16", self.pick, pick_meaning),
+        ]
+
+    def params(self) -> dict[str, object]:
+        """Constants for the templates."""
+        words = self.words
+        return {
+            "carry": words.carry,
+            "window_shift": WORD - words.window,
+            "strict": words.strict,
+            "lane_shift": words.carry - 16,
+            "unit_low": f"{words.unit & 0xFFFF}U",
+            "unit_high": f"{words.unit >> 16}U",
+            "mask": f"{(1 << words.window) - 1}U",
+            "unit": f"0x{words.unit:08X}U",
+        }
+
+
+class Lanes:
+    """The same for lanes of 16 bits: halves of the words, and for a rotation a shift of the lower half, where the labels are.
+
+    Attributes:
+        places: places of rows in `results`, by the number of an entry.
+        turns: shifts that bring the label to the bottom, left where positive.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        """The fields of the words must suit (see `suits`)."""
+        self.rows = rows
+        # A constant needs no label: its place is moved to where it lies, and its shift leaves nothing.
+        constants = {number: demand.places[0] for number, demand in rows.demands.items() if demand.rotation == 0}
+        constant = np.array(list(constants), dtype=np.int64)
+        self.places, self.turns = rows.pick.copy(), rows.words.window - rows.pick % GRAIN
+        self.places[constant] += np.array(list(constants.values()), dtype=np.int64)
+        self.turns[constant] = -16
+
+    @staticmethod
+    def suits(words: Words) -> bool:
+        """Whether both labels lie in the lower halves of the words, equally wide."""
+        return words.low == words.window and 2 * words.window <= 16 < words.carry
+
+    def decode(self, x: IntArray, y: IntArray) -> IntArray:
+        """Output codes by the steps of templates/variants/mve/segment.c.j2."""
+        total, entry = self.rows.words.sums(x, y)
+        turn = self.turns[entry]
+        label = np.where(turn > 0, total << np.maximum(turn, 0), (total & 0xFFFF) >> np.maximum(-turn, 0))
+        return np.asarray(self.rows.results[self.places[entry] + (label & ((1 << self.rows.words.window) - 1))])
+
+    def tables(self) -> list[Table]:
+        """What leads to a place in `result`."""
+        halves = []
+        for name, head, word in (("column", "x", self.rows.words.column), ("row", "y", self.rows.words.row)):
+            for half, values in (("low", word & 0xFFFF), ("high", word >> 16)):
+                meaning = f"{half} half of the word of an {head} code by its raw bits"
+                halves.append(Table(f"{name}_{half}", "uint16", values, meaning))
+        meaning = "shift that brings the label of the same entry to the bottom, left where positive"
+        return [
+            *halves,
+            Table("place", "uint16", self.places, "place of a row in result, by the top of a sum"),
+            Table("turn", "int8", self.turns, meaning, 24),
+        ]
 
 
 class Segment:
@@ -228,119 +390,20 @@ class Segment:
             raise Refused(f"the estimator {spec.estimator.kind} depends on both codes nearly everywhere")
         if distance:
             raise Refused("rows by axis code hold no distances")
-        around = quarters(spec)
-        folds = [fold(spec, axis) for axis in (0, 1)]
-        reached = np.ix_(np.unique(folds[1].half), np.unique(folds[0].half))
-        split = bool(around.lone[reached].any())
-        head_x, head_y = (_axis(folded, split) for folded in folds)
-        wanted = _wanted(head_x, head_y, around)
-        ranks = tie_ranks(head_x.items, head_y.items, wanted)
-        strict = ranks is not None
-        # With ties that no order settles the comparison has three outcomes, hence four entries a pair of classes.
-        rank_x, rank_y = ranks if ranks is not None else _equal_ranks(head_x, head_y)
-        stride = 2 if strict else 4
-
-        entries = stride * len(head_x.half) * len(head_y.half)
-        if entries > MAX_ENTRIES:
-            raise Refused(f"it would pick from {entries} pairs of half cells, against the full table's 65536 results")
-        index = _bits(entries) - (0 if strict else 1)
-        compare = max(_bits(int(max(rank_x.max(), rank_y.max())) + 1), 1)
-        corner_x, corner_y = (
-            max((_bits(axis.size(n)) for n in np.flatnonzero(axis.zone).tolist()), default=0)
-            for axis in (head_x, head_y)
-        )
-        plain_y = max(_bits(head_y.size(n)) for n in range(len(head_y.half)) if not head_y.zone[n])
-        window = max(1, corner_x + corner_y, plain_y, *(_bits(head_x.size(n)) for n in range(len(head_x.half))))
-        room = WORD - index - compare
-        low = max(1, corner_y, plain_y)
-        if window + low > room:
-            raise Refused(f"its fields take {index + compare + window + low} of {WORD} bits: too many codes a cell")
-        # Spare bits let labels start anywhere, so that rows of results that start apart can lie end to end.
-        window = min(room - low, max(window, _bits(2 * GRAIN)))
-        low = min(room - window, max(low, _bits(2 * GRAIN)), window)
-        label_x = head_x.label + head_x.shift(window)
-        beside = 1 << (low - corner_y)
-        in_corner = head_y.label * beside + (head_y.label + head_y.start[head_y.of]) % beside
-        label_y = np.where(head_y.zone[head_y.of], in_corner, head_y.label + head_y.shift(low))
-        carry = WORD - index
-        unit = 1 << (carry - compare)
-        column = (head_x.of * 2) << carry
-        line = (head_y.of * len(head_x.half) * 2) << carry
-        column = column + rank_x * unit + (label_x << low)
-        line = line + ((1 << compare) - 1 - rank_y) * unit + label_y
-
-        def sums(bits_x: IntArray, bits_y: IntArray) -> tuple[IntArray, IntArray]:
-            total = column[bits_x] + line[bits_y]
-            entry = total >> carry
-            if not strict:
-                entry = entry + ((total + unit) >> carry)
-            return total, entry
-
-        bits_y, bits_x = np.divmod(np.arange(1 << 16), 256)
-        total, entry = sums(bits_x, bits_y)
-        rotations = (0, low + window, low, low + corner_x)
-        demands = _demands(ideal.codes.reshape(-1), total, entry, rotations, window)
-        distinct = sorted(set(demands.values()), key=lambda d: (d.rotation, d.places, d.values))
-        results, starts = _pack(distinct, window)
-        start_of = dict(zip(distinct, starts, strict=True))
-        pick = np.zeros(entries, dtype=np.int64)
-        for number, demand in demands.items():
-            pick[number] = start_of[demand]
-        pick = pick[: max(demands) + 1]
-
-        def decode(x: IntArray, y: IntArray) -> IntArray:
-            total, entry = sums(x, y)
-            start = pick[entry]
-            return np.asarray(results[start + (_rotated(total, start) >> (WORD - window))])
-
-        result = Table("result", spec.output.dtype, results, "decoded codes by half segment and label")
+        rows = Rows(Words.of(spec), ideal.codes.reshape(-1))
+        result = Table("result", spec.output.dtype, rows.results, "decoded codes by half segment and label")
 
         def lanes() -> Implementation | None:
-            """Halves of the words, for lanes of 16 bits; a shift of the lower half, where the labels are, for a rotation."""
-            if not (low == window and 2 * window <= 16 < carry and INTEGER_TYPES[spec.output.dtype][0] <= 16):
+            if not Lanes.suits(rows.words):
                 return None
-            # A constant needs no label: its place is moved to where it lies, and its shift leaves nothing.
-            constant = np.array([n for n, demand in demands.items() if demand.rotation == 0], dtype=np.int64)
-            places, turns = pick.copy(), window - pick % GRAIN
-            places[constant] += np.array([demands[number].places[0] for number in constant.tolist()], dtype=np.int64)
-            turns[constant] = -16
+            narrow = Lanes(rows)
+            return Implementation((*narrow.tables(), result), narrow.decode, params=rows.params())
 
-            def decode_lanes(x: IntArray, y: IntArray) -> IntArray:
-                total, entry = sums(x, y)
-                turn = turns[entry]
-                label = np.where(turn > 0, total << np.maximum(turn, 0), (total & 0xFFFF) >> np.maximum(-turn, 0))
-                return np.asarray(results[places[entry] + (label & ((1 << window) - 1))])
-
-            return Implementation(
-                (*_halves((column, line)), *_turns(places, turns), result), decode_lanes, None, params
-            )
-
-        pick_meaning = "place of a row in result; its low five bits rotate the label to the top"
-        params = {
-            "carry": carry,
-            "window_shift": WORD - window,
-            "strict": strict,
-            "lane_shift": carry - 16,
-            "unit_low": f"{unit & 0xFFFF}U",
-            "unit_high": f"{unit >> 16}U",
-            "mask": f"{(1 << window) - 1}U",
-            "unit": f"0x{unit:08X}U",
-        }
-        portable = Implementation(
-            tables=(
-                Table("column", "uint32", column, "class, rank and label of an x code by its raw bits", 8),
-                Table("row", "uint32", line, "class, rank and label of a y code by its raw bits", 8),
-                Table("pick", "uint16", pick, pick_meaning),
-                result,
-            ),
-            decode=decode,
-            params=params,
-        )
         return Built(
             strategy=self.name,
-            portable=portable,
+            portable=Implementation((*rows.tables(), result), rows.decode, params=rows.params()),
             note="Results by half segment and axis code, the segment found by one comparison: constant time.",
-            kind="" if strict else "ties",
+            kind="" if rows.words.strict else "ties",
             offers={"mve": lanes},
         )
 
