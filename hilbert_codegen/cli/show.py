@@ -13,7 +13,7 @@ from rich.table import Table
 
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
 from hilbert_codegen.config.schema import known_keys, show_value
-from hilbert_codegen.emit.choose import Candidate, survey
+from hilbert_codegen.emit.choose import Candidate, survey, variants_of
 from hilbert_codegen.emit.prove import proof_domain, prove, reference_for
 from hilbert_codegen.spec.plan import Plan
 
@@ -76,6 +76,7 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
         "half_branch_distance_codes": [float(spec.pitch(0) / 2), float(spec.pitch(1) / 2)],
         "cell_grid": spec.canonical,
         "lost_share": float(plan.lost),
+        "variants": list(variants_of(plan)),
     }
 
     def fits(candidate: Candidate) -> bool:
@@ -86,6 +87,7 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
             "strategy": c.name,
             "table_bytes": c.table_bytes if c.built else None,
             "instructions_per_point": c.cost,
+            "variants": list(c.built.implementations) if c.built else [],
             "pareto": c.name in front,
             "fits": fits(c),
             "refused": c.refusal,
@@ -109,16 +111,18 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     facts.add_row("cell grid", "yes" if spec.canonical else "no: cells are not aligned powers of two of codes")
     facts.add_row("lost part of the curve", f"{100 * float(plan.lost):.3g} %")
     facts.add_row("proved on", domain.statement)
+    facts.add_row("variants", ", ".join(variants_of(plan)))
     console.print(facts)
     target = plan.config.code.target
     sizes = Table(
-        "strategy", "table bytes", f"instructions/point, {target}", "front", "fits",
+        "strategy", "table bytes", f"instructions/point, {target}", "front", "fits", "variants",
         title=f"Strategies, all proved exact; limit {plan.config.code.max_flash_bytes} bytes", title_justify="left",
     )  # fmt: skip
     for c in candidates:
         if c.built is None:
-            sizes.add_row(c.name, "refused", c.refusal, "", "")
+            sizes.add_row(c.name, "refused", c.refusal, "", "", "")
         else:
             cost = "not measured" if c.cost is None else f"{c.cost:.2f}"
-            sizes.add_row(c.name, str(c.table_bytes), cost, "*" if c.name in front else "", "yes" if fits(c) else "no")
+            marks = "*" if c.name in front else "", "yes" if fits(c) else "no"
+            sizes.add_row(c.name, str(c.table_bytes), cost, *marks, ", ".join(c.built.implementations))
     console.print(sizes)

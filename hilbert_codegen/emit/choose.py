@@ -16,7 +16,7 @@ from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets.cores import CORES, Core, core
 from hilbert_codegen.variants import PORTABLE, VARIANTS, equipped, running_on
 
-#: The value of code.target for C that has to be fast on any core: all variants, chosen by the costs of `ANY_COSTS`.
+#: The value of code.target for C that goes to several cores: all variants, the strategy by the costs of `ANY_COSTS`.
 ANY = "any"
 ANY_COSTS = "cortex-m4"
 
@@ -59,7 +59,7 @@ def costs(target: str) -> dict[str, dict[str, float]]:
 
 def variants_for(cores: Sequence[Core]) -> tuple[str, ...]:
     """Names of the variants that at least one of `cores` executes, the portable one among them."""
-    return tuple(variant.name for variant in VARIANTS if any(variant.runs_on(one) for one in cores) or not cores)
+    return tuple(variant.name for variant in VARIANTS if any(variant.runs_on(one) for one in cores))
 
 
 def variants_of(plan: Plan) -> tuple[str, ...]:
@@ -88,11 +88,10 @@ def for_cores(plan: Plan, cores: Sequence[Core]) -> Plan:
 
 
 def table_bytes(plan: Plan, built: Built) -> int:
-    """Bytes of the tables on the plan's target core; for any core, of the variant with the largest."""
+    """Bytes of the tables on the plan's target core; for any core, on the one where they are largest."""
     target = plan.config.code.target
-    if target == ANY:
-        return max(code.table_bytes for code in built.implementations.values())
-    return built.implementations[running_on(built, core(target))].table_bytes
+    cores = CORES.values() if target == ANY else [core(target)]
+    return max(built.implementations[running_on(built, one)].table_bytes for one in cores)
 
 
 def _cost(plan: Plan, built: Built, known: Mapping[str, Mapping[str, float]]) -> float | None:

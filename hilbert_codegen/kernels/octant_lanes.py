@@ -1,6 +1,6 @@
 """The tables of `octant` for eight 16-bit lanes at once (Helium): any scale up to order 3, in the same few KB.
 
-A result is base + mx gx + my gy as everywhere in strategies/octant.py, but 32-bit sums do not fit the lanes. So that
+A result is base + mx gx + my gy as everywhere in octant.py, but 32-bit sums do not fit the lanes. So that
 16 bits are enough, the results are taken apart: with span / segments = S / M in lowest terms, results before rounding
 are multiples of 1 / D beyond what g adds, D the denominator of S / M, and
 

@@ -1,0 +1,131 @@
+"""Which variants are in a file, who proves them, and what follows for boards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from hilbert_codegen.bench.firmware import make_sweep
+from hilbert_codegen.bench.measure import decoders
+from hilbert_codegen.cli import group
+from hilbert_codegen.emit.choose import for_cores, variants_of
+from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.emit.prove import prove
+from hilbert_codegen.errors import CheckFailed, UsageError
+from hilbert_codegen.spec.plan import Plan
+from hilbert_codegen.targets.cores import CORES, core
+from hilbert_codegen.variants import PORTABLE, VARIANTS
+
+#: What each core executes beside portable C.
+OWN = {
+    **dict.fromkeys(["cortex-m0", "cortex-m0plus", "cortex-m23"], "thumb1"),
+    **dict.fromkeys(["cortex-m55", "cortex-m85"], "mve"),
+}
+OTHERS = [name for name in VARIANTS.names() if name != PORTABLE]
+
+
+def source(plan: Plan) -> str:
+    return generate(plan).files["hilbert_decoder.c"].decode("ascii")
+
+
+def switches(text: str) -> set[str]:
+    """Variants whose switch stands in the C."""
+    return {name for name in OTHERS if VARIANTS[name].switch in text}
+
+
+@pytest.mark.parametrize("target", CORES)
+def test_auto_takes_what_the_target_executes(plan: Callable[..., Plan], target: str) -> None:
+    text = source(plan("code.strategy=tile", f"code.target={target}"))
+    own = {OWN[target]} if target in OWN else set()
+    assert switches(text) == own
+    assert f"auto: {', '.join([*sorted(own), PORTABLE])}  [default]" in text
+
+
+@pytest.mark.parametrize("settings", [["code.variants=all"], ["code.target=any"]])
+def test_all_variants(plan: Callable[..., Plan], settings: list[str]) -> None:
+    assert switches(source(plan("code.strategy=tile", *settings))) == set(OTHERS)
+
+
+@pytest.mark.parametrize("wanted", OTHERS)
+def test_variants_by_name_and_the_portable_one_with_them(plan: Callable[..., Plan], wanted: str) -> None:
+    made = plan("code.strategy=tile", f'code.variants=["{wanted}"]')
+    assert variants_of(made) == tuple(sorted([wanted, PORTABLE]))
+    assert switches(source(made)) == {wanted}
+    assert not switches(source(plan("code.strategy=tile", "code.variants=portable", "code.target=cortex-m55")))
+
+
+def test_an_unknown_variant_is_a_usage_error(plan: Callable[..., Plan]) -> None:
+    with pytest.raises(UsageError, match=r"code.variants = \[\"mve\", \"neon\"\]: no variant 'neon'; .* mve, portable"):
+        generate(plan('code.variants=["mve","neon"]'))
+
+
+@pytest.mark.parametrize("strategy", ["tile", "strip", "segment", "octant", "full"])
+def test_each_variant_is_proved(plan: Callable[..., Plan], strategy: str) -> None:
+    """A fault in one model alone is found, and named."""
+    made = plan(f"code.strategy={strategy}", "code.variants=all", "curve.inset=0.1", "code.max_flash_bytes=200000")
+    if strategy in ("tile", "strip"):
+        made = plan(f"code.strategy={strategy}", "code.variants=all", "code.max_flash_bytes=200000")
+    generated = generate(made)
+    built = generated.built
+    assert {"hvx", "mve"} <= set(built.variants)
+    for name, code in built.variants.items():
+
+        def wrong(x: np.ndarray, y: np.ndarray, model: Callable[..., np.ndarray] = code.decode) -> np.ndarray:
+            return np.asarray(model(x, y) ^ ((x == 9) & (y == 200)))
+
+        faulty = replace(built, variants={**built.variants, name: replace(code, decode=wrong)})
+        with pytest.raises(CheckFailed, match=f"variant {name}: decode is not exact: 1 of 65536"):
+            prove(made.spec, faulty, generated.domain, generated.ideal)
+
+
+def test_tables_stand_behind_the_switches_of_those_that_read_them(plan: Callable[..., Plan]) -> None:
+    text = source(plan("code.strategy=strip", "code.variants=all", "code.max_flash_bytes=30000"))
+    before = {
+        name: text[: text.index(f"hilbert_{name}[")].rsplit("\n#", 1)[1].splitlines()[0]
+        for name in ("pool", "strip", "hvx_bytes", "base")
+    }
+    assert before == {
+        "pool": "endif",
+        "strip": "if !HILBERT_USE_MVE",
+        "hvx_bytes": "if HILBERT_USE_HVX",
+        "base": "if HILBERT_USE_MVE",
+    }
+
+
+def test_boards_get_the_variants_of_their_cores(plan: Callable[..., Plan]) -> None:
+    made = plan("code.strategy=tile")
+    cores = [core("cortex-m55"), core("cortex-m0")]
+    found, _ = decoders(made, [], make_sweep(made), cores)
+    assert switches(found[0].files["hilbert_decoder.c"].decode("ascii")) == {"mve", "thumb1"}
+    assert found[0].portable(cores[0]).variant == "HILBERT_USE_MVE=0"
+    fixed = plan("code.strategy=tile", "code.variants=portable")
+    assert for_cores(fixed, cores) is fixed
+
+
+def test_costs_are_those_of_what_runs(plan: Callable[..., Plan]) -> None:
+    """A Cortex-M55 without Helium in the file is no faster than other cores."""
+    runner = CliRunner()
+    rows = {}
+    for wanted in ("auto", "portable"):
+        path = plan().settings.folder / "depth.toml"
+        words = [
+            "show",
+            str(path),
+            "--format",
+            "json",
+            "--set",
+            "code.target=cortex-m55",
+            "--set",
+            f"code.variants={wanted}",
+        ]
+        shown = json.loads(runner.invoke(group, words, catch_exceptions=False).stdout)
+        rows[wanted] = {row["strategy"]: row for row in shown["strategies"]}
+        assert shown["derived"]["variants"] == (["mve", PORTABLE] if wanted == "auto" else [PORTABLE])
+    assert rows["auto"]["tile"]["instructions_per_point"] < 2 < 10 < rows["portable"]["tile"]["instructions_per_point"]
+    assert rows["auto"]["tile"]["variants"] == ["mve", PORTABLE]
+    assert rows["auto"]["closed"]["instructions_per_point"] == rows["portable"]["closed"]["instructions_per_point"]
