@@ -10,8 +10,8 @@ from hilbert_codegen.variants import PORTABLE, VARIANTS
 
 
 def command_line(plan: Plan) -> str:
-    """The command that makes the files again, whatever folder it was run in."""
-    words = ["hilbert-codegen", "generate", plan.settings.source, *plan.settings.arguments]
+    """The command that makes the files again in the folder DIR; it names no path, so the bytes are those of any place."""
+    words = ["hilbert-codegen", "generate", plan.settings.source, *plan.settings.arguments, "-o", "DIR"]
     return shlex.join(words)
 
 

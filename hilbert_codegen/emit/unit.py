@@ -53,7 +53,7 @@ class Unit:
     curve_title: str
     facts: tuple[str, ...]
     proof: str
-    misra: str
+    misra: tuple[str, ...]
     head: str
     raw: str
     out: str
@@ -156,7 +156,7 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
         curve_title=f"{spec.curve.name} curve of order {spec.curve.order}",
         facts=banner.facts(plan, built),
         proof=f"{answer}, {pairs}.",
-        misra=misra.banner(),
+        misra=misra.lines(),
         head=head,
         raw=f"uint{spec.heads.bits}_t",
         out=out,
