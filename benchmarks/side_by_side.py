@@ -17,16 +17,16 @@ from pathlib import Path
 import click
 
 from hilbert_codegen.bench.boardrun import run_image
-from hilbert_codegen.bench.firmware import Program, Sweep, make_sweep, selftest_files
-from hilbert_codegen.bench.measure import Decoder, Record, decoders, measure_all, with_strategy
+from hilbert_codegen.bench.firmware import Program, Sweep
+from hilbert_codegen.bench.measure import Record, measure_all
+from hilbert_codegen.bench.session import Decoder, How, Session
 from hilbert_codegen.config.schema import load
-from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.spec.plan import Plan, make_plan
+from hilbert_codegen.spec.plan import make_plan
 from hilbert_codegen.targets import cores as known_cores
 from hilbert_codegen.targets.boards import BOARDS, Board
+from hilbert_codegen.targets.emulators import EMULATORS, close_on_termination
 from hilbert_codegen.targets.emulators import choose as choose_emulator
-from hilbert_codegen.targets.emulators import close_on_termination
 from hilbert_codegen.targets.toolchains import choose as choose_toolchain
 
 HERE = Path(__file__).parent
@@ -79,15 +79,15 @@ def boards_here(emulator: str) -> list[Board]:
     return found
 
 
-def brute_force(plan: Plan) -> list[Decoder]:
+def brute_force(session: Session) -> list[Decoder]:
     """The two decoders of baselines/, with the generated header and self-test of the same configuration."""
-    full = with_strategy(plan, "full")
-    files = {**generate(full).files, **selftest_files(full, make_sweep(full))}
-    vertices = ", ".join(f"{{{x}, {y}}}" for x, y in full.spec.curve.points)
+    full = session.decoder("full")
+    vertices = ", ".join(f"{{{x}, {y}}}" for x, y in full.plan.spec.curve.points)
     result = []
     for title, name in BRUTE.items():
         text = (HERE / "baselines" / name).read_text(encoding="ascii").replace("/*VERTICES*/", vertices)
-        result.append(Decoder(title, full, {**files, "depth_decoder.c": text.encode("ascii")}, exact=False))
+        files = {**full.files, "depth_decoder.c": text.encode("ascii")}
+        result.append(replace(full, strategy=title, files=files, exact=False))
     return result
 
 
@@ -97,7 +97,7 @@ def wrong_results(found: Sequence[Decoder], board: Board, emulator: str, sweep: 
     for decoder in found:
         with tempfile.TemporaryDirectory(prefix="hilbert_codegen-") as name:
             program = Program(Path(name), board, choose_toolchain(board.core), decoder.plan.prefix, decoder.files)
-            machine = choose_emulator(board, emulator)
+            machine = choose_emulator(board, emulator)[0]
             verdict = run_image(machine, program.image(), board, decoder.plan, sweep, timeout=600)
         if verdict.outcome.problem or verdict.fault:
             raise SystemExit(f"FAIL {decoder.strategy} on {board.name}: {verdict.reason}")
@@ -183,7 +183,7 @@ def picture(records: Sequence[Record], path: Path) -> None:
 
 @click.command()
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=HERE / "results", show_default=False)
-@click.option("--emulator", type=click.Choice(["auto", "renode", "qemu"]), default="auto", show_default=True)
+@click.option("--emulator", type=click.Choice(["auto", *EMULATORS.names()]), default="auto", show_default=True)
 @click.option(
     "--rows", type=click.IntRange(1, 256), default=256, show_default=True, help="Rows of 256 points for the strategies."
 )
@@ -196,8 +196,9 @@ def command(folder: Path, emulator: str, rows: int, brute_rows: int, jobs: int) 
     config = folder / "side_by_side.toml"
     config.write_text(CONFIG, encoding="utf-8")
     plan = make_plan(load(config))
-    sweep = make_sweep(plan)
-    found, refused = decoders(plan, ["all"], sweep, [known_cores.core(name) for name in CORES])
+    session = Session(plan, tuple(known_cores.core(name) for name in CORES))
+    sweep = session.sweep
+    found, refused = session.decoders(["all"])
     for name, reason in refused.items():
         click.echo(f"not measured: {name}: {reason}", err=True)
     boards = boards_here(emulator)
@@ -206,19 +207,19 @@ def command(folder: Path, emulator: str, rows: int, brute_rows: int, jobs: int) 
         click.echo(f"measured {what}", err=True)
 
     pairs = [(decoder, board) for board in boards for decoder in found]
-    records = measure_all(pairs, sweep, emulator, rows, workers=jobs, done=done)
+    records = measure_all(pairs, sweep, How(emulator, rows=rows), jobs, done)
     elsewhere = folder / "any_scale.toml"
     elsewhere.write_text(ANY_SCALE, encoding="utf-8")
-    other = make_plan(load(elsewhere))
-    others, _ = decoders(other, ANY_SCALE_STRATEGIES, make_sweep(other), [known_cores.core(name) for name in CORES])
+    other = Session(make_plan(load(elsewhere)), tuple(known_cores.core(name) for name in CORES))
+    others, _ = other.decoders(ANY_SCALE_STRATEGIES)
     pairs = [
         (replace(decoder, strategy=f"{decoder.strategy}, any scale"), board) for board in boards for decoder in others
     ]
-    records += measure_all(pairs, make_sweep(other), emulator, rows, workers=jobs, done=done)
-    slow = [(decoder, board) for board in boards for decoder in brute_force(plan)]
-    records += measure_all(slow, sweep, emulator, brute_rows, timeout=1200, workers=jobs, done=done)
+    records += measure_all(pairs, other.sweep, How(emulator, rows=rows), jobs, done)
+    slow = [(decoder, board) for board in boards for decoder in brute_force(session)]
+    records += measure_all(slow, sweep, How(emulator, rows=brute_rows), jobs, done)
     four = next((board for board in boards if board.core_name == "cortex-m4"), boards[0])
-    text = markdown(records, wrong_results(brute_force(plan), four, emulator, sweep))
+    text = markdown(records, wrong_results(brute_force(session), four, emulator, sweep))
     (folder / "side_by_side.json").write_text(
         json.dumps([asdict(record) for record in records], indent=2) + "\n", encoding="utf-8"
     )

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from hilbert_codegen.bench.firmware import Sweep, make_sweep, selftest_files
-from hilbert_codegen.bench.measure import Decoder, with_strategy
+from hilbert_codegen.bench.session import Decoder, with_strategy
 from hilbert_codegen.config.schema import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets.boards import BOARDS, Board
 from hilbert_codegen.targets.emulators import EMULATORS
-from hilbert_codegen.targets.toolchains import choose
+from hilbert_codegen.targets.toolchains import TOOLCHAINS, choose
 from hilbert_codegen.targets.tools import Missing
 
 CONFIG = """
@@ -41,6 +41,13 @@ def plan_of(folder: Path, order: int = 3, *settings: str) -> Plan:
 def needs_emulator(name: str) -> None:
     """Skip, by name, where an emulator is not installed."""
     found = EMULATORS[name].find()
+    if isinstance(found, Missing):
+        pytest.skip(f"{name}: {found.reason}; {found.remedy}")
+
+
+def needs_compiler(name: str) -> None:
+    """Skip, by name, where a cross compiler is not installed."""
+    found = TOOLCHAINS[name].find()
     if isinstance(found, Missing):
         pytest.skip(f"{name}: {found.reason}; {found.remedy}")
 

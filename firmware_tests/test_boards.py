@@ -10,7 +10,8 @@ import pytest
 from firmware_tests.conftest import decoder_of, needs_board, plan_of
 from hilbert_codegen.bench.boardrun import run_image
 from hilbert_codegen.bench.firmware import Program, Sweep, make_sweep
-from hilbert_codegen.bench.measure import Decoder, measure_once
+from hilbert_codegen.bench.measure import measure_once
+from hilbert_codegen.bench.session import Decoder, How
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.kernels import STRATEGIES
 from hilbert_codegen.spec.plan import Plan
@@ -62,7 +63,9 @@ def test_all_pairs(
 def test_real_boards(name: str, decoder: Callable[..., Decoder], sweep: Sweep) -> None:
     """Boards as Renode models them, with their own UART: check and measurement."""
     board = needs_board(name, "renode")
-    record = measure_once(decoder("tile").portable(board.core), board, EMULATORS["renode"], sweep, COUNTED_ROWS)
+    record = measure_once(
+        decoder("tile").portable(board.core), board, EMULATORS["renode"], sweep, How(rows=COUNTED_ROWS)
+    )
     assert record.status == "ok", record.note
     assert record.mismatches == 0
     assert record.instructions_per_point is not None and 5 < record.instructions_per_point < 40

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 import hilbert_codegen
-from firmware_tests.conftest import CONFIG, needs_board
-from hilbert_codegen.bench.measure import Record, compare, rows_for, with_frame
+from firmware_tests.conftest import CONFIG, needs_board, needs_compiler, needs_emulator
+from hilbert_codegen.bench.measure import Record, compare, disagreements, rows_for, with_frame
+from hilbert_codegen.cli import main
 from hilbert_codegen.cli.measure import parse_clock, parse_frame, parse_tolerance
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.targets.boards import BOARDS
@@ -102,12 +103,12 @@ def test_measure_json_and_baseline(config: Path, tmp_path: Path) -> None:
     ("words", "expected"),
     [
         (["run", "{config}", "--board", "nonesuch"], "unknown board 'nonesuch': choose one of"),
-        (["run", "{config}", "--board", "stm32f4_discovery", "--emulator", "qemu"], "it runs on renode"),
         (["run", "{config}", "--board", "mps2-an386", "--emulator", "renode", "--renode", "/nonesuch"], "https://renode.io"),
         (["measure", "{config}", "--points", "0"], "--points 0: give a number from 1 to 65536"),
         (["measure", "{config}", "--frame", "big"], "--frame big: write it as WIDTHxHEIGHT"),
         (["measure", "{config}", "--clock", "1MHz"], "needs --frame"),
         (["measure", "{config}", "--frame", "2x2", "--clock", "fast"], "--clock fast"),
+        (["measure", "{config}", "--frame", "2x2", "--clock", "168"], "write --clock 168MHz or --clock 168Hz"),
         (["measure", "{config}", "--strategy", "nonesuch"], "no such strategy"),
         (["measure", "{config}", "--baseline", "none.json"], "--baseline none.json: can't be read"),
     ],
@@ -120,12 +121,81 @@ def test_bad_requests(words: list[str], expected: str, config: Path, tmp_path: P
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_nothing_installed(config: Path, tmp_path: Path) -> None:
-    """Without any emulator or compiler: what to install, one line."""
-    done = command("run", config, "--board", "mps2-an386", cwd=tmp_path, PATH="/nonexistent", RENODE="", QEMU="")
+def test_bare_machine(config: Path, tmp_path: Path) -> None:
+    """No program on PATH: the cross compiler and the emulator of PyPI run the scalar cores, and a line tells of the others."""
+    needs_emulator("unicorn")
+    needs_compiler("zig")
+    bare = {"PATH": str(tmp_path), "RENODE": "", "QEMU": "", "ARM_GCC": "", "ARM_CLANG": ""}
+    done = command("measure", config, "--points", "512", "--format", "json", cwd=tmp_path, **bare)
+    assert done.returncode == 0, done.stderr
+    records = json.loads(done.stdout)
+    assert {record["core"] for record in records} == {
+        "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"
+    }  # fmt: skip
+    assert all(record["status"] == "ok" and record["emulator"] == "unicorn" for record in records)
+    (left_out,) = [line for line in done.stderr.splitlines() if line.startswith("left out: ")]
+    assert "mps3-an547" in left_out and "https://renode.io" in left_out and "qemu-system-arm" in left_out
+    done = command("run", config, "--board", "mps3-an547", cwd=tmp_path, **bare)
     assert done.returncode == 2
     assert "qemu-system-arm" in done.stderr and "renode" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_verify_on_a_bare_machine(config: Path, tmp_path: Path) -> None:
+    """No C compiler on PATH: the one of PyPI compiles for this machine."""
+    needs_compiler("zig")
+    done = command("verify", config, cwd=tmp_path, PATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "ziglang" in done.stdout and done.stdout.count("PASS") == 2
+
+
+def test_nothing_installed(config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without the packages too: what to install, one line."""
+    for variable in ("RENODE", "QEMU", "ARM_GCC", "ARM_CLANG"):
+        monkeypatch.setenv(variable, "")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit) as end:
+        main(["run", str(config), "--board", "mps2-an386"])
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "qemu-system-arm" in line and "renode" in line and "hilbert_codegen[boards]" in line
+
+
+def test_a_board_that_does_not_run_here_names_one_that_does(config: Path, tmp_path: Path) -> None:
+    """The same core is proposed."""
+    needs_emulator("qemu")
+    words = ("run", config, "--board", "stm32f4_discovery", "--emulator", "qemu")
+    done = command(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "it runs on renode, unicorn" in done.stderr
+    assert "of the same core, Cortex-M4" in done.stderr and "mps2-an386" in done.stderr
+
+
+def test_a_renode_that_does_not_answer_is_an_error(config: Path, tmp_path: Path) -> None:
+    """Named and wrong: never passed over for another emulator; named as the user named it; ten seconds at most."""
+    done = command("run", config, "--board", "mps2-an386", cwd=tmp_path, RENODE="/nope")
+    assert done.returncode == 2 and "RENODE '/nope' does not start a program" in done.stderr
+    done = command("run", config, "--board", "mps2-an386", "--renode", "/nope", cwd=tmp_path)
+    assert done.returncode == 2 and "--renode '/nope' does not start a program" in done.stderr
+    start = time.monotonic()
+    done = command("run", config, "--board", "mps2-an386", cwd=tmp_path, RENODE=f"{sys.executable} -c 'import time; time.sleep(60)'")  # fmt: skip
+    assert done.returncode == 2 and "does not start a program" in done.stderr
+    assert time.monotonic() - start < 20
+
+
+def test_all_emulators_are_compared(config: Path, tmp_path: Path) -> None:
+    needs_emulator("unicorn")
+    needs_board("mps2-an386", "qemu")
+    words = ("measure", config, "--board", "mps2-an386", "--emulator", "all", "--points", "512", "--format", "json")
+    done = command(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    records = json.loads(done.stdout)
+    assert {"qemu", "unicorn"} <= {record["emulator"] for record in records}
+    assert len({record["instructions"] for record in records}) == 1
+    one, two = RECORD, replace(RECORD, emulator="unicorn", instructions=5121)
+    assert disagreements([one, two]) == ["tile on b: qemu counts 5120, unicorn counts 5121"]
+    assert disagreements([one, replace(two, instructions=5120)]) == []
 
 
 def descendants(process: int) -> dict[int, str]:
@@ -178,7 +248,7 @@ def test_a_killed_command_takes_its_emulator_along(emulator: str, sign: str, con
 
 def test_parsers() -> None:
     assert parse_frame("256x192") == 49152
-    assert parse_clock("168MHz") == 168e6 and parse_clock("1.5 GHz") == 1.5e9 and parse_clock("32768") == 32768
+    assert parse_clock("168MHz") == 168e6 and parse_clock("1.5 GHz") == 1.5e9 and parse_clock("32768Hz") == 32768
     assert parse_tolerance("2%") == parse_tolerance("0.02") == 0.02
     assert (rows_for(1), rows_for(256), rows_for(257), rows_for(65536)) == (1, 1, 2, 256)
     for bad in ("0x2", "256", "-1x4"):

@@ -10,7 +10,7 @@ import pytest
 
 from firmware_tests.conftest import needs_board
 from hilbert_codegen.bench.firmware import Program
-from hilbert_codegen.bench.measure import Decoder
+from hilbert_codegen.bench.session import Decoder
 from hilbert_codegen.targets.cores import CORES
 from hilbert_codegen.targets.cycles import TIMINGS, Estimate, _assembly, _by_table, _unconditional, estimate, registers
 from hilbert_codegen.targets.disassembly import Instruction, llvm_tool

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from firmware_tests.conftest import decoder_of, needs_board, plan_of
+from firmware_tests.conftest import CONFIG, decoder_of, needs_board, plan_of
 from hilbert_codegen.bench.boardrun import Verdict, judge, run_image
 from hilbert_codegen.bench.firmware import Image, Program, Sweep
-from hilbert_codegen.bench.measure import Decoder, measure
+from hilbert_codegen.bench.measure import measure
+from hilbert_codegen.bench.session import Decoder, How
+from hilbert_codegen.cli import main
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.spec.plan import Plan
-from hilbert_codegen.targets.boards import Board, Region, Uart
-from hilbert_codegen.targets.emulators import EMULATORS, Outcome
+from hilbert_codegen.targets.boards import BOARDS, Board, Region, Uart
+from hilbert_codegen.targets.emulators import EMULATORS, MOST_LINES, Job, Outcome, Watch
 from hilbert_codegen.targets.toolchains import choose
+from hilbert_codegen.targets.tools import Found
 
 BODY = """
 #include "depth_decoder.h"
@@ -29,7 +33,7 @@ void depth_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
 }}
 """
 
-BOTH = pytest.mark.parametrize("emulator", ["qemu", "renode"])
+BOTH = pytest.mark.parametrize("emulator", ["qemu", "renode", "unicorn"])
 
 
 def run(emulator: str, board: Board, chosen: Decoder, sweep: Sweep, folder: Path, timeout: float = 60) -> Verdict:
@@ -136,20 +140,75 @@ def test_unsupported_instruction(emulator: str, plan: Plan, sweep: Sweep) -> Non
     good = decoder_of(plan, sweep, "full")
     text = good.files["depth_decoder.c"].decode("ascii")
     # An encoding that no Cortex-M defines stands for an instruction that an emulator lacks.
-    start = text.index("{", text.index("void depth_decode_block("))
-    text = (
-        text[: start + 1]
-        + '\n#if !defined(DEPTH_USE_MVE) || DEPTH_USE_MVE\n    __asm volatile("udf #1");\n#endif\n'
-        + text[start + 1 :]
-    )
+    start = text.index("{", text.index("void depth_decode_block(", text.index("#elif DEPTH_USE_MVE")))
+    text = text[: start + 1] + '\n    __asm volatile("udf #1");\n' + text[start + 1 :]
     chosen = replace(good, files={**good.files, "depth_decoder.c": text.encode("ascii")})
-    records = measure(chosen, board, sweep, emulator, rows=2)
+    records = measure(chosen, board, sweep, How(emulator, rows=2))
     assert records[0].status == "unsupported"
     assert records[0].instructions is None
     assert "not supported by this emulator: udf" in records[0].note
     assert records[1].status == "ok" and records[1].variant == "DEPTH_USE_MVE=0"
     assert "in place of the Helium variant" in records[1].note
     assert all(record.emulator != emulator for record in records[2:])
+
+
+class Lacking:
+    """A stand-in for an emulator that lacks an instruction of whatever it is given, for ever."""
+
+    name, rank, runs = "lacking", 0, 0
+
+    def find(self) -> Found:
+        return Found(("lacking",), "1")
+
+    def has(self, board: Board) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+    def run(self, job: Job) -> Outcome:
+        self.runs += 1
+        stacked = "HC stacked r0=00000000 r1=00000000 r2=00000000 r3=00000000 r12=00000000 lr=00000000 pc=00000000"
+        status = "HC status cfsr=00010000 hfsr=40000000"
+        return Outcome(["HC fault exception=03", stacked, status, "HC end FAIL"], None)
+
+
+def test_an_emulator_that_always_lacks_something_ends(
+    plan: Plan, sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each variant is tried once by each emulator, whatever it answers; nothing passed, so the command fails."""
+    stand_in = Lacking()
+    (tmp_path / "depth.toml").write_text(CONFIG.format(order=2), encoding="utf-8")
+    monkeypatch.setattr(EMULATORS, "_entries", {"lacking": stand_in})
+    board = BOARDS["mps3-an547"]
+    try:
+        choose(board.core)
+    except UsageError as error:
+        pytest.skip(str(error))
+    records = measure(decoder_of(plan, sweep, "full"), board, sweep, How(rows=1))
+    assert [record.status for record in records] == ["unsupported", "unsupported"]
+    assert stand_in.runs == 2
+    with pytest.raises(SystemExit) as end:
+        main(["run", str(tmp_path / "depth.toml"), "--board", "mps3-an547"])
+    assert end.value.code == 1 and stand_in.runs == 4
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["UNSUPPORTED", "UNSUPPORTED"]
+
+
+def test_a_run_that_goes_on_is_not_stopped() -> None:
+    """The limit is from line to line; only a program that never stops printing comes to an end by it."""
+    watch = Watch(0.05)
+    for _ in range(4):
+        time.sleep(0.03)
+        assert watch.left > 0
+        watch.line()
+    time.sleep(0.06)
+    assert watch.left <= 0
+    for _ in range(MOST_LINES + 1):
+        watch.line()
+    time.sleep(0.06)
+    watch.line()
+    assert watch.left <= 0
 
 
 GOOD = [

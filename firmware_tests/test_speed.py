@@ -9,6 +9,7 @@ import pytest
 from firmware_tests.conftest import decoder_of, needs_board, plan_of
 from hilbert_codegen.bench.firmware import make_sweep
 from hilbert_codegen.bench.measure import measure
+from hilbert_codegen.bench.session import How
 
 #: Of the 256 of a sweep, spread over the square.
 ROWS = 32
@@ -35,7 +36,7 @@ def test_instructions_and_bytes(name: str, tmp_path: Path) -> None:
     for board, most in zip(BOARDS, limits, strict=True):
         if most is None:
             continue
-        (record,) = measure(chosen, needs_board(board, "qemu"), sweep, "qemu", ROWS)
+        (record,) = measure(chosen, needs_board(board, "qemu"), sweep, How("qemu", rows=ROWS))
         assert record.status == "ok", f"{board}: {record.note}"
         assert record.instructions_per_point is not None and record.table_bytes is not None
         assert record.instructions_per_point <= most, board

@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.bench.firmware import COLUMNS, ROWS, Image, Sweep
+from hilbert_codegen.bench.session import TIMEOUT
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.spec.specification import INTEGER_TYPES
 from hilbert_codegen.targets.boards import Board
 from hilbert_codegen.targets.disassembly import disassemble
 from hilbert_codegen.targets.emulators import Emulator, Job, Outcome
-
-#: Seconds a run may take; the slowest known (float brute force without an FPU, all pairs) takes half of it.
-TIMEOUT = 120.0
 
 #: UsageFault bits of CFSR that mean "the core does not know this instruction" (Armv7-M ARM, B3.2.15).
 _UNDEFINED_OR_NO_COPROCESSOR = (1 << 16) | (1 << 19)
@@ -88,6 +87,18 @@ class Verdict:
     def mismatches(self) -> int:
         """Wrong results over all paths."""
         return sum(self.paths.values())
+
+
+def unsupported(board: Board, verdict: Verdict) -> bool:
+    """Whether a run ended at a Helium instruction that this emulator lacks."""
+    return board.core.helium and verdict.fault is not None and verdict.fault.undefined
+
+
+def lacks(verdict: Verdict) -> str:
+    """The instruction at which such a run ended, as text."""
+    assert verdict.fault is not None
+    where = verdict.fault.registers.get("pc", 0)
+    return f"{verdict.fault.instruction or 'an instruction'} at 0x{where:08x} is undefined"
 
 
 def _fault(lines: list[str], image: Image, board: Board) -> Fault | None:
@@ -195,7 +206,9 @@ def run_image(
     measure: bool = False,
     trace: bool = False,
     timeout: float = TIMEOUT,
+    keep: Path | None = None,
 ) -> Verdict:
     """Run an image on an emulator and judge it; with `measure`, count the instructions of the decoder."""
-    job = Job(image.elf, board, timeout, count=image.decoder if measure else None, entry=image.entry, trace=trace)
+    count = image.decoder if measure else None
+    job = Job(image.elf, board, timeout, count=count, entry=image.entry, trace=trace, keep=keep)
     return judge(emulator.run(job), image, board, plan, sweep, rows, measure)

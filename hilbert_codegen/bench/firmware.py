@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from hilbert_codegen.emit.prove import Domain, reference_for
 from hilbert_codegen.emit.render import environment
 from hilbert_codegen.errors import UsageError
+from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.resources import resource
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.spec.specification import INTEGER_TYPES, type_range
 from hilbert_codegen.targets.boards import Board
+from hilbert_codegen.targets.image import load
 from hilbert_codegen.targets.toolchains import Toolchain
 from hilbert_codegen.targets.tools import Found, ToolFailed
 
@@ -42,51 +44,101 @@ def checksums(values: NDArray[np.int64], bits: int) -> list[int]:
     return [int(value) for value in total]
 
 
+def _random_order(position: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A permutation of 0..65535 without pattern: odd factors and shifts, each of which is a bijection of 16 bits."""
+    value = (position * 0x6255 + 0x3619) & 0xFFFF
+    value ^= value >> 7
+    value = (value * 0x9E3B) & 0xFFFF
+    value ^= value >> 9
+    return (value * 0x5A2D) & 0xFFFF
+
+
+def _frame_order(position: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The cell of a Hilbert curve of order 8 at each place along it: x in the low byte, y in the high one."""
+    x, y = np.zeros_like(position), np.zeros_like(position)
+    for level in range(8):
+        quarter = (position >> (2 * level)) & 3
+        right, up = quarter >> 1, (quarter ^ (quarter >> 1)) & 1
+        turned, mirrored = up == 0, (up == 0) & (right == 1)
+        size = 1 << level
+        x, y = np.where(mirrored, size - 1 - x, x), np.where(mirrored, size - 1 - y, y)
+        x, y = np.where(turned, y, x), np.where(turned, x, y)
+        x, y = x + size * right, y + size * up
+    return x | (y << 8)
+
+
+#: Name of an order -> (what it is, position -> raw codes: x in the low byte, y in the high one).
+ORDERS: dict[str, tuple[str, Callable[[NDArray[np.int64]], NDArray[np.int64]]]] = {
+    "sweep": ("row by row", lambda position: position),
+    "random": ("in random order", _random_order),
+    "frame": ("neighbours after one another, as in a frame of a smooth scene", _frame_order),
+}
+
+
 @dataclass(frozen=True)
 class Sweep:
     """The pairs of codes that the board program runs over, and the exact answers.
 
     Attributes:
         pairs: codes (x, y), int64, shape (256, 256, 2), [row, column].
-        listed: whether the program must hold the pairs as data, because they follow no rule.
+        order: a name of ORDERS, or "listed" where the program must hold the pairs as data, because they follow no rule.
         output: exact results, int64, shape (256, 256), [row, column].
         distance: exact distances, int64, the same shape.
         statement: one line saying what the pairs are.
     """
 
     pairs: NDArray[np.int64]
-    listed: bool
+    order: str
     output: NDArray[np.int64]
     distance: NDArray[np.int64]
     statement: str
 
 
-def make_sweep(plan: Plan, outputs: NDArray[np.int64] | None = None) -> Sweep:
-    """The pairs to run: by default all of 8-bit heads in the order of their raw bits, every 257th code of both axes of
-    16-bit heads; with `outputs` (codes a network gave, shape (n, 2), 8-bit heads) those, from the start again until
-    there are 65,536.
+def make_sweep(
+    plan: Plan,
+    outputs: NDArray[np.int64] | None = None,
+    order: str = "sweep",
+    known: tuple[Domain, Ideal] | None = None,
+) -> Sweep:
+    """The pairs to run.
+
+    Args:
+        plan: what the decoder computes.
+        outputs: codes a network gave, shape (n, 2), 8-bit heads: those are run, from the start again until there are
+            65,536. Without it, all pairs of 8-bit heads, every 257th code of both axes of 16-bit heads.
+        order: the order of the pairs, a name of ORDERS: "sweep" is that of their raw bits, y the slower.
+        known: the exact answers over the proof's domain, where the caller has them.
 
     Raises UsageError where `outputs` are not codes of the heads.
     """
-    codes = plan.spec.heads.codes()
+    eight = plan.spec.heads.bits == 8
+    codes = plan.spec.heads.codes() if eight else np.arange(-32768, 32768, 257, dtype=np.int64)
     if outputs is not None:
         low, high = type_range(plan.spec.heads.dtype)
-        if plan.spec.heads.bits != 8 or outputs.ndim != 2 or outputs.shape[1] != 2 or not len(outputs):
+        if not eight or outputs.ndim != 2 or outputs.shape[1] != 2 or not len(outputs):
             raise UsageError(f"the network's outputs have shape {outputs.shape}: give (n, 2) codes of 8-bit heads")
         if outputs.min() < low or outputs.max() > high:
             raise UsageError(f"the network's outputs lie in {outputs.min()}..{outputs.max()}: give {low}..{high}")
-        table = reference_for(plan.spec, Domain(codes, codes, True, ""))
+    if known is not None and np.array_equal(known[0].x, codes) and np.array_equal(known[0].y, codes):
+        exact = known[1]
+    else:
+        exact = reference_for(plan.spec, Domain(codes, codes, eight, ""))
+    if outputs is not None:
         pairs = np.resize(outputs.astype(np.int64), (ROWS, COLUMNS, 2))
         x, y = pairs[..., 0] & 255, pairs[..., 1] & 255
-        statement = f"65,536 pairs from {len(outputs)} outputs of the network"
-        return Sweep(pairs, True, table.codes[y, x], table.distance[y, x].astype(np.int64), statement)
-    statement = "all 65,536 pairs of codes"
-    if plan.spec.heads.bits != 8:
-        codes = np.arange(-32768, 32768, 257, dtype=np.int64)
-        statement = "65,536 pairs of codes: every 257th of each head, both ends included"
-    exact = reference_for(plan.spec, Domain(codes, codes, plan.spec.heads.bits == 8, statement))
-    pairs = np.stack(np.meshgrid(codes, codes), axis=-1)
-    return Sweep(pairs, False, exact.codes, exact.distance.astype(np.int64), statement)
+        order, statement = "listed", f"65,536 pairs from {len(outputs)} outputs of the network"
+    else:
+        raw = ORDERS[order][1](np.arange(ROWS * COLUMNS, dtype=np.int64)).reshape(ROWS, COLUMNS)
+        x, y = raw & 255, raw >> 8
+        pairs = np.stack([codes[x], codes[y]], axis=-1)
+        statement = (
+            "all 65,536 pairs of codes"
+            if eight
+            else "65,536 pairs of codes: every 257th of each head, both ends included"
+        )
+        if order != "sweep":
+            statement += f", {ORDERS[order][0]}"
+    return Sweep(pairs, order, exact.codes[y, x], exact.distance[y, x].astype(np.int64), statement)
 
 
 def selftest_files(plan: Plan, sweep: Sweep) -> dict[str, bytes]:
@@ -95,15 +147,16 @@ def selftest_files(plan: Plan, sweep: Sweep) -> dict[str, bytes]:
     head, out = spec.heads.ctype, spec.output.ctype
     bits = INTEGER_TYPES[spec.output.dtype][0]
     index = "-32768 + 257 i" if spec.heads.bits == 16 else "with the bits of i"
+    column, row = ("the column", "the row") if sweep.order == "sweep" else ("the low byte of pair()", "its high byte")
     values = {
         "p": plan.prefix,
         "P": plan.prefix.upper(),
         "hash": int(plan.digest[:8], 16),
         "domain": sweep.statement,
-        "listed": sweep.listed,
-        "pairs": sweep.pairs.reshape(-1).tolist() if sweep.listed else [],
-        "x_of": "listed" if sweep.listed else f"{index}, i the column",
-        "y_of": "listed" if sweep.listed else f"{index}, i the row",
+        "order": sweep.order,
+        "pairs": sweep.pairs.reshape(-1).tolist() if sweep.order == "listed" else [],
+        "x_of": "listed" if sweep.order == "listed" else f"{index}, i {column}",
+        "y_of": "listed" if sweep.order == "listed" else f"{index}, i {row}",
         "in_type": head,
         "out_type": out,
         "out_unsigned": f"uint{bits}_t",
@@ -158,6 +211,7 @@ class Program:
         prefix: prefix of the decoder's C names.
         files: decoder and self-test: name -> content.
         defines: macros for the decoder ("DEPTH_USE_MVE": "0").
+        flags: further flags of the compiler for the decoder, after the usual ones ("-Os").
 
     UsageError names the compiler's first error, or the sizes where the image does not fit the board.
     """
@@ -170,6 +224,7 @@ class Program:
         prefix: str,
         files: Mapping[str, bytes],
         defines: Mapping[str, str] | None = None,
+        flags: Sequence[str] = (),
     ) -> None:
         self.folder, self.board, self.toolchain, self.prefix = folder, board, toolchain, prefix
         folder.mkdir(parents=True, exist_ok=True)
@@ -177,52 +232,41 @@ class Program:
             (folder / name).write_bytes(content)
         self._objects: list[Path] = []
         self._harness: list[str] = []
+        self._linked: Path | None = None
         for name in SOURCES:
-            self._harness_object(name, {"HARNESS_MEASURE": "0"})
+            self._harness_object(name)
         for name in sorted(files):
             if name.endswith(".c"):
                 target = folder / f"{name[:-2]}.o"
-                toolchain.compile(board.core, folder / name, target, [folder], defines or {}, ())
+                selftest = name == f"{prefix}_selftest.c"
+                core, more = (board.core.plain, ()) if selftest else (board.core, flags)
+                toolchain.compile(core, folder / name, target, [folder], defines or {}, more)
                 self._objects.append(target)
-                if name == f"{prefix}_selftest.c":
+                if selftest:
                     self._harness.append(target.name)
 
-    def _harness_object(self, name: str, extra: Mapping[str, str], suffix: str = "") -> Path:
+    def _harness_object(self, name: str) -> None:
         firmware = resource("firmware_tests") / "board"
-        target = self.folder / f"board_{name[:-2]}{suffix}.o"
+        target = self.folder / f"board_{name[:-2]}.o"
         uart = self.board.uart
         macros = {
             "CONSOLE_KIND": f"CONSOLE_{uart.kind}",
             "CONSOLE_BASE": f"0x{uart.base:08X}u",
             "SELFTEST_HEADER": f'"{self.prefix}_selftest.h"',
             "HARNESS_PREFIX": self.prefix,
-            **extra,
         }
-        self.toolchain.compile(self.board.core, firmware / name, target, [firmware, self.folder], macros, ())
-        if not suffix:
-            self._objects.append(target)
-            self._harness.append(target.name)
-        return target
+        include = [firmware, self.folder]
+        # No vector instructions, which an emulator may lack, in what judges the decoder.
+        self.toolchain.compile(self.board.core.plain, firmware / name, target, include, macros, ())
+        self._objects.append(target)
+        self._harness.append(target.name)
 
-    def image(self, measure: bool = False, rows: int = ROWS) -> Image:
-        """Link an image.
-
-        Args:
-            measure: the program that only runs decode_block (see main.c), instead of the one that checks everything.
-            rows: how many of the 256 rows run, spread over the square.
-        """
-        objects, harness = list(self._objects), list(self._harness)
-        if measure:
-            plain = self.folder / "board_main.o"
-            other = self._harness_object("main.c", {"HARNESS_MEASURE": "1"}, "_measure")
-            objects[objects.index(plain)] = other
-            harness[harness.index(plain.name)] = other.name
-        script = self.folder / "link.ld"
-        values = {"board": self.board, "harness": harness, "stack_bytes": STACK_BYTES, "rows": rows}
+    def _link(self) -> Path:
+        script, elf = self.folder / "link.ld", self.folder / "linked.elf"
+        values = {"board": self.board, "harness": self._harness, "stack_bytes": STACK_BYTES}
         script.write_text(environment().get_template("harness/link.ld.j2").render(values), encoding="ascii")
-        elf = self.folder / (f"measure{rows}.elf" if measure else f"run{rows}.elf")
         try:
-            self.toolchain.link(self.board.core, objects, script, elf)
+            self.toolchain.link(self.board.core, self._objects, script, elf)
         except ToolFailed as error:
             over = re.findall(r"(FLASH|RAM)['` ].*?overflowed by (\d+) bytes", error.output)
             if not over:
@@ -235,13 +279,35 @@ class Program:
                 f"the program does not fit {self.board.name} ({sizes}): lower code.max_flash_bytes, choose a smaller "
                 "strategy or a larger board"
             ) from None
+        return elf
+
+    def image(self, measure: bool = False, rows: int = ROWS, block: int = COLUMNS, shift: int = 0) -> Image:
+        """An image for one kind of run.
+
+        Args:
+            measure: only decode_block runs, so that all that is executed in the decoder belongs to it.
+            rows: how many of the 256 rows run, spread over the square.
+            block: points a call of decode_block, when measuring.
+            shift: elements that the source is moved by, when measuring: 1 makes its address odd.
+
+        All are one linked program, with the settings of the run (main.c) written into it.
+        """
+        if self._linked is None:
+            self._linked = self._link()
+        loaded = load(self._linked)
+        content = bytearray(self._linked.read_bytes())
+        at = loaded.place(loaded.symbols["board_settings"])
+        settings = (rows, int(measure), block, shift)
+        content[at : at + 4 * len(settings)] = b"".join(value.to_bytes(4, "little") for value in settings)
+        shape = "" if (block, shift) == (COLUMNS, 0) else f"-{block}-{shift}"
+        elf = self.folder / (f"measure{rows}{shape}.elf" if measure else f"run{rows}.elf")
+        elf.write_bytes(content)
         found = self.toolchain.find()
         assert isinstance(found, Found)
-        return _inspect(elf, f"{self.toolchain.name} {found.version}", self.prefix)
+        return _inspect(elf, loaded.symbols, f"{self.toolchain.name} {found.version}", self.prefix)
 
 
-def _inspect(elf: Path, compiler: str, prefix: str) -> Image:
-    symbols = _symbols(elf)
+def _inspect(elf: Path, symbols: Mapping[str, int], compiler: str, prefix: str) -> Image:
     start, end = symbols["__decoder_start"], symbols["__decoder_end"]
     name = f"{prefix}_decode_block"
     return Image(
@@ -253,15 +319,3 @@ def _inspect(elf: Path, compiler: str, prefix: str) -> Image:
         table_bytes=symbols["__tables_end"] - symbols["__tables_start"],
         symbols=symbols,
     )
-
-
-def _symbols(path: Path) -> dict[str, int]:
-    try:
-        from elftools.elf.elffile import ELFFile
-        from elftools.elf.sections import SymbolTableSection
-    except ImportError:
-        raise UsageError("boards need pyelftools; install it with: pip install 'hilbert_codegen[boards]'") from None
-    with path.open("rb") as stream:
-        table = ELFFile(stream).get_section_by_name(".symtab")
-        assert isinstance(table, SymbolTableSection)
-        return {symbol.name: int(symbol["st_value"]) for symbol in table.iter_symbols() if symbol.name}

@@ -9,25 +9,19 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hilbert_codegen.bench.boardrun import TIMEOUT, Verdict, run_image
-from hilbert_codegen.bench.firmware import COLUMNS, ROWS, DoesNotFit, Program, Sweep, selftest_files
-from hilbert_codegen.emit.choose import for_cores, variants_for
-from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.bench.boardrun import lacks, run_image, unsupported
+from hilbert_codegen.bench.firmware import COLUMNS, ROWS, DoesNotFit, Program, Sweep
+from hilbert_codegen.bench.session import DEFAULT, Decoder, How, attempts, each
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.kernels import STRATEGIES
-from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets import emulators, toolchains
 from hilbert_codegen.targets.boards import Board
-from hilbert_codegen.targets.cores import Core
 from hilbert_codegen.targets.cycles import estimate
-from hilbert_codegen.targets.emulators import EMULATORS, Emulator
+from hilbert_codegen.targets.emulators import Emulator
 from hilbert_codegen.targets.tools import Found, Missing
-from hilbert_codegen.variants import PORTABLE, VARIANTS
 
 #: Rows (of 256 points) whose instruction sequence is followed for the estimate of cycles.
 TRACED_ROWS = 4
@@ -39,34 +33,6 @@ CAVEAT = (
     "Instructions are exact. Cycles are an estimate by the named model; no model or emulator here knows flash wait "
     "states, caches or bus contention, which can double a table's cost."
 )
-
-
-@dataclass(frozen=True)
-class Decoder:
-    """Decoder sources to run on boards.
-
-    Attributes:
-        strategy: name shown.
-        plan: what it computes; its prefix is that of the sources.
-        files: name -> content, self-test included.
-        defines: macros to compile it with.
-        variant: "default", or what the macros select.
-        exact: whether anything but the exact answer is a failure (benchmarks also time decoders that are not exact).
-    """
-
-    strategy: str
-    plan: Plan
-    files: Mapping[str, bytes]
-    defines: Mapping[str, str] = field(default_factory=dict)
-    variant: str = "default"
-    exact: bool = True
-
-    def portable(self, core: Core) -> Decoder:
-        """The same without the variants that `core` executes."""
-        names = [name for name in variants_for([core]) if name != PORTABLE]
-        macros = {f"{self.plan.prefix.upper()}_{VARIANTS[name].switch}": "0" for name in names}
-        variant = ", ".join(f"{macro}={value}" for macro, value in macros.items())
-        return replace(self, defines={**self.defines, **macros}, variant=variant)
 
 
 @dataclass(frozen=True)
@@ -107,40 +73,6 @@ class Record:
     note: str = ""
 
 
-def with_strategy(plan: Plan, name: str) -> Plan:
-    """The same plan with another strategy."""
-    config = plan.settings.config
-    code = config.code.model_copy(update={"strategy": name})
-    return make_plan(replace(plan.settings, config=config.model_copy(update={"code": code})))
-
-
-def decoders(
-    plan: Plan, names: Sequence[str], sweep: Sweep, cores: Sequence[Core]
-) -> tuple[list[Decoder], dict[str, str]]:
-    """Generate and prove the decoders of the strategies `names` ("all", or none for the configuration's own).
-
-    They have the variants that `cores` execute, unless the configuration names others.
-
-    Returns (decoders, strategy -> reason of refusal). A strategy asked for by name that refuses is a UsageError.
-    """
-    every = "all" in names
-    wanted = STRATEGIES.names() if every else list(names) or [plan.config.code.strategy]
-    found, refused = [], {}
-    plan = for_cores(plan, cores)
-    for name in wanted:
-        changed = with_strategy(plan, name)
-        try:
-            generated = generate(changed)
-        except UsageError as error:
-            if not every:
-                raise
-            refused[name] = str(error)
-            continue
-        files = {**generated.files, **selftest_files(changed, sweep)}
-        found.append(Decoder(generated.built.strategy, changed, files))
-    return found, refused
-
-
 def rows_for(points: int) -> int:
     """Rows that hold at least `points` points."""
     if not 1 <= points <= ROWS * COLUMNS:
@@ -164,113 +96,89 @@ def _base(decoder: Decoder, board: Board, emulator: Emulator, compiler: str, poi
     )
 
 
-def unsupported(board: Board, verdict: Verdict) -> bool:
-    """Whether a run ended at a Helium instruction that this emulator lacks."""
-    return board.core.helium and verdict.fault is not None and verdict.fault.undefined
-
-
 def measure_once(
-    decoder: Decoder,
-    board: Board,
-    emulator: Emulator,
-    sweep: Sweep,
-    rows: int = ROWS,
-    compiler: str = "auto",
-    timeout: float = TIMEOUT,
+    decoder: Decoder, board: Board, emulator: Emulator, sweep: Sweep, how: How = DEFAULT, keep: Path | None = None
 ) -> Record:
-    """Check and measure one decoder on one board by one emulator."""
-    plan = decoder.plan
-    toolchain = toolchains.choose(board.core, compiler)
+    """Check and measure one decoder on one board by one emulator; `keep` as in Job."""
+    plan, rows, timeout = decoder.plan, how.rows, how.timeout
+    toolchain = toolchains.choose(board.core, how.compiler)
     with tempfile.TemporaryDirectory(prefix="hilbert_codegen-") as name:
-        program = Program(Path(name), board, toolchain, plan.prefix, decoder.files, decoder.defines)
+        program = Program(Path(name), board, toolchain, plan.prefix, decoder.files, decoder.defines, how.flags)
         image = program.image(rows=rows)
         record = _base(decoder, board, emulator, image.compiler, rows * COLUMNS)
         check = run_image(emulator, image, board, plan, sweep, rows=rows, timeout=timeout)
         if unsupported(board, check):
-            assert check.fault is not None
-            where = check.fault.instruction or "an instruction"
-            note = f"not supported by this emulator: {where} at 0x{check.fault.registers.get('pc', 0):08x} is undefined"
-            return replace(record, status="unsupported", note=note)
+            return replace(record, status="unsupported", note=f"not supported by this emulator: {lacks(check)}")
         ran = check.passed or (check.mismatches > 0 and check.fault is None and check.outcome.problem is None)
         if not ran or (decoder.exact and not check.passed):
             return replace(record, status="failed", mismatches=check.mismatches, note=check.reason)
-        image = program.image(measure=True, rows=rows)
-        counted = run_image(emulator, image, board, plan, sweep, rows=rows, measure=True, timeout=timeout)
+        image = program.image(measure=True, rows=rows, block=how.block, shift=how.shift)
+        counted = run_image(emulator, image, board, plan, sweep, rows=rows, measure=True, timeout=timeout, keep=keep)
         if not counted.passed and (decoder.exact or counted.fault is not None or counted.outcome.problem is not None):
             return replace(record, status="failed", mismatches=counted.mismatches, note=counted.reason)
         instructions = counted.outcome.instructions
         if not instructions:
             return replace(record, status="failed", note="the emulator counted no instruction of decode_block")
-        points = rows * COLUMNS
+        cycles, model, note = _cycles(program, emulator, decoder, board, sweep, how, instructions)
         notes = [] if check.passed else [check.reason]
-        cycles, model = None, None
-        traced_rows = min(rows, TRACED_ROWS, TRACED_INSTRUCTIONS * rows // instructions)
-        if traced_rows == 0:
-            notes.append("no estimate of cycles: too many instructions a point to follow one by one")
-        else:
-            followed = program.image(measure=True, rows=traced_rows)
-            traced = run_image(
-                emulator, followed, board, plan, sweep, rows=traced_rows, measure=True, trace=True, timeout=timeout
-            )
-            if traced.outcome.problem is not None or traced.fault is not None or not traced.outcome.steps:
-                notes.append(f"no estimate of cycles: the instructions could not be followed: {traced.reason}")
-            else:
-                priced = estimate(followed.elf, board.core, followed.decoder, traced.outcome.steps, traced.outcome.path)
-                if isinstance(priced, Missing):
-                    notes.append(f"no estimate of cycles: {priced.reason}; {priced.remedy}")
-                else:
-                    cycles, model = priced.cycles / (traced_rows * COLUMNS), priced.model
-                    if priced.unpriced:
-                        notes.append(f"the model has no price for {', '.join(priced.unpriced)}")
         return replace(
             record,
             mismatches=max(check.paths.values(), default=0),
             instructions=instructions,
-            instructions_per_point=round(instructions / points, 4),
+            instructions_per_point=round(instructions / (rows * COLUMNS), 4),
             code_bytes=image.code_bytes,
             table_bytes=image.table_bytes,
             stack_bytes=check.stack_bytes,
             cycles_per_point=None if cycles is None else round(cycles, 3),
             cycles_model=model,
-            note="; ".join(notes),
+            note="; ".join(notes + ([note] if note else [])),
         )
 
 
-def measure(
-    decoder: Decoder,
-    board: Board,
-    sweep: Sweep,
-    emulator: str = "auto",
-    rows: int = ROWS,
-    compiler: str = "auto",
-    timeout: float = TIMEOUT,
-) -> list[Record]:
-    """Measure one decoder on one board.
+def _cycles(
+    program: Program, emulator: Emulator, decoder: Decoder, board: Board, sweep: Sweep, how: How, instructions: int
+) -> tuple[float | None, str | None, str]:
+    """Estimated cycles a point and the model, or None; and what is to be said about it."""
+    rows = min(how.rows, TRACED_ROWS, TRACED_INSTRUCTIONS * how.rows // instructions)
+    if rows == 0:
+        return None, None, "no estimate of cycles: too many instructions a point to follow one by one"
+    image = program.image(measure=True, rows=rows, block=how.block, shift=how.shift)
+    traced = run_image(
+        emulator, image, board, decoder.plan, sweep, rows=rows, measure=True, trace=True, timeout=how.timeout
+    )
+    outcome = traced.outcome
+    if outcome.problem is not None or traced.fault is not None or not outcome.steps:
+        return None, None, f"no estimate of cycles: the instructions could not be followed: {traced.reason}"
+    priced = estimate(image.elf, board.core, image.decoder, outcome.steps, outcome.path)
+    if isinstance(priced, Missing):
+        return None, None, f"no estimate of cycles: {priced.reason}; {priced.remedy}"
+    note = f"the model has no price for {', '.join(priced.unpriced)}" if priced.unpriced else ""
+    return priced.cycles / (rows * COLUMNS), priced.model, note
 
-    Where the emulator lacks a Helium instruction, the result has up to three records: that it is not supported there, the
-    variant without Helium measured in its place, and the Helium one on another emulator that has the board.
-    """
-    chosen = emulators.choose(board, emulator)
-    first = measure_once(decoder, board, chosen, sweep, rows, compiler, timeout)
-    if first.status != "unsupported":
-        return [first]
-    portable = measure_once(decoder.portable(board.core), board, chosen, sweep, rows, compiler, timeout)
-    records = [first, replace(portable, note=f"in place of the Helium variant; {portable.note}".rstrip("; "))]
-    for other in emulators.PREFERENCE:
-        if other != chosen.name and other in board.machines and isinstance(EMULATORS[other].find(), Found):
-            records.append(measure_once(decoder, board, EMULATORS[other], sweep, rows, compiler, timeout))
-    return records
+
+def measure(decoder: Decoder, board: Board, sweep: Sweep, how: How = DEFAULT, keep: Path | None = None) -> list[Record]:
+    """Measure one decoder on one board, by every emulator that is due (bench.session.attempts)."""
+
+    def once(current: Decoder, emulator: Emulator) -> Record:
+        folder = None
+        if keep is not None:
+            folder = keep / board.name / f"{current.strategy}-{current.variant}-{emulator.name}"
+            folder.mkdir(parents=True, exist_ok=True)
+        record = measure_once(current, board, emulator, sweep, how, folder)
+        if current.variant != decoder.variant:
+            record = replace(record, note=f"in place of the Helium variant; {record.note}".rstrip("; "))
+        return record
+
+    return attempts(decoder, board, how.emulator, once, lambda record: record.status == "unsupported")
 
 
 def measure_all(
     jobs: Sequence[tuple[Decoder, Board]],
     sweep: Sweep,
-    emulator: str = "auto",
-    rows: int = ROWS,
-    compiler: str = "auto",
-    timeout: float = TIMEOUT,
+    how: How = DEFAULT,
     workers: int = 2,
     done: Callable[[str], None] = lambda _: None,
+    keep: Path | None = None,
 ) -> list[Record]:
     """Measure every job, `workers` at a time, in the order of the jobs; `done` is told of each that has ended.
 
@@ -280,22 +188,30 @@ def measure_all(
     def one(job: tuple[Decoder, Board]) -> list[Record]:
         decoder, board = job
         try:
-            records = measure(decoder, board, sweep, emulator, rows, compiler, timeout)
+            records = measure(decoder, board, sweep, how, keep)
         except DoesNotFit as error:
             if len(jobs) == 1:
                 raise
-            chosen = emulators.choose(board, emulator)
+            chosen = emulators.choose(board, how.emulator)[0]
             records = [replace(_base(decoder, board, chosen, "", 0), status="refused", note=str(error))]
         done(f"{decoder.strategy} on {board.name}")
         return records
 
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        try:
-            return [record for records in pool.map(one, jobs) for record in records]
-        except BaseException:
-            # Interrupted, or one job can't be done at all: the pool waits for the runs under way, so end them.
-            emulators.close_all()
-            raise
+    return each(one, jobs, workers)
+
+
+def disagreements(records: Sequence[Record]) -> list[str]:
+    """One line for each decoder and board on which two emulators counted different numbers of instructions."""
+    groups: dict[tuple[str, ...], dict[str, int]] = {}
+    for record in records:
+        if record.instructions is not None:
+            key = (record.strategy, record.board, record.variant, record.compiler)
+            groups.setdefault(key, {})[record.emulator] = record.instructions
+    return [
+        f"{key[0]} on {key[1]}: " + ", ".join(f"{name} counts {number}" for name, number in counts.items())
+        for key, counts in groups.items()
+        if len(set(counts.values())) > 1
+    ]
 
 
 def with_frame(

@@ -14,6 +14,7 @@ from hilbert_codegen.emit.render import Generated, render_harness
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.targets import tools
+from hilbert_codegen.targets.host import host_compiler
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def compile_host(
     """Write `files` to `folder` and compile all of their .c files to a program there; returns its path."""
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    tools.require(compiler[0], "install it (Debian: apt install gcc), or name another with --compiler")
+    tools.require(compiler[0], "install it (Debian: apt install gcc), name another with --compiler, or leave that out")
     sources = sorted(name for name in files if name.endswith(".c"))
     program = folder / "verify"
     command = [*compiler, f"-std={standard}", "-O2", *tools.WARNINGS, *(f"-D{d}" for d in defines)]
@@ -48,11 +49,16 @@ def compile_host(
 
 
 def run_pairs(
-    plan: Plan, generated: Generated, pairs: NDArray[np.int64], compiler: Sequence[str], launcher: Sequence[str] = ()
+    plan: Plan,
+    generated: Generated,
+    pairs: NDArray[np.int64],
+    compiler: Sequence[str] | None = None,
+    launcher: Sequence[str] = (),
 ) -> dict[str, NDArray[np.int64]]:
     """Decode `pairs` (integer codes, shape (n, 2)) by the compiled C.
 
-    Returns name of the C function -> its results, int64, shape (n,). `launcher` runs the program (an emulator).
+    Returns name of the C function -> its results, int64, shape (n,). `compiler` is this machine's by default
+    (targets.host); `launcher` runs the program (an emulator).
     """
     count = len(pairs)
     files = {**generated.files, "verify_main.c": render_harness(plan, generated)}
@@ -63,7 +69,7 @@ def run_pairs(
         layout += [("distance", byte), ("decode_block_distance", out), ("decode_block_distance (distance)", byte)]
     with tempfile.TemporaryDirectory(prefix="hilbert_codegen-") as name:
         folder = Path(name)
-        program = compile_host(folder, files, compiler)
+        program = compile_host(folder, files, compiler or host_compiler())
         (folder / "pairs.bin").write_bytes(np.ascontiguousarray(pairs, dtype=plan.spec.heads.dtype).tobytes())
         command = [*launcher, str(program), "pairs.bin", "results.bin"]
         tools.run(command, "running the generated C", folder)
@@ -79,7 +85,7 @@ def run_pairs(
     return results
 
 
-def verify(plan: Plan, generated: Generated, compiler: Sequence[str] = ("gcc",)) -> list[Verdict]:
+def verify(plan: Plan, generated: Generated, compiler: Sequence[str] | None = None) -> list[Verdict]:
     """Compile with `compiler`, run every function over the proof's domain, compare with the exact reference."""
     domain = generated.domain
     x, y = np.meshgrid(domain.x, domain.y)

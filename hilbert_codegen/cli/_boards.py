@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shlex
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,25 +18,31 @@ from rich.table import Table
 
 from hilbert_codegen import __version__
 from hilbert_codegen.bench.measure import Record
+from hilbert_codegen.bench.session import TIMEOUT
+from hilbert_codegen.cli._common import STDERR
 from hilbert_codegen.emit.writer import write_named
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.targets.boards import BOARDS, Board
-from hilbert_codegen.targets.emulators import EMULATORS, PREFERENCE, close_on_termination
-from hilbert_codegen.targets.tools import Found
+from hilbert_codegen.targets.emulators import EMULATORS, choose, close_on_termination, preference
+from hilbert_codegen.targets.emulators.renode import Renode
+from hilbert_codegen.targets.toolchains import TOOLCHAINS
+from hilbert_codegen.targets.toolchains import choose as choose_compiler
+from hilbert_codegen.targets.tools import Found, Missing
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def emulator_options(command: F) -> F:
-    """--emulator, --renode, --compiler, --timeout, --junit."""
+    """--emulator, --renode, --compiler, --timeout, --jobs, --junit."""
     for option in reversed(
         (
             click.option(
                 "--emulator",
-                type=click.Choice(["auto", "renode", "qemu"]),
+                type=click.Choice(["auto", "all", *(emulator.name for emulator in preference())]),
                 default="auto",
                 show_default=True,
-                help="auto: Renode if it is installed and has the board, else QEMU; the output says which.",
+                help="auto: the first that is installed and has the board, in the order Renode, QEMU, unicorn (from "
+                "PyPI); all: every one, compared. The output says which.",
             ),
             click.option(
                 "--renode",
@@ -46,18 +51,19 @@ def emulator_options(command: F) -> F:
             ),
             click.option(
                 "--compiler",
-                type=click.Choice(["auto", "gcc", "clang"]),
+                type=click.Choice(["auto", *TOOLCHAINS.names()]),
                 default="auto",
                 show_default=True,
-                help="auto: clang for cores with Helium, arm-none-eabi-gcc for the others.",
+                help="auto: clang for cores with Helium, arm-none-eabi-gcc for the others, else zig (from PyPI).",
             ),
             click.option(
                 "--timeout",
                 type=click.FloatRange(min=1),
-                default=120.0,
+                default=TIMEOUT,
                 show_default=True,
-                help="Seconds after which one run is stopped and has failed.",
+                help="Seconds without any progress of a run after which it is stopped and has failed.",
             ),
+            click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at a time."),
             click.option(
                 "--junit", type=click.Path(path_type=Path), help="Also write a JUnit XML report for a CI server."
             ),
@@ -93,32 +99,45 @@ def use_renode(command: str | None) -> None:
     """Make --renode the command for this process, and end emulators with it."""
     close_on_termination()
     if command is not None:
-        try:
-            words = shlex.split(command)
-        except ValueError as error:
-            raise UsageError(f"--renode {command!r}: {error}; quote it as a shell would need it") from None
-        if not words:
+        if not command.strip():
             raise UsageError("--renode: empty; give the command that starts Renode")
         os.environ["RENODE"] = command
+        renode = EMULATORS["renode"]
+        assert isinstance(renode, Renode)
+        renode.called = "--renode"
 
 
 def usable(board: Board) -> list[str]:
     """The installed emulators that have the board, best first."""
-    return [name for name in PREFERENCE if name in board.machines and isinstance(EMULATORS[name].find(), Found)]
+    return [one.name for one in preference() if one.has(board) and isinstance(one.find(), Found)]
 
 
-def boards_named(names: Sequence[str], emulator: str) -> list[Board]:
-    """The boards called `names`, or (none given) every board that can be run here with `emulator`."""
+def boards_named(names: Sequence[str], emulator: str, quiet: bool) -> list[Board]:
+    """The boards called `names`, or (none given) every board that can be run here with `emulator`.
+
+    What is left out then is said on standard error, with the remedy.
+    """
     if names and "all" not in names:
-        return [BOARDS[name] for name in names]
-    found = [board for board in BOARDS if usable(board) and (emulator == "auto" or emulator in usable(board))]
+        boards = [BOARDS[name] for name in names]
+        for board in boards:
+            choose(board, emulator)
+        return boards
+    found, left_out = [], {}
+    for board in BOARDS:
+        try:
+            choose(board, emulator)
+            choose_compiler(board.core)
+            found.append(board)
+        except UsageError as error:
+            left_out[board.name] = error
     if not found:
-        reasons = []
-        for name in PREFERENCE if emulator == "auto" else (emulator,):
-            answer = EMULATORS[name].find()
-            if not isinstance(answer, Found):
-                reasons.append(f"{answer.reason} ({answer.remedy})")
-        raise UsageError("no board can be run here: " + "; ".join(reasons))
+        raise next(iter(left_out.values()))
+    if left_out and not quiet:
+        names_left = ", ".join(left_out)
+        needed = [one for one in preference() if any(one.has(BOARDS[name]) for name in left_out)]
+        absent = [(one.name, answer) for one in needed if isinstance(answer := one.find(), Missing)]
+        reason = f"need {' or '.join(name for name, _ in absent)}: {'; '.join(answer.remedy for _, answer in absent)}"
+        STDERR.print(f"left out: {names_left}: {reason if absent else next(iter(left_out.values()))}", markup=False)
     return found
 
 

@@ -12,7 +12,7 @@ from hilbert_codegen.cli._boards import stdout, usable, use_renode
 from hilbert_codegen.cli._common import format_option
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.targets.boards import BOARDS
-from hilbert_codegen.targets.emulators import EMULATORS
+from hilbert_codegen.targets.emulators import EMULATORS, preference
 from hilbert_codegen.targets.toolchains import TOOLCHAINS, choose
 from hilbert_codegen.targets.tools import Found
 
@@ -33,7 +33,7 @@ def command(renode: str | None, form: str) -> None:
             compiler, problem = "", str(error)
         here = usable(board)
         if not here:
-            missing = [f"{name} is not installed" for name in board.machines]
+            missing = [f"{one.name} is not installed" for one in preference() if one.has(board)]
             problem = "; ".join([*missing, *([problem] if problem else [])])
         records.append(
             {
@@ -43,7 +43,7 @@ def command(renode: str | None, form: str) -> None:
                 "flash_bytes": board.flash.size,
                 "ram_bytes": board.ram.size,
                 "clock_hz": board.clock_hz,
-                "emulators": list(board.machines),
+                "emulators": [one.name for one in preference() if one.has(board)],
                 "emulators_here": here,
                 "compiler": compiler,
                 "usable": bool(here and compiler),

@@ -149,12 +149,14 @@ def tables(evaluation: Evaluation) -> list[Table]:
     "--latency", type=click.Path(path_type=Path), help="Records of `measure --format json`, for the report's table."
 )
 @click.option("--limit", type=click.IntRange(min=20), help="Use only the first so many samples.")
-@click.option("--compiler", default="gcc", show_default=True, help="C compiler of the generated decoder.")
+@click.option(
+    "--compiler", help="C compiler of the generated decoder [default: gcc, clang, cc or the package ziglang]."
+)
 @click.option("--strict", is_flag=True, help="Exit with status 1 where the KPI is missed.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")
 @format_option
 def command(
-    pilot: Path, report: Path | None, record: Path | None, latency: Path | None, limit: int | None, compiler: str,
+    pilot: Path, report: Path | None, record: Path | None, latency: Path | None, limit: int | None, compiler: str | None,
     strict: bool, quiet: bool, form: str,
 ) -> None:  # fmt: skip
     """Does it pay? Run float and quantized models on samples, decode, and compare with a 1D baseline.
@@ -173,7 +175,7 @@ def command(
     if strict and loaded.config.kpi is None:
         raise UsageError(f"{pilot.name}: --strict needs a [kpi] table with model, metric and limit")
     with bar(quiet) as progress:
-        evaluation = evaluate(loaded, limit, progress, (compiler,))
+        evaluation = evaluate(loaded, limit, progress, (compiler,) if compiler else None)
         if report is not None:
             from hilbert_codegen.pilot.report import render_report
 

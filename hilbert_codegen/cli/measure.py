@@ -9,8 +9,16 @@ from pathlib import Path
 
 import click
 
-from hilbert_codegen.bench.firmware import make_sweep
-from hilbert_codegen.bench.measure import CAVEAT, compare, decoders, measure_all, read_baseline, rows_for, with_frame
+from hilbert_codegen.bench.measure import (
+    CAVEAT,
+    compare,
+    disagreements,
+    measure_all,
+    read_baseline,
+    rows_for,
+    with_frame,
+)
+from hilbert_codegen.bench.session import How, Session
 from hilbert_codegen.cli._boards import (
     Case,
     boards_named,
@@ -24,7 +32,6 @@ from hilbert_codegen.cli._boards import (
 )
 from hilbert_codegen.cli._common import STDERR, format_option, plan_of, plan_options, progress
 from hilbert_codegen.errors import CheckFailed, UsageError
-from hilbert_codegen.targets import emulators
 from hilbert_codegen.targets.boards import BOARDS
 
 _UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
@@ -40,7 +47,9 @@ def parse_frame(text: str) -> int:
 
 def parse_clock(text: str) -> float:
     """Hertz of "168MHz"."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgG]?)(?:[hH][zZ])?", text)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgG]?)([hH][zZ])?", text)
+    if match and not match[2] and not match[3]:
+        raise UsageError(f"--clock {text}: without a unit it is not clear: write --clock {text}MHz or --clock {text}Hz")
     if not match or not (hertz := float(match[1]) * _UNITS[match[2].lower()]):
         raise UsageError(f"--clock {text}: write it as a frequency, for example --clock 168MHz")
     return hertz
@@ -76,15 +85,14 @@ def parse_tolerance(text: str) -> float:
     "--baseline", type=click.Path(path_type=Path), help="An earlier --format json: exit 1 if anything got worse."
 )
 @click.option("--tolerance", default="1%", show_default=True, help="How much worse than the baseline is still fine.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at a time.")
 @outputs_option
 @emulator_options
 @format_option
 def command(
     config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool,
     board_names: tuple[str, ...], strategies: tuple[str, ...], points: int, frame: str | None, clock: str | None,
-    baseline: Path | None, tolerance: str, jobs: int, outputs: Path | None, emulator: str, renode: str | None, compiler: str, timeout: float,
-    junit: Path | None, form: str,
+    baseline: Path | None, tolerance: str, outputs: Path | None, emulator: str, renode: str | None, compiler: str, timeout: float,
+    jobs: int, junit: Path | None, form: str,
 ) -> None:  # fmt: skip
     """Measure what the decoder costs on emulated boards: instructions, cycles (estimated), bytes, stack.
 
@@ -107,13 +115,12 @@ def command(
     allowed = parse_tolerance(tolerance)
     before = read_baseline(baseline) if baseline is not None else []
     plan = plan_of(config, settings, model, strict, quiet)
-    boards = boards_named(board_names, emulator)
-    for board in boards:
-        emulators.choose(board, emulator)
+    boards = boards_named(board_names, emulator, quiet)
+    session = Session(plan, tuple(board.core for board in boards), read_outputs(outputs))
+    how = How(emulator=emulator, compiler=compiler, rows=rows, timeout=timeout)
     with progress(quiet) as step:
         step("generating and proving")
-        sweep = make_sweep(plan, read_outputs(outputs))
-        found, refused = decoders(plan, strategies, sweep, [board.core for board in boards])
+        found, refused = session.decoders(strategies, step)
         jobs_list = [(decoder, board) for board in boards for decoder in found]
         count = 0
 
@@ -123,14 +130,16 @@ def command(
             step(f"measured {count} of {len(jobs_list)}: {what}")
 
         step(f"measuring {len(jobs_list)} decoders on boards")
-        records = measure_all(jobs_list, sweep, emulator, rows, compiler, timeout, jobs, done)
+        records = measure_all(jobs_list, session.sweep, how, jobs, done)
     if frame_points is not None:
         records = with_frame(records, frame_points, clock_hz, {board.name: board for board in BOARDS})
     if form == "json":
         click.echo(json.dumps([asdict(record) for record in records], indent=2))
     else:
         console = stdout()
-        title = "" if frame is None else f"{frame}" + (f" at {clock}" if clock else "")
+        clocks = sorted({BOARDS[record.board].clock_hz or 0 for record in records if record.milliseconds is not None})
+        assumed = ", ".join(f"{hertz / 1e6:g}MHz" for hertz in clocks) + " (the board's highest)"
+        title = "" if frame is None else f"{frame} at {clock or assumed}"
         console.print(table_of(records, title))
         models = sorted({record.cycles_model for record in records if record.cycles_model})
         used = sorted({f"{record.emulator} {record.emulator_version}" for record in records})
@@ -148,6 +157,9 @@ def command(
                 notes.setdefault(record.note, []).append(f"{record.strategy} on {record.board} by {record.emulator}")
         for note, names in notes.items():
             STDERR.print(f"{', '.join(names)}: {note}", markup=False)
+    differing = disagreements(records)
+    for line in differing:
+        STDERR.print(f"emulators differ: {line}", markup=False)
     worse = compare(records, before, allowed)
     if junit is not None:
         cases = [
@@ -161,6 +173,8 @@ def command(
         ] + [Case("hilbert-codegen.measure.baseline", line, failure=line) for line in worse]
         write_junit(junit, cases)
     failed = [record for record in records if record.status == "failed"]
+    if differing:
+        raise CheckFailed(f"the emulators count differently, first {differing[0]}")
     if failed:
         raise CheckFailed(
             f"{len(failed)} of {len(records)} measurements failed, first {failed[0].strategy} on {failed[0].board}: {failed[0].note}"

@@ -5,28 +5,40 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from hilbert_codegen.bench.boardrun import run_image
-from hilbert_codegen.bench.firmware import Program, make_sweep, selftest_files
-from hilbert_codegen.bench.measure import Decoder, unsupported
-from hilbert_codegen.cli._boards import Case, emulator_options, outputs_option, read_outputs, use_renode, write_junit
+from hilbert_codegen.bench.boardrun import lacks, run_image, unsupported
+from hilbert_codegen.bench.firmware import Program, Sweep
+from hilbert_codegen.bench.session import Decoder, Session, attempts, each
+from hilbert_codegen.cli._boards import (
+    Case,
+    boards_named,
+    emulator_options,
+    outputs_option,
+    read_outputs,
+    use_renode,
+    write_junit,
+)
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
-from hilbert_codegen.emit.choose import for_cores
-from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import CheckFailed
-from hilbert_codegen.targets import emulators, toolchains
-from hilbert_codegen.targets.boards import BOARDS
-from hilbert_codegen.targets.emulators import EMULATORS
+from hilbert_codegen.targets import toolchains
+from hilbert_codegen.targets.boards import Board
+from hilbert_codegen.targets.emulators import Emulator
 from hilbert_codegen.targets.tools import Found
 
 
 @click.command()
 @plan_options
 @click.option(
-    "--board", "board_names", multiple=True, required=True, help="A board of `hilbert-codegen boards`. Repeatable."
+    "--board",
+    "board_names",
+    multiple=True,
+    required=True,
+    help="A board of `hilbert-codegen boards`, or all that are usable. Repeatable.",
 )
 @click.option("--keep", type=click.Path(path_type=Path), help="Leave sources, objects and image in this folder.")
 @outputs_option
@@ -35,7 +47,7 @@ from hilbert_codegen.targets.tools import Found
 def command(
     config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool,
     board_names: tuple[str, ...], keep: Path | None, outputs: Path | None, emulator: str, renode: str | None, compiler: str, timeout: float,
-    junit: Path | None, form: str,
+    jobs: int, junit: Path | None, form: str,
 ) -> None:  # fmt: skip
     """Run the decoder on an emulated board, on all 65,536 pairs of codes.
 
@@ -49,69 +61,84 @@ def command(
     """
     use_renode(renode)
     plan = plan_of(config, settings, model, strict, quiet)
-    boards = [BOARDS[name] for name in board_names]
-    chosen = [emulators.choose(board, emulator) for board in boards]
-    records, cases = [], []
+    boards = boards_named(board_names, emulator, quiet)
+    session = Session(plan, tuple(board.core for board in boards), read_outputs(outputs))
+    results: list[_Result] = []
     with progress(quiet) as step:
-        plan = for_cores(plan, [board.core for board in boards])
-        generated = generate(plan, step)
-        sweep = make_sweep(plan, read_outputs(outputs))
-        decoder = Decoder(generated.built.strategy, plan, {**generated.files, **selftest_files(plan, sweep)})
-        for board, first in zip(boards, chosen, strict=True):
-            queue = [(decoder, first)]
-            while queue:
-                current, machine = queue.pop(0)
-                found = machine.find()
-                assert isinstance(found, Found)
-                step(f"{board.name}: building")
-                toolchain = toolchains.choose(board.core, compiler)
-                start = time.monotonic()
-                with tempfile.TemporaryDirectory(prefix="hilbert_codegen-") as name:
-                    folder = Path(name) if keep is None else keep / board.name / current.variant
-                    program = Program(folder, board, toolchain, plan.prefix, current.files, current.defines)
-                    image = program.image()
-                    step(f"{board.name}: running by {machine.name} {found.version}")
-                    verdict = run_image(machine, image, board, plan, sweep, timeout=timeout)
-                lacking = unsupported(board, verdict)
-                if lacking:
-                    # Never a pass: the portable variant runs in its place, and this one where the instruction exists.
-                    queue.append((current.portable(board.core), machine))
-                    for other in emulators.PREFERENCE:
-                        if (
-                            other != machine.name
-                            and other in board.machines
-                            and isinstance(EMULATORS[other].find(), Found)
-                        ):
-                            queue.append((current, EMULATORS[other]))
-                state = "PASS" if verdict.passed else "UNSUPPORTED" if lacking else "FAIL"
-                reason = f"not supported by this emulator: {verdict.reason}" if lacking else verdict.reason
-                records.append(
-                    {
-                        "board": board.name, "core": board.core_name, "emulator": machine.name,
-                        "emulator_version": found.version, "compiler": image.compiler, "strategy": current.strategy,
-                        "variant": current.variant, "result": state, "pairs": verdict.pairs,
-                        "mismatches": verdict.mismatches, "functions": sorted(verdict.paths),
-                        "stack_bytes": verdict.stack_bytes, "reason": reason,
-                    }
-                )  # fmt: skip
-                title = f"{current.strategy} on {board.name} ({board.core.title}), {current.variant}, by {machine.name}"
-                cases.append(
-                    Case(
-                        f"hilbert-codegen.run.{board.name}", title, time.monotonic() - start,
-                        failure=reason if state == "FAIL" else "", skipped=reason if lacking else "",
-                    )
-                )  # fmt: skip
-                if form == "text":
-                    what = f"{title} {found.version}, {image.compiler}"
-                    if verdict.passed:
-                        click.echo(f"PASS  {what}: {sweep.statement} equal through {', '.join(sorted(verdict.paths))}")
-                    else:
-                        click.echo(f"{state}  {what}: {reason}")
+        decoder = session.decoder(progress=step)
+        sweep = session.sweep
+
+        def one(board: Board) -> list[_Result]:
+            def once(current: Decoder, machine: Emulator) -> _Result:
+                return _run(current, board, machine, sweep, compiler, timeout, keep)
+
+            found = attempts(decoder, board, emulator, once, lambda result: result.state == "UNSUPPORTED")
+            results.extend(found)
+            step(f"ran {len({result.board for result in results})} of {len(boards)} boards")
+            if form == "text":
+                for result in found:
+                    click.echo(result.text(sweep.statement))
+            return found
+
+        step(f"running on {len(boards)} boards")
+        results = each(one, boards, jobs)
     if form == "json":
-        click.echo(json.dumps(records, indent=2))
+        click.echo(json.dumps([result.record for result in results], indent=2))
     if junit is not None:
-        write_junit(junit, cases)
-    failed = [record for record in records if record["result"] == "FAIL"]
-    passed = {record["board"] for record in records if record["result"] == "PASS"}
-    if failed or len(passed) < len(set(board_names)):
-        raise CheckFailed(f"{len(failed) or 1} of {len(records)} runs failed")
+        write_junit(junit, [result.case for result in results])
+    failed = [result for result in results if result.state == "FAIL"]
+    passed = {result.board for result in results if result.state == "PASS"}
+    if failed or len(passed) < len({board.name for board in boards}):
+        raise CheckFailed(f"{len(failed) or 1} of {len(results)} runs failed")
+
+
+@dataclass(frozen=True)
+class _Result:
+    """One run: "PASS", "FAIL" or "UNSUPPORTED", as a record, as a JUnit case and as a line."""
+
+    board: str
+    state: str
+    title: str
+    record: Mapping[str, object]
+    seconds: float
+
+    @property
+    def case(self) -> Case:
+        reason = str(self.record["reason"])
+        return Case(
+            f"hilbert-codegen.run.{self.board}", self.title, self.seconds,
+            failure=reason if self.state == "FAIL" else "", skipped=reason if self.state == "UNSUPPORTED" else "",
+        )  # fmt: skip
+
+    def text(self, statement: str) -> str:
+        what = f"{self.state}  {self.title} {self.record['emulator_version']}, {self.record['compiler']}"
+        if self.state != "PASS":
+            return f"{what}: {self.record['reason']}"
+        functions = self.record["functions"]
+        assert isinstance(functions, list)
+        return f"{what}: {statement} equal through {', '.join(functions)}"
+
+
+def _run(
+    decoder: Decoder, board: Board, machine: Emulator, sweep: Sweep, compiler: str, timeout: float, keep: Path | None
+) -> _Result:
+    found = machine.find()
+    assert isinstance(found, Found)
+    toolchain = toolchains.choose(board.core, compiler)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="hilbert_codegen-") as name:
+        folder = Path(name) if keep is None else keep / board.name / decoder.variant
+        program = Program(folder, board, toolchain, decoder.plan.prefix, decoder.files, decoder.defines)
+        image = program.image()
+        verdict = run_image(machine, image, board, decoder.plan, sweep, timeout=timeout)
+    lacking = unsupported(board, verdict)
+    reason = f"not supported by this emulator: {lacks(verdict)}" if lacking else verdict.reason
+    record = {
+        "board": board.name, "core": board.core_name, "emulator": machine.name, "emulator_version": found.version,
+        "compiler": image.compiler, "strategy": decoder.strategy, "variant": decoder.variant,
+        "result": "PASS" if verdict.passed else "UNSUPPORTED" if lacking else "FAIL", "pairs": verdict.pairs,
+        "mismatches": verdict.mismatches, "functions": sorted(verdict.paths), "stack_bytes": verdict.stack_bytes,
+        "reason": reason,
+    }  # fmt: skip
+    title = f"{decoder.strategy} on {board.name} ({board.core.title}), {decoder.variant}, by {machine.name}"
+    return _Result(board.name, str(record["result"]), title, record, time.monotonic() - start)

@@ -13,6 +13,7 @@ from hilbert_codegen.bench.verify import verify
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import CheckFailed
+from hilbert_codegen.targets.host import host_compiler
 
 
 @click.command()
@@ -21,9 +22,8 @@ from hilbert_codegen.errors import CheckFailed
     "--compiler",
     "compilers",
     multiple=True,
-    default=("gcc",),
-    show_default=True,
-    help='A C compiler with its flags, for example "clang -O3". Repeatable.',
+    help='A C compiler with its flags, for example "clang -O3" [default: gcc, clang, cc or the package ziglang]. '
+    "Repeatable.",
 )
 @format_option
 def command(
@@ -39,7 +39,7 @@ def command(
     records, failed = [], False
     with progress(quiet) as step:
         generated = generate(plan, step)
-        for compiler in compilers:
+        for compiler in compilers or (shlex.join(host_compiler()),):
             step(f"compiling and running with {compiler}")
             words = shlex.split(compiler)
             if not words:

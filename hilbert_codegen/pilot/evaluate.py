@@ -12,10 +12,11 @@ from hilbert_codegen.pilot.networks import Progress, Setting, measure_baseline, 
 from hilbert_codegen.pilot.results import Evaluation
 from hilbert_codegen.pilot.settings import Pilot
 from hilbert_codegen.pilot.verdict import judge
+from hilbert_codegen.targets.host import compiler_title, find_host_compiler
 
 
 def evaluate(
-    pilot: Pilot, limit: int | None = None, progress: Progress = lambda *_: None, compiler: Sequence[str] = ("gcc",)
+    pilot: Pilot, limit: int | None = None, progress: Progress = lambda *_: None, compiler: Sequence[str] | None = None
 ) -> Evaluation:
     """Run everything that `pilot` names.
 
@@ -23,21 +24,27 @@ def evaluate(
         pilot: from `load_pilot`.
         limit: use only so many samples.
         progress: told (step, done, total).
-        compiler: of the generated C; where it is not installed, the proved model of that C decodes instead.
+        compiler: of the generated C, this machine's by default (targets.host); where it is not installed, the proved
+            model of that C decodes instead.
 
     Raises UsageError where a file, name or shape is wrong, CheckFailed where a model crashes its interpreter or gives
     what is no number.
     """
     samples = pilot.samples(limit)
     config = pilot.config
-    native = shutil.which(compiler[0]) is not None
+    compiler = find_host_compiler() if compiler is None else compiler
+    native = bool(compiler) and shutil.which(compiler[0]) is not None
     setting = Setting(pilot, samples, is_circular(pilot), tuple(compiler) if native else (), progress)
     baselines, models = [], []
     for seed in config.evaluate.seeds:
         here = [measure_baseline(setting, table, seed) for table in config.baseline]
         baselines += here
         models += [measure_model(setting, table, seed, here) for table in config.model]
-    decoded_by = f"the generated C, compiled with {compiler[0]}" if native else "the proved model of the generated C"
+    decoded_by = (
+        f"the generated C, compiled with {compiler_title(compiler)}"
+        if native
+        else "the proved model of the generated C"
+    )
     evaluation = Evaluation(
         pilot,
         len(samples.inputs),

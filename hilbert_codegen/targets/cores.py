@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hilbert_codegen.errors import UsageError
 
@@ -18,7 +18,6 @@ class Core:
         helium: whether it has the M-profile vector extension (MVE).
         llvm_model: the name under which LLVM has a scheduling model that fits it, or None.
         timing_table: the name of a table in `hilbert_codegen.targets.cycles`, where LLVM has no model.
-        clang: its name for clang where that differs.
     """
 
     name: str
@@ -27,6 +26,13 @@ class Core:
     helium: bool = False
     llvm_model: str | None = None
     timing_table: str | None = None
+
+    @property
+    def plain(self) -> Core:
+        """The same core to a compiler that must not use Helium."""
+        if not self.helium:
+            return self
+        return replace(self, flags=(f"-mcpu={self.name}+nomve", *self.flags[1:]))
 
     @property
     def baseline(self) -> bool:
@@ -55,7 +61,8 @@ CORES: dict[str, Core] = {
 
 
 def core(name: str) -> Core:
-    """The core called `name`; UsageError with the names that exist if there is none."""
+    """The core called `name` ("cortex-m0+" is "cortex-m0plus"); UsageError with the names that exist if there is none."""
+    name = name.lower().replace("m0+", "m0plus")
     if name not in CORES:
         raise UsageError(f"unknown core {name!r}: choose one of {', '.join(CORES)}")
     return CORES[name]

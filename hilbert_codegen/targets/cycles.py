@@ -80,10 +80,13 @@ def estimate(elf: Path, core: Core, window: tuple[int, int], steps: Steps, path:
     Returns Missing if the core's model needs a program that is not installed.
     """
     code = disassemble(elf, core, *window)
+    if not code:
+        return Missing("no disassembler is installed", "install it with: pip install 'hilbert_codegen[boards]'")
     if core.timing_table is not None:
-        if not code:
-            return Missing("no disassembler", "install llvm or binutils for Arm")
         return _by_table(TIMINGS[core.timing_table], code, steps)
+    tool = llvm_tool("llvm-mca")
+    if isinstance(tool, Missing):
+        return tool
     at = {instruction.address: instruction for instruction in code}
     return _by_mca(core, [at[address] for address in path], sum(steps.values()))
 

@@ -1,4 +1,4 @@
-"""Disassembly of an image, by llvm-objdump or GNU objdump, whichever is there."""
+"""Disassembly of an image, by llvm-objdump, GNU objdump or the Python package capstone, whichever is there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hilbert_codegen.targets.cores import Core
+from hilbert_codegen.targets.image import load
 from hilbert_codegen.targets.tools import Found, Missing, find, platform_hint, run
 
 LLVM_REMEDY = platform_hint(
@@ -36,6 +37,18 @@ def llvm_tool(name: str, pattern: str = r"LLVM version (\d+\.\d+\.\d+)") -> Foun
     return find([*(f"{name}-{version}" for version in LLVM_VERSIONS), name], pattern, LLVM_REMEDY)
 
 
+def lengths(start: int, code: bytes) -> list[int]:
+    """The addresses of the Thumb instructions of the straight stretch `code`, which starts at `start`.
+
+    The first halfword tells: 0b11101, 0b11110 and 0b11111 start an instruction of four bytes (Armv7-M ARM, A5.1).
+    """
+    found, at = [], 0
+    while at < len(code):
+        found.append(start + at)
+        at += 4 if code[at + 1] >= 0xE8 else 2
+    return found
+
+
 def disassemble(elf: Path, core: Core, start: int, end: int) -> list[Instruction]:
     """The instructions in [start, end) in the order of their addresses; empty if no disassembler is installed."""
     window = [f"--start-address=0x{start:x}", f"--stop-address=0x{end:x}"]
@@ -45,7 +58,7 @@ def disassemble(elf: Path, core: Core, start: int, end: int) -> list[Instruction
     else:
         tool = find(["arm-none-eabi-objdump"], r"Binutils\D*(\d+\.\d+\S*)|(\d+\.\d+\.\d+)", "install binutils")
         if isinstance(tool, Missing):
-            return []
+            return _by_capstone(elf, start, end)
         command = [*tool.command, "-d", "--no-show-raw-insn", *window, str(elf)]
     found = []
     for line in run(command, f"disassembling {elf.name}").splitlines():
@@ -58,3 +71,19 @@ def disassemble(elf: Path, core: Core, start: int, end: int) -> list[Instruction
         if text and not text.startswith("."):
             found.append(Instruction(int(parts[1], 16), text, offset[1] if offset else None))
     return found
+
+
+def _by_capstone(elf: Path, start: int, end: int) -> list[Instruction]:
+    """The same by capstone, from PyPI, which has no Helium; empty if it is not installed."""
+    try:
+        import capstone
+    except ImportError:
+        return []
+    engine = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
+    engine.skipdata, engine.syntax = True, capstone.CS_OPT_SYNTAX_NOREGNAME
+    try:
+        code = load(elf).read(start, end - start)
+    except (KeyError, OSError):
+        return []
+    found = [(int(one.address), f"{one.mnemonic} {one.op_str}".strip()) for one in engine.disasm(code, start)]
+    return [Instruction(address, text) for address, text in found if not text.startswith(".")]

@@ -21,6 +21,10 @@ WARNINGS = (
 )  # fmt: skip
 
 
+#: A program that has not given its version by then hangs.
+VERSION_SECONDS = 10.0
+
+
 @dataclass(frozen=True)
 class Found:
     """A program that is there: the words that start it, and its version as it gives it."""
@@ -41,21 +45,27 @@ class Missing:
         return UsageError(f"{self.reason}; {self.remedy}")
 
 
+class Unusable(Missing):
+    """A program that was named (by an option or an environment variable) and does not answer: never passed over."""
+
+
 def platform_hint(linux: str, mac: str, windows: str) -> str:
     """The line for this operating system."""
     return {"Darwin": mac, "Windows": windows}.get(platform.system(), linux)
 
 
 @cache
-def _version(command: tuple[str, ...], pattern: str, environment: tuple[tuple[str, str], ...]) -> str | None:
+def _version(
+    command: tuple[str, ...], pattern: str, environment: tuple[tuple[str, str], ...], query: str
+) -> str | None:
     try:
         done = subprocess.run(
-            [*command, "--version"],
+            [*command, query],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=60,
+            timeout=VERSION_SECONDS,
             env={**os.environ, **dict(environment)},
         )
     except (OSError, subprocess.SubprocessError):
@@ -70,6 +80,9 @@ def find(
     remedy: str,
     variable: str | None = None,
     environment: Mapping[str, str] | None = None,
+    called: str | None = None,
+    package: tuple[str, ...] = (),
+    query: str = "--version",
 ) -> Found | Missing:
     """The first of `names` on PATH that answers --version with `pattern`.
 
@@ -79,22 +92,28 @@ def find(
         remedy: how to install it.
         variable: an environment variable that, if set, is the command (with arguments) to use instead.
         environment: extra environment variables for the version query.
+        called: what the user knows `variable` by, for messages, where it is not the variable.
+        package: the words that start an installed Python package that has it, tried before PATH.
+        query: what it is asked for its version with.
     """
     extra = tuple(sorted((environment or {}).items()))
     if variable is not None and os.environ.get(variable):
-        given = tuple(shlex.split(os.environ[variable]))
-        version = _version(given, pattern, extra)
+        value = os.environ[variable]
+        try:
+            given = tuple(shlex.split(value))
+        except ValueError as error:
+            return Unusable(f"{called or variable} {value!r}: {error}", "quote it as a shell would need it")
+        version = _version(given, pattern, extra, query) if given else None
         if version is None:
-            reason = f"{variable}={os.environ[variable]!r} does not start a program that answers --version as expected"
-            return Missing(reason, remedy)
+            reason = f"{called or variable} {value!r} does not start a program that answers --version as expected"
+            return Unusable(reason, remedy)
         return Found(given, version)
-    for name in names:
-        where = shutil.which(name)
-        if where is None:
-            continue
-        version = _version((where,), pattern, extra)
+    commands = [package] if package else []
+    commands += [(where,) for name in names if (where := shutil.which(name)) is not None]
+    for command in commands:
+        version = _version(command, pattern, extra, query)
         if version is not None:
-            return Found((where,), version)
+            return Found(command, version)
     return Missing(f"{names[-1]} is not on PATH", remedy)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from hilbert_codegen.registry import Registry
 from hilbert_codegen.targets.cores import Core, core
@@ -58,7 +57,7 @@ class Board:
     clock_hz: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "machines", MappingProxyType(dict(self.machines)))
+        object.__setattr__(self, "machines", dict(self.machines))
         core(self.core_name)
 
     @property

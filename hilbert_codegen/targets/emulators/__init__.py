@@ -15,14 +15,17 @@ from typing import IO, Protocol
 
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.registry import Registry
-from hilbert_codegen.targets.boards import Board
-from hilbert_codegen.targets.tools import Found, Missing
+from hilbert_codegen.targets.boards import BOARDS, Board
+from hilbert_codegen.targets.tools import Found, Missing, Unusable
 
 #: The last line of every run (firmware_tests/board/main.c).
 END = "HC end "
 
 #: Addresses kept in order of execution: enough for hundreds of points, few enough to be priced in a second.
 PATH_LENGTH = 6000
+
+#: A line of the program is progress, and starts its time limit again; as many lines as a right program can print at most.
+MOST_LINES = 2048
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,11 @@ class Job:
     Attributes:
         elf: the image.
         board: where it runs.
-        timeout: seconds of wall-clock time after which the run is stopped and has failed.
+        timeout: seconds of wall-clock time without a line of the program after which the run is stopped and has failed.
         count: address range [start, end) in which executed instructions are counted, or None.
         entry: address of the function whose calls are measured.
         trace: whether to report every transition between instructions of the range (slow; for few points).
+        keep: a folder for what the emulator itself can write about the run, or None.
     """
 
     elf: Path
@@ -44,6 +48,7 @@ class Job:
     count: tuple[int, int] | None = None
     entry: int | None = None
     trace: bool = False
+    keep: Path | None = None
 
 
 @dataclass
@@ -68,12 +73,19 @@ class Outcome:
 
 
 class Emulator(Protocol):
-    """What a file of this folder registers."""
+    """What a file of this folder registers.
+
+    `rank` is its place in the order in which `auto` tries them, the lowest first.
+    """
 
     name: str
+    rank: int
 
     def find(self) -> Found | Missing:
         """The emulator and its version, or how to install it."""
+
+    def has(self, board: Board) -> bool:
+        """Whether it can be this board."""
 
     def run(self, job: Job) -> Outcome:
         """Run one image to its end, or to the time limit. Never raises for what the image does."""
@@ -84,31 +96,60 @@ class Emulator(Protocol):
 
 EMULATORS: Registry[Emulator] = Registry("emulator", __name__)
 
-#: In the order in which `auto` tries them.
-PREFERENCE = ("renode", "qemu")
+
+def preference() -> list[Emulator]:
+    """All emulators in the order in which `auto` tries them."""
+    return sorted(EMULATORS, key=lambda emulator: emulator.rank)
 
 
-def choose(board: Board, wanted: str = "auto") -> Emulator:
-    """The emulator for a board: the one wanted, or the first that is installed and has the board.
+def present(board: Board) -> list[Emulator]:
+    """The installed emulators that have the board, best first.
 
-    UsageError says which to install, or which emulators have the board.
+    UsageError where one was named by its environment variable and does not answer: that is never passed over.
     """
-    if wanted != "auto":
+    found = []
+    for emulator in preference():
+        if emulator.has(board):
+            answer = emulator.find()
+            if isinstance(answer, Unusable):
+                raise answer.error()
+            if isinstance(answer, Found):
+                found.append(emulator)
+    return found
+
+
+def choose(board: Board, wanted: str = "auto") -> list[Emulator]:
+    """The emulators to run a board by: the one wanted, the first that is installed and has the board, or ("all") all such.
+
+    UsageError says which to install, which emulators have the board, and which board of the same core runs here.
+    """
+    if wanted not in ("auto", "all"):
         emulator = EMULATORS[wanted]
-        if wanted not in board.machines:
-            raise UsageError(f"--emulator {wanted}: has no {board.name}; it runs on {', '.join(board.machines)}")
-        found = emulator.find()
-        if isinstance(found, Missing):
-            raise found.error()
-        return emulator
+        having = [one.name for one in preference() if one.has(board)]
+        if wanted not in having:
+            raise UsageError(
+                f"--emulator {wanted}: has no {board.name}; it runs on {', '.join(having)}{_instead(board)}"
+            )
+        answer = emulator.find()
+        if isinstance(answer, Missing):
+            raise answer.error()
+        return [emulator]
+    found = present(board)
+    if found:
+        return found if wanted == "all" else found[:1]
     problems = []
-    for name in PREFERENCE:
-        if name in board.machines:
-            found = EMULATORS[name].find()
-            if isinstance(found, Found):
-                return EMULATORS[name]
-            problems.append(f"{found.reason} ({found.remedy})")
-    raise UsageError(f"board {board.name}: no emulator for it here: {'; '.join(problems)}")
+    for emulator in preference():
+        if emulator.has(board):
+            answer = emulator.find()
+            assert isinstance(answer, Missing)
+            problems.append(f"{answer.reason} ({answer.remedy})")
+    raise UsageError(f"board {board.name}: no emulator for it here: {'; '.join(problems)}{_instead(board)}")
+
+
+def _instead(board: Board) -> str:
+    """The end of a message that a board can't be run: the boards of the same core that can."""
+    same = [other.name for other in BOARDS if other.core_name == board.core_name and present(other)]
+    return f"; of the same core, {board.core.title}, these run here: --board {', '.join(same)}" if same else ""
 
 
 def close_all() -> None:
@@ -127,6 +168,31 @@ def close_on_termination() -> None:
     signal.signal(signal.SIGTERM, end)
 
 
+class Watch:
+    """The time limit of one run: it starts again with every line the program prints, up to MOST_LINES lines."""
+
+    def __init__(self, timeout: float, start_up: float = 0.0) -> None:
+        self._timeout = timeout
+        self._lines = 0
+        self._deadline = time.monotonic() + timeout + start_up
+
+    def line(self, count: int = 1) -> None:
+        """The program has printed `count` lines more."""
+        if count > 0 and self._lines < MOST_LINES:
+            self._deadline = time.monotonic() + self._timeout
+        self._lines += count
+
+    @property
+    def left(self) -> float:
+        """Seconds until the run is to be stopped; 0 or less where that is due."""
+        return self._deadline - time.monotonic()
+
+    @property
+    def problem(self) -> str:
+        """What a run that is stopped for this has done wrong."""
+        return f"it had not ended after {self._lines} lines and {self._timeout:.0f} s without another"
+
+
 def follow(
     process: subprocess.Popen[bytes],
     output: IO[bytes],
@@ -139,27 +205,34 @@ def follow(
     Args:
         process: the running emulator.
         output: where the board's console arrives.
-        timeout: seconds until the process is killed.
+        timeout: seconds without a line until the process is killed.
         drain: reads everything else the process writes, to the end of file, in this thread.
         tail: seconds the process has to end after it was asked to.
     """
     lines: list[str] = []
     state = {"ended": False, "timeout": False}
-    deadline = time.monotonic() + timeout
+    watch = Watch(timeout)
 
     def listen() -> None:
         for raw in output:
             line = raw.decode("ascii", "backslashreplace").rstrip("\r\n")
             lines.append(line)
+            watch.line()
             if line.startswith(END):
                 state["ended"] = True
                 process.terminate()
                 return
 
     def guard() -> None:
+        asked: float | None = None
         while process.poll() is None:
-            if time.monotonic() > deadline:
+            if state["ended"]:
+                asked = asked or time.monotonic()
+            if watch.left <= 0 and asked is None:
                 state["timeout"] = True
+                process.kill()
+                return
+            if asked is not None and time.monotonic() - asked > tail:
                 process.kill()
                 return
             time.sleep(0.02)
@@ -168,14 +241,11 @@ def follow(
     for thread in threads:
         thread.start()
     drain()
-    try:
-        process.wait(tail if state["ended"] else max(tail, deadline - time.monotonic() + tail))
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    threads[0].join(tail)
+    for thread in threads:
+        thread.join(2 * tail)
+    process.wait()
     if state["ended"]:
         return lines, None
     if state["timeout"]:
-        return lines, f"it had not ended after {timeout:.0f} s"
+        return lines, watch.problem
     return lines, f"the emulator ended early with status {process.returncode}"

@@ -1,4 +1,4 @@
-"""QEMU: qemu-system-arm. Counts by running one instruction a translation block and logging each block executed."""
+"""QEMU: qemu-system-arm. Counts by its log of translation blocks: the instructions of each when it is made, and each run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 import subprocess
 from collections import Counter
 
+from hilbert_codegen.targets.boards import Board
+from hilbert_codegen.targets.disassembly import lengths
 from hilbert_codegen.targets.emulators import EMULATORS, PATH_LENGTH, Job, Outcome, follow
 from hilbert_codegen.targets.tools import Found, Missing, dying_with_us, find, platform_hint
 
@@ -15,10 +17,22 @@ REMEDY = platform_hint(
     "install it with: winget install SoftwareFreedomConservancy.QEMU",
 )
 
-#: A block that runs: "Trace 0: 0x7f0b0c000100 [00000000/00008000/00000110/ff200201] name". Field two is the address.
-_BLOCK = re.compile(rb"^Trace \d+: \S+ \[[0-9a-f]+/([0-9a-f]+)/", re.MULTILINE)
+#: A block that runs: "Trace 0: 0x7f0b0c000100 [00000000/00008000/00000110/ff200201] name". Its host code, its address.
+_RUN = re.compile(rb"^Trace \d+: (\S+) \[[0-9a-f]+/([0-9a-f]+)/", re.MULTILINE)
 #: A block that was announced by a "Trace" line but left before its first instruction; it is announced again later.
-_UNDONE = b"Stopped execution of TB chain before"
+_UNDONE = re.compile(rb"^Stopped execution of TB chain before (\S+)", re.MULTILINE)
+#: A block that was made: "IN: name", then its code, a line for an instruction: "0x00008130:  f012 020f  ands r2, r2, #0xf".
+_MADE = re.compile(rb"^IN: .*\n((?:0x[0-9a-f]+: .*\n)+)", re.MULTILINE)
+_CODE = re.compile(rb"^0x[0-9a-f]+:\s+((?:[0-9a-f]{4} )+)", re.MULTILINE)
+
+
+def instructions_in(listing: bytes) -> int:
+    """How many instructions the code of a block has.
+
+    By its halfwords, not by the lines: the disassembler of some builds does not know Helium, and splits such instructions.
+    """
+    code = b" ".join(_CODE.findall(listing)).split()
+    return len(lengths(0, b"".join(int(half, 16).to_bytes(2, "little") for half in code)))
 
 
 def one_instruction_a_block(version: str) -> list[str]:
@@ -28,10 +42,74 @@ def one_instruction_a_block(version: str) -> list[str]:
     return ["-accel", "tcg,one-insn-per-tb=on"] if (major, minor) >= (8, 1) else ["-singlestep"]
 
 
+class _Blocks:
+    """What the log tells: how often each translation block ran, and how many instructions it has."""
+
+    def __init__(self, trace: bool) -> None:
+        self._trace = trace
+        self._last: int | None = None
+        #: Host code of a block -> times that it ran since it was made, and its instructions.
+        self._runs: Counter[bytes] = Counter()
+        self._sizes: dict[bytes, int] = {}
+        #: Instructions of the block that was made last and has not run yet; the next to run is that one.
+        self._made: int | None = None
+        self._total = 0
+        self.steps: Counter[tuple[int, int]] = Counter()
+        self.path: list[int] = []
+        self.noise = b""
+
+    def read(self, text: bytes) -> None:
+        """Take whole lines of the log."""
+        at = 0
+        for made in _MADE.finditer(text):
+            self._ran(text[at : made.start()])
+            self._made = instructions_in(made[1])
+            at = made.end()
+        self._ran(text[at:])
+
+    def _ran(self, text: bytes) -> None:
+        runs = _RUN.findall(text)
+        if not runs:
+            self.noise = (self.noise + text)[-4096:]
+            return
+        if self._made is not None:
+            host = runs[0][0]
+            if self._sizes.get(host, self._made) != self._made:
+                self._settle()  # another block in the place of one that was thrown away
+            self._sizes[host], self._made = self._made, None
+        self._runs.update([host for host, _ in runs])
+        self._runs.subtract(_UNDONE.findall(text))
+        if self._trace:
+            for _, word in runs:
+                address = int(word, 16)
+                if self._last is not None:
+                    self.steps[self._last, address] += 1
+                self._last = address
+                if len(self.path) < PATH_LENGTH:
+                    self.path.append(address)
+
+    def _settle(self) -> None:
+        self._total += sum(times * self._sizes[host] for host, times in self._runs.items())
+        self._runs.clear()
+
+    def instructions(self) -> int:
+        """Executed until now; closes the steps."""
+        self._settle()
+        if self._last is not None:
+            self.steps[self._last, -1] += 1
+            self._last = None
+        return self._total
+
+
 class Qemu:
     """qemu-system-arm on PATH, or the command in the environment variable QEMU."""
 
     name = "qemu"
+    rank = 20
+
+    def has(self, board: Board) -> bool:
+        """Every board that names a machine of QEMU."""
+        return self.name in board.machines
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
@@ -66,9 +144,8 @@ class Qemu:
         ]
         if job.count is not None:
             start, end = job.count
-            command += one_instruction_a_block(found.version)
-            command += ["-d", "exec,nochain", "-dfilter", f"0x{start:x}+0x{end - start:x}"]
-        outcome = Outcome(instructions=0 if job.count is not None else None)
+            command += one_instruction_a_block(found.version) if job.trace else []
+            command += ["-d", "exec,in_asm,nochain", "-dfilter", f"0x{start:x}+0x{end - start:x}"]
         process = subprocess.Popen(
             dying_with_us(command),
             stdin=subprocess.DEVNULL,
@@ -77,45 +154,31 @@ class Qemu:
             bufsize=1 << 16,
         )
         assert process.stdout is not None and process.stderr is not None
+        outcome = Outcome()
+        blocks = _Blocks(job.trace)
         log = process.stderr
-        steps: Counter[tuple[int, int]] = Counter()
 
         def drain() -> None:
             rest = b""
-            count = 0
-            last: int | None = None
-            noise = b""
             while chunk := log.read1(1 << 20):  # type: ignore[attr-defined]
                 chunk = rest + chunk
-                cut = chunk.rfind(b"\n") + 1
+                # A block's instructions stay together: cut before the line of the last one that runs.
+                cut = max(chunk.rfind(b"\nTrace ") + 1, 0)
                 chunk, rest = chunk[:cut], chunk[cut:]
-                blocks = chunk.count(b"Trace ")
-                undone = chunk.count(_UNDONE)
-                count += blocks - undone
-                if job.trace:
-                    for match in _BLOCK.finditer(chunk):
-                        address = int(match.group(1), 16)
-                        if last is not None:
-                            steps[last, address] += 1
-                        last = address
-                        if len(outcome.path) < PATH_LENGTH:
-                            outcome.path.append(address)
-                if blocks == 0:
-                    noise = (noise + chunk)[-4096:]
-            if last is not None:
-                steps[last, -1] += 1
-            if outcome.instructions is not None:
-                outcome.instructions = count
-            outcome.noise = (noise + rest).decode("utf-8", "replace").strip()
+                blocks.read(chunk)
+            blocks.read(rest)
 
         self._running.add(process)
         try:
             outcome.lines, outcome.problem = follow(process, process.stdout, job.timeout, drain)
         finally:
             self._running.discard(process)
-        outcome.steps = steps
         process.stdout.close()
         log.close()
+        outcome.noise = blocks.noise.decode("utf-8", "replace").strip()
+        if job.count is not None:
+            outcome.instructions = blocks.instructions()
+            outcome.steps, outcome.path = blocks.steps, blocks.path
         if outcome.problem and outcome.noise and "status" in outcome.problem:
             outcome.problem += f" ({outcome.noise.splitlines()[-1]})"
         return outcome

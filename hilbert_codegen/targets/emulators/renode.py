@@ -16,13 +16,21 @@ from collections import Counter
 from pathlib import Path
 
 from hilbert_codegen.resources import resource
-from hilbert_codegen.targets.emulators import EMULATORS, END, PATH_LENGTH, Job, Outcome
+from hilbert_codegen.targets.boards import Board
+from hilbert_codegen.targets.emulators import EMULATORS, END, PATH_LENGTH, Job, Outcome, Watch
 from hilbert_codegen.targets.tools import Found, Missing, dying_with_us, find, platform_hint
 
 REMEDY = platform_hint(
     "get it from https://renode.io (portable archive or .deb), then put renode on PATH or set RENODE",
     "get it from https://renode.io (.dmg), then put renode on PATH or set RENODE",
     "get it from https://renode.io (.msi), then put renode on PATH or set RENODE",
+)
+
+#: What Renode says where it takes no more of a script.
+_REFUSED = re.compile(
+    r"There was an error executing command|CPU abort|Could not tokenize|No such command or device|Could not find|"
+    r"Unrecognized command|does not provide a field, method or property|Parameters did not match the signature|"
+    r"\[FATAL\]|Error E\d+:"
 )
 
 #: Seconds that Renode may need to start, on top of a run's own limit.
@@ -66,9 +74,9 @@ class _Session:
         script.write_text(_script(job, machine, folder), encoding="utf-8")
         start = self.log.stat().st_size
         outcome = Outcome()
-        limit = job.timeout + (START_UP if self._number == 1 else 0)
-        self._say(f"include @{script.as_posix()}")
-        outcome.problem = self._wait(uart, start, limit) or None
+        watch = Watch(job.timeout, START_UP if self._number == 1 else 0)
+        self._say(f"include {path(script)}")
+        outcome.problem = self._wait(uart, start, watch) or None
         if outcome.problem is None:
             # Clearing closes the machine, and so completes the files it writes.
             self._say(f'Clear\nlog "HC-CLEARED {self._number}"')
@@ -99,22 +107,24 @@ class _Session:
             self.process.stdin.write(text.encode() + b"\n")
             self.process.stdin.flush()
 
-    def _wait(self, uart: Path, start: int, limit: float) -> str:
+    def _wait(self, uart: Path, start: int, watch: Watch) -> str:
         """Wait for the program's last line; returns "" or what went wrong."""
-        deadline = time.monotonic() + limit
-        while time.monotonic() < deadline:
+        seen = 0
+        while watch.left > 0:
             running = self.process.poll() is None
             text = _content(uart)
+            watch.line(text.count(b"\n") - seen)
+            seen = text.count(b"\n")
             position = text.find(END.encode())
             if position >= 0 and b"\n" in text[position:]:
                 return ""
             said = self._said(start).decode("utf-8", "replace")
             if not running:
                 return f"the emulator ended early with status {self.process.returncode} ({_last_error(said)})"
-            if "There was an error executing command" in said or "CPU abort" in said:
-                return f"the emulator stopped: {_last_error(said)}"
+            if refused := next((line for line in said.splitlines() if _REFUSED.search(line)), ""):
+                return f"the emulator stopped: {_last_error(said) if 'rror' in _last_error(said) else refused.strip()[:200]}"
             time.sleep(0.05)
-        return f"it had not ended after {limit:.0f} s"
+        return watch.problem
 
     def close(self) -> None:
         """Kill Renode with whatever it started, and remove its files."""
@@ -148,17 +158,26 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "TMPDIR": str(temporary), "XDG_CONFIG_HOME": str(settings), "TEMP": str(temporary)}
 
 
+def path(file: Path) -> str:
+    """A path as the monitor's scripts take it: absolute, after @, every space escaped."""
+    return "@" + file.resolve().as_posix().replace(" ", "\\ ")
+
+
 def _script(job: Job, machine: str, folder: Path) -> str:
     lines = [
-        f"$bin=@{job.elf.resolve().as_posix()}",
-        f"include @{(resource('renode') / machine).resolve().as_posix()}",
-        f"{job.board.uart.renode} CreateFileBackend @{(folder / 'uart.txt').as_posix()} true",
+        f"$bin={path(job.elf)}",
+        f"include {path(resource('renode') / machine)}",
+        f"{job.board.uart.renode} CreateFileBackend {path(folder / 'uart.txt')} true",
     ]
     if job.count is not None:
         # One instruction a block: only then are the counts exact at every instruction.
         lines += ["cpu MaximumBlockSize 1", f'cpu AddHook {job.entry} """{_ENTER}"""']
     if job.trace:
-        lines.append(f'cpu CreateExecutionTracing "trace" @{(folder / "trace.txt").as_posix()} PC')
+        lines.append(f'cpu CreateExecutionTracing "trace" {path(folder / "trace.txt")} PC')
+    if job.keep is not None:
+        # For people and their tools: Renode's metrics (tools/metrics_analyzer), and the calls for speedscope.app.
+        lines.append(f"machine EnableProfiler {path(job.keep / 'metrics.dump')}")
+        lines.append(f"cpu EnableProfilerCollapsedStack {path(job.keep / 'profile.folded')} true")
     return "\n".join([*lines, "start", ""])
 
 
@@ -166,6 +185,13 @@ class Renode:
     """The command in the environment variable RENODE, or renode on PATH."""
 
     name = "renode"
+    rank = 10
+    #: What the user knows the command by, for messages.
+    called = "RENODE"
+
+    def has(self, board: Board) -> bool:
+        """Every board that names a script of renode/."""
+        return self.name in board.machines
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -185,6 +211,7 @@ class Renode:
                         REMEDY,
                         "RENODE",
                         environment(Path(name)),
+                        self.called,
                     )
             return self._found[key]
 

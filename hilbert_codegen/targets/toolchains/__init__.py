@@ -9,7 +9,7 @@ from typing import Protocol
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.registry import Registry
 from hilbert_codegen.targets.cores import Core
-from hilbert_codegen.targets.tools import Found, Missing
+from hilbert_codegen.targets.tools import Found, Missing, Unusable
 
 #: For every source: the decoder is built as a product would be, -O2; sections let the linker drop what is not called.
 COMMON_FLAGS = (
@@ -29,6 +29,9 @@ class Toolchain(Protocol):
     """What a file of this folder registers."""
 
     name: str
+
+    def rank(self, core: Core) -> int:
+        """Its place in the order in which `auto` tries compilers for `core`, the lowest first."""
 
     def find(self) -> Found | Missing:
         """The compiler and its version, or how to install it."""
@@ -55,10 +58,9 @@ TOOLCHAINS: Registry[Toolchain] = Registry("compiler", __name__)
 
 
 def choose(core: Core, wanted: str = "auto") -> Toolchain:
-    """The compiler for `core`: the one wanted, or clang for Helium cores and gcc for the others, or what is there.
+    """The compiler for `core`: the one wanted, or the best of those that are there.
 
-    gcc 12 stops with an internal error on some Helium code; clang makes longer scalar code than gcc. UsageError says what
-    to install if no compiler is there.
+    UsageError says what to install if no compiler is there.
     """
     if wanted != "auto":
         toolchain = TOOLCHAINS[wanted]
@@ -70,9 +72,10 @@ def choose(core: Core, wanted: str = "auto") -> Toolchain:
             raise UsageError(f"--compiler {wanted}: {reason}")
         return toolchain
     problems = []
-    for name in ("clang", "gcc") if core.helium else ("gcc", "clang"):
-        toolchain = TOOLCHAINS[name]
+    for toolchain in sorted(TOOLCHAINS, key=lambda one: one.rank(core)):
         found = toolchain.find()
+        if isinstance(found, Unusable):
+            raise found.error()
         if isinstance(found, Missing):
             problems.append(f"{found.reason} ({found.remedy})")
             continue

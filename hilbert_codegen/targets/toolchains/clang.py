@@ -23,6 +23,10 @@ class Clang:
 
     name = "clang"
 
+    def rank(self, core: Core) -> int:
+        """First for Helium: gcc 12 stops with an internal error on some of it."""
+        return 10 if core.helium else 20
+
     def find(self) -> Found | Missing:
         """The newest clang on PATH and its version."""
         return find(NAMES, r"clang version (\d+\.\d+\.\d+)", REMEDY, variable="ARM_CLANG")

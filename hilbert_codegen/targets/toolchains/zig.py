@@ -1,0 +1,99 @@
+"""Zig's C compiler, which comes from PyPI (ziglang): clang, lld and run-time library in one, with nothing to install."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hilbert_codegen.targets.cores import Core
+from hilbert_codegen.targets.toolchains import COMMON_FLAGS, TOOLCHAINS
+from hilbert_codegen.targets.tools import Found, Missing, find, run
+
+REMEDY = "install it with: pip install 'hilbert_codegen[boards]'"
+
+
+def package() -> tuple[str, ...]:
+    """The words that start the Python package's zig, or none where it is not installed."""
+    return (sys.executable, "-m", "ziglang") if importlib.util.find_spec("ziglang") is not None else ()
+
+
+class Zig:
+    """Compiles with the Python package ziglang, zig on PATH, or the command in the environment variable ARM_ZIG."""
+
+    name = "zig"
+
+    def rank(self, core: Core) -> int:
+        """After the compilers that someone chose to install."""
+        return 30
+
+    def find(self) -> Found | Missing:
+        """The compiler and the version of Zig."""
+        return find(["zig"], r"^(\d+\.\d+\.\d+)", REMEDY, variable="ARM_ZIG", package=package(), query="version")
+
+    def _command(self) -> tuple[str, ...]:
+        found = self.find()
+        if isinstance(found, Missing):
+            raise found.error()
+        return (*found.command, "cc")
+
+    def supports(self, core: Core) -> str | None:
+        """None if it is there: it knows every core here."""
+        found = self.find()
+        return found.reason if isinstance(found, Missing) else None
+
+    def _target(self, core: Core) -> list[str]:
+        hard = "-mfloat-abi=hard" in core.flags
+        without = "-mve" if any("+nomve" in flag for flag in core.flags) else ""
+        cpu = core.name.replace("-", "_") + without
+        return ["-target", f"thumb-freestanding-eabi{'hf' if hard else ''}", f"-mcpu={cpu}"]
+
+    def compile(
+        self,
+        core: Core,
+        source: Path,
+        target: Path,
+        include: Sequence[Path],
+        defines: Mapping[str, str],
+        flags: Sequence[str],
+    ) -> None:
+        """Compile one C file."""
+        run(
+            [
+                *self._command(),
+                *self._target(core),
+                *COMMON_FLAGS,
+                # zig cc adds checks of undefined behaviour, which have no place in a measurement.
+                "-fno-sanitize=undefined",
+                *[f"-I{path}" for path in include],
+                *[f"-D{name}={value}" for name, value in defines.items()],
+                *flags,
+                "-c",
+                source,
+                "-o",
+                target,
+            ],
+            f"compiling {source.name} for {core.title}",
+        )
+
+    def link(self, core: Core, objects: Sequence[Path], script: Path, target: Path) -> None:
+        """Link with Zig's own run-time library and nothing else."""
+        run(
+            [
+                *self._command(),
+                *self._target(core),
+                "-nostdlib",
+                "-Wl,--gc-sections",
+                "-Wl,--build-id=none",
+                "-Wl,-e,Reset_Handler",
+                f"-Wl,-T,{script}",
+                *objects,
+                "-o",
+                target,
+            ],
+            f"linking {target.name} for {core.title}",
+        )
+
+
+TOOLCHAINS.add(Zig.name, Zig())
