@@ -48,13 +48,10 @@ def _cost_tables() -> dict[str, dict[str, dict[str, float]]]:
 
 def costs(target: str) -> dict[str, dict[str, float]]:
     """`measured_as` -> variant -> measured instructions per point on the core `target`, from costs.json (`make costs`)."""
-    known = _cost_tables()
-    name = ANY_COSTS if target == ANY else target
-    if name not in known:
-        raise UsageError(
-            f"code.target = {show_value(target)}: no core that was measured; give one of {', '.join([ANY, *known])}"
-        )
-    return known[name]
+    if target != ANY and target not in CORES:
+        raise UsageError(f"code.target = {show_value(target)}: no such core; give one of {', '.join([ANY, *CORES])}")
+    known, name = _cost_tables(), ANY_COSTS if target == ANY else target
+    return known.get(name) or known.get(CORES[name].counted_as, {})
 
 
 def variants_for(cores: Sequence[Core]) -> tuple[str, ...]:

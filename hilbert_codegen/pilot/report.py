@@ -19,17 +19,10 @@ from hilbert_codegen.pilot.metrics import METRICS, RESAMPLED, robust_sd
 from hilbert_codegen.pilot.networks import head_curve
 from hilbert_codegen.pilot.results import Evaluation, NetResult, Subset, Timing
 from hilbert_codegen.resources import resource
+from hilbert_codegen.targets.cores import core
 from hilbert_codegen.training.loss import difference
 
 FloatArray = NDArray[np.float64]
-
-#: Most multiply-accumulates of int8 a cycle that the core's instructions allow (Arm's technical reference manuals:
-#: SMLAD does two in a cycle; Helium with a 64-bit datapath eight; without either a multiply and an add). A bound of
-#: what a network costs at least, so the decoder's share is at most what follows from it.
-PEAK_MACS_PER_CYCLE: Mapping[str, float] = {
-    "cortex-m0": 0.5, "cortex-m0plus": 0.5, "cortex-m0+": 0.5, "cortex-m3": 0.5, "cortex-m4": 2.0, "cortex-m7": 2.0,
-    "cortex-m33": 2.0, "cortex-m55": 8.0, "cortex-m85": 8.0,
-}  # fmt: skip
 
 #: Points drawn in a scatter plot, at most.
 _SHOWN = 3000
@@ -239,9 +232,9 @@ def overheads(evaluation: Evaluation, records: Sequence[Mapping[str, Any]]) -> l
                 }
             )  # fmt: skip
     for record in records:
-        rate = PEAK_MACS_PER_CYCLE.get(str(record["core"]).lower())
+        rate = core(str(record["core"])).macs
         cost = record.get("cycles_per_point") or record.get("instructions_per_point")
-        if rate is None or cost is None or record.get("mismatches"):
+        if cost is None or record.get("mismatches"):
             continue
         kind = "cycles" if record.get("cycles_per_point") else "instructions"
         model = max(_first_seed(evaluation, evaluation.models), key=lambda m: (m.decoder or {}).get("order", 0))

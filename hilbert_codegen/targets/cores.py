@@ -1,4 +1,4 @@
-"""The Arm Cortex-M cores the board program is built for: compiler flags, features, cycle models."""
+"""The Arm Cortex-M cores the board program is built for: all that is known of a core is its row in `CORES`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ class Core:
         helium: whether it has the M-profile vector extension (MVE).
         llvm_model: the name under which LLVM has a scheduling model that fits it, or None.
         timing_table: the name of a table in `hilbert_codegen.targets.cycles`, where LLVM has no model.
+        triple: LLVM's name of the architecture, for `llvm_model`.
+        macs: most multiply-accumulates of int8 per cycle that its instructions allow (Arm's technical reference manuals:
+            SMLAD does two in a cycle, Helium with a 64-bit datapath eight; without either a multiply and an add take two
+            cycles). A bound of what a network costs at least.
+        gcc: first major version of gcc that knows it.
+        counted_as: a core of the same instructions, whose counts in costs.json stand for its own while there are none.
     """
 
     name: str
@@ -26,6 +32,10 @@ class Core:
     helium: bool = False
     llvm_model: str | None = None
     timing_table: str | None = None
+    triple: str = "thumbv7em-none-eabi"
+    macs: float = 0.5
+    gcc: int = 0
+    counted_as: str = ""
 
     @property
     def plain(self) -> Core:
@@ -50,12 +60,38 @@ CORES: dict[str, Core] = {
         Core("cortex-m0plus", "Cortex-M0+", ("-mcpu=cortex-m0plus", *_SOFT), timing_table="cortex-m0plus"),
         # LLVM uses its Cortex-M4 model for M3 and M33 too; all three are single-issue with three stages.
         Core("cortex-m3", "Cortex-M3", ("-mcpu=cortex-m3", *_SOFT), llvm_model="cortex-m3"),
-        Core("cortex-m4", "Cortex-M4", ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", *_HARD), llvm_model="cortex-m4"),
-        Core("cortex-m7", "Cortex-M7", ("-mcpu=cortex-m7", "-mfpu=fpv5-d16", *_HARD), llvm_model="cortex-m7"),
+        Core(
+            "cortex-m4", "Cortex-M4", ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", *_HARD), llvm_model="cortex-m4", macs=2
+        ),
+        Core("cortex-m7", "Cortex-M7", ("-mcpu=cortex-m7", "-mfpu=fpv5-d16", *_HARD), llvm_model="cortex-m7", macs=2),
         Core("cortex-m23", "Cortex-M23", ("-mcpu=cortex-m23", *_SOFT), timing_table="cortex-m23"),
-        Core("cortex-m33", "Cortex-M33", ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", *_HARD), llvm_model="cortex-m33"),
-        Core("cortex-m55", "Cortex-M55", ("-mcpu=cortex-m55", *_HARD), helium=True, llvm_model="cortex-m55"),
-        Core("cortex-m85", "Cortex-M85", ("-mcpu=cortex-m85", *_HARD), helium=True, llvm_model="cortex-m85"),
+        Core(
+            "cortex-m33",
+            "Cortex-M33",
+            ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", *_HARD),
+            llvm_model="cortex-m33",
+            triple="thumbv8m.main-none-eabi",
+            macs=2,
+        ),
+        Core(
+            "cortex-m55",
+            "Cortex-M55",
+            ("-mcpu=cortex-m55", *_HARD),
+            helium=True,
+            llvm_model="cortex-m55",
+            triple="thumbv8.1m.main-none-eabi",
+            macs=8,
+        ),
+        Core(
+            "cortex-m85",
+            "Cortex-M85",
+            ("-mcpu=cortex-m85", *_HARD),
+            helium=True,
+            llvm_model="cortex-m85",
+            triple="thumbv8.1m.main-none-eabi",
+            macs=8,
+            gcc=13,
+        ),
     )
 }
 

@@ -170,10 +170,7 @@ def _by_mca(core: Core, path: Sequence[Instruction], executed: int) -> Estimate 
     if isinstance(tool, Missing):
         return tool
     assert core.llvm_model is not None
-    triple = "thumbv8.1m.main-none-eabi" if core.helium else "thumbv7em-none-eabi"
-    if core.name == "cortex-m33":
-        triple = "thumbv8m.main-none-eabi"
-    command = [*tool.command, f"-mtriple={triple}", f"-mcpu={core.llvm_model}", "-iterations=1"]
+    command = [*tool.command, f"-mtriple={core.triple}", f"-mcpu={core.llvm_model}", "-iterations=1"]
     unpriced: list[str] = []
     with tempfile.TemporaryDirectory(prefix="hilbert_codegen-") as folder:
         source = Path(folder) / "path.s"

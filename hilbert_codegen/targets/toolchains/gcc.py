@@ -40,8 +40,8 @@ class Gcc:
         found = self.find()
         if isinstance(found, Missing):
             return found.reason
-        if core.name == "cortex-m85" and int(found.version.split(".")[0]) < 13:
-            return f"gcc {found.version} has no -mcpu=cortex-m85 (13 and later have)"
+        if int(found.version.split(".")[0]) < core.gcc:
+            return f"gcc {found.version} has no -mcpu={core.name} ({core.gcc} and later have)"
         return None
 
     def compile(
