@@ -53,6 +53,7 @@ matrix: $(READY) ## every compiler, level, standard and machine at hand, on ever
 
 docs: $(READY) ## the documentation site in build/site
 	$(BIN)/python -m hilbert_codegen.config.reference_page > docs/configuration.md
+	$(BIN)/python -m tests.rooms
 	$(BIN)/python -m mkdocs build --strict --site-dir build/site
 
 goldens: $(READY) ## write tests/golden/* again
