@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from hilbert_codegen.bench.firmware import make_sweep
-from hilbert_codegen.bench.measure import decoders
+from hilbert_codegen.bench.session import Session
 from hilbert_codegen.cli import group
 from hilbert_codegen.emit.choose import for_cores, variants_of
 from hilbert_codegen.emit.generate import generate
@@ -100,9 +99,9 @@ def test_tables_stand_behind_the_switches_of_those_that_read_them(plan: Callable
 def test_boards_get_the_variants_of_their_cores(plan: Callable[..., Plan]) -> None:
     made = plan("code.strategy=tile")
     cores = [core("cortex-m55"), core("cortex-m0")]
-    found, _ = decoders(made, [], make_sweep(made), cores)
-    assert switches(found[0].files["hilbert_decoder.c"].decode("ascii")) == {"mve", "thumb1"}
-    assert found[0].portable(cores[0]).variant == "HILBERT_USE_MVE=0"
+    found = Session(made, tuple(cores)).decoder()
+    assert switches(found.files["hilbert_decoder.c"].decode("ascii")) == {"mve", "thumb1"}
+    assert found.portable(cores[0]).variant == "HILBERT_USE_MVE=0"
     fixed = plan("code.strategy=tile", "code.variants=portable")
     assert for_cores(fixed, cores) is fixed
 
