@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import shlex
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.emit.render import Generated, render_harness
-from hilbert_codegen.errors import CheckFailed
+from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.targets import tools
 from hilbert_codegen.targets.host import host_compiler
@@ -85,13 +87,35 @@ def run_pairs(
     return results
 
 
+def _foreign(compiler: Sequence[str]) -> str:
+    """The machine that the compiler makes programs for, if it is another than this one; "" if not, or not told."""
+    try:
+        machine = tools.run([*compiler, "-dumpmachine"], "asking the compiler").strip()
+    except (CheckFailed, UsageError):
+        return ""
+    here = platform.machine().lower().replace("amd64", "x86_64").replace("arm64", "aarch64")
+    family = {"i386": "x86_64", "i686": "x86_64", "arm64": "aarch64"}
+    first = machine.partition("-")[0]
+    bare = "none" in machine.split("-") or machine.endswith("elf")
+    return machine if bare or family.get(first, first) != here else ""
+
+
 def verify(plan: Plan, generated: Generated, compiler: Sequence[str] | None = None) -> list[Verdict]:
     """Compile with `compiler`, run every function over the proof's domain, compare with the exact reference."""
     domain = generated.domain
     x, y = np.meshgrid(domain.x, domain.y)
     pairs = np.stack([x.reshape(-1), y.reshape(-1)], axis=1)
     verdicts = []
-    for function, got in run_pairs(plan, generated, pairs, compiler).items():
+    try:
+        results = run_pairs(plan, generated, pairs, compiler)
+    except (CheckFailed, UsageError):
+        if compiler and (machine := _foreign(compiler)):
+            raise UsageError(
+                f"--compiler {shlex.join(compiler)}: makes programs for {machine}, which this computer can't run; "
+                "`hilbert-codegen run` compares the C on emulated boards, `boards` lists them"
+            ) from None
+        raise
+    for function, got in results.items():
         is_distance = function.endswith(("_distance)", "(distance)")) or function == f"{plan.prefix}_distance"
         wanted = (generated.ideal.distance if is_distance else generated.ideal.codes).reshape(-1).astype(np.int64)
         wrong = np.flatnonzero(got != wanted)

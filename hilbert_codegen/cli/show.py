@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from hilbert_codegen.emit.prove import proof_domain, prove, reference_for
 from hilbert_codegen.spec.plan import Plan
 
 
-def _values(plan: Plan) -> list[dict[str, str]]:
-    rows = []
+def _values(plan: Plan) -> list[dict[str, Any]]:
+    """Every value with its key and origin."""
+    rows: list[dict[str, Any]] = []
     resolved: dict[str, Any] = {
         "curve.inset": float(plan.spec.inset),
         "output.codes": plan.spec.output.codes,
@@ -31,8 +33,15 @@ def _values(plan: Plan) -> list[dict[str, str]]:
             value = resolved.get(f"{table}.{key}", getattr(source, key))
             if value is not None:
                 name = f"{table}.{key}"
-                rows.append({"key": name, "value": show_value(value), "from": plan.settings.origin[name]})
+                rows.append({"key": name, "value": value, "from": plan.settings.origin[name]})
     return rows
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON may hold it: a number, a word, or a list of them."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _front(candidates: list[Candidate]) -> set[str]:
@@ -95,14 +104,15 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
         for c in candidates
     ]
     if form == "json":
-        record = {"values": _values(plan), "derived": derived, "strategies": strategies, "proved": domain.statement}
+        values = [{**row, "value": _plain(row["value"])} for row in _values(plan)]
+        record = {"values": values, "derived": derived, "strategies": strategies, "proved": domain.statement}
         click.echo(json.dumps(record, indent=2))
         return
     console = Console(highlight=False)
-    values = Table("key", "value", "from", title=f"Configuration {plan.settings.source}", title_justify="left")
+    rows = Table("key", "value", "from", title=f"Configuration {plan.settings.source}", title_justify="left")
     for row in _values(plan):
-        values.add_row(row["key"], row["value"], row["from"])
-    console.print(values)
+        rows.add_row(row["key"], show_value(row["value"]), row["from"])
+    console.print(rows)
     facts = Table("property", "value", title="What it gives", title_justify="left")
     facts.add_row("levels", f"{levels}" if domain.complete else "not counted: 16-bit heads")
     facts.add_row("curve length", f"{derived['length']:.4g} unit intervals")

@@ -141,6 +141,12 @@ def _prefix(value: object) -> object:
     return value
 
 
+def _version(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(r"(0|[1-9]\d{0,5})(\.(0|[1-9]\d{0,5})){2}", value):
+        raise ValueError("is no version of three numbers")
+    return value
+
+
 def _list_to_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
@@ -255,6 +261,11 @@ class CodeTable(_Table):
         "auto",
         "C for some cores and compilers beside the portable C, which is always there: `auto` is what `target` can use.",
         "auto, all, or names of variants in a list",
+    )
+    version: Annotated[str, BeforeValidator(_version)] = _key(
+        "0.1.0",
+        "Version of the package that `--package` makes: raise it with every change of the decoder that you release.",
+        'three numbers, say "1.4.0"',
     )
 
 

@@ -42,6 +42,7 @@ class Unit:
     """What the templates see as `d`; everything that needs arithmetic is computed here."""
 
     version: str
+    package_version: str
     command: str
     digest: str
     hash32: str
@@ -145,6 +146,7 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
     answer = "value and distance" if plan.distance else "value"
     return Unit(
         version=__version__,
+        package_version=plan.config.code.version,
         command=banner.comment(banner.command_line(plan)),
         digest=plan.digest,
         hash32=f"0x{plan.digest[:8].upper()}UL",

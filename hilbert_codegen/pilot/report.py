@@ -99,14 +99,18 @@ def along_t_picture(results: Sequence[NetResult], span: float, unit: str) -> Mar
     """RMS quantization error in 64 stretches of t."""
     plt = pyplot()
     figure, panel = plt.subplots(figsize=(7.2, 3.2), layout="constrained")
+    positive = False
     for index, result in enumerate(results):
         t = np.clip(result.trace.truth.reshape(-1), 0, 1 - 1e-9)
         place = (t * 64).astype(np.int64)
         count = np.bincount(place, minlength=64)
-        total = np.bincount(place, np.square(_error(result).reshape(-1) * span), minlength=64)
-        rms = np.sqrt(np.divide(total, count, out=np.full(64, np.nan), where=count > 0))
+        total = np.bincount(place, np.square(_error(result).reshape(-1)), minlength=64)
+        rms = abs(span) * np.sqrt(np.divide(total, count, out=np.full(64, np.nan), where=count > 0))
+        positive |= bool(np.nanmax(rms) > 0)
         panel.plot((np.arange(64) + 0.5) / 64, rms, label=result.name, color=_COLOURS[index % len(_COLOURS)], lw=1.4)
-    panel.set(xlabel="true t", ylabel=f"RMS quantization error, {unit or 'units'}", yscale="log")
+    panel.set(xlabel="true t", ylabel=f"RMS quantization error, {unit or 'units'}")
+    if positive:  # zero has no logarithm
+        panel.set_yscale("log")
     _legend_beside(panel)
     return _picture(figure, "svg", "Quantization error against t")
 

@@ -23,7 +23,7 @@ class Plan:
         spec: the exact specification.
         lost: the share of the curve's vertices that no pair of codes reaches.
         warnings: one-line warnings for the user.
-        digest: SHA-256 of everything that decides the bytes of the generated files but the tool's version.
+        digest: SHA-256 of everything that decides the bytes of the decoder's two files but the tool's version.
     """
 
     settings: Settings
@@ -59,7 +59,7 @@ def make_plan(settings: Settings) -> Plan:
     spec = _spec(settings)
     lost, warnings = _coverage(settings, spec)
     content = {
-        "config": json.loads(config.model_dump_json(exclude={"model"})),
+        "config": json.loads(config.model_dump_json(exclude={"model": True, "code": {"version"}})),
         "scale": [str(scale) for scale in spec.heads.scale],
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,7 +33,17 @@ FILES = {
 def package(tmp_path: Path, config_file: Callable[..., Path]) -> Callable[[str], Path]:
     def make(name: str) -> Path:
         config, folder = config_file(), tmp_path / name
-        words = ["--set", "code.prefix=depth", "--set", "code.max_flash_bytes=131072", "--package", name, "-q"]
+        words = [
+            "--set",
+            "code.prefix=depth",
+            "--set",
+            "code.max_flash_bytes=131072",
+            "--set",
+            "code.version=2.1.0",
+            "--package",
+            name,
+            "-q",
+        ]
         main(["generate", str(config), *words, "-o", str(folder)])
         main(["check", str(config), *words, "-o", str(folder)])
         return folder
@@ -56,11 +67,18 @@ def test_files(name: str, package: Callable[[str], Path]) -> None:
 def test_meson_builds(package: Callable[[str], Path], tmp_path: Path) -> None:
     pytest.importorskip("mesonbuild")
     folder = package("meson")
+    advice = (folder / "meson.build").read_text()
+    documented = re.findall(r"dependency\('.*?\]\)", advice)[0].replace("NAME", "depth")
     (tmp_path / "subprojects").mkdir()
+    (tmp_path / "own").mkdir()
+    for file in folder.glob("depth_decoder.*"):
+        shutil.copy(file, tmp_path / "own")
     shutil.move(folder, tmp_path / "subprojects" / "depth")
     (tmp_path / "meson.build").write_text(
-        "project('app', 'c')\nsubproject('depth')\n"
-        "test('app', executable('app', 'main.c', dependencies : dependency('depth_decoder')))\n"
+        f"project('app', 'c')\ndecoder = {documented}\nassert(decoder.version() == '2.1.0')\n"
+        "test('app', executable('app', 'main.c', dependencies : decoder))\n"
+        "test('alone', executable('alone', 'main.c', 'own/depth_decoder.c', "
+        "include_directories : include_directories('own')))\n"
     )
     shutil.copy(Path(__file__).parent / "downstream" / "main.c", tmp_path)
     for words in (["setup", "build"], ["test", "-C", "build"]):
@@ -84,6 +102,15 @@ def test_esp_idf_component_registers_the_source(package: Callable[[str], Path], 
     assert folder.name == "esp-idf"
     for words in (["-S", ".", "-B", "out"], ["--build", "out"]):
         subprocess.run(["cmake", *words], cwd=tmp_path, check=True, capture_output=True, timeout=200)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_version_is_that_of_the_configuration(name: str, package: Callable[[str], Path]) -> None:
+    folder = package(name)
+    texts = [(folder / path).read_text() for path in FILES[name]]
+    # Zephyr's modules and CMake files have none.
+    assert any("2.1.0" in text for text in texts) == (name != "zephyr")
+    assert not any("1.0.0" in text for text in texts)
 
 
 def test_platformio_manifest(package: Callable[[str], Path]) -> None:

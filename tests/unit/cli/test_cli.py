@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -82,6 +83,20 @@ def test_a_file_of_the_other_kind_is_named(
     assert "pilot.toml: is a pilot file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("compiler", ["arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb", "riscv64-linux-gnu-gcc"])
+def test_verify_with_a_cross_compiler_points_to_run(
+    config_file: Callable[..., Path], capsys: pytest.CaptureFixture[str], compiler: str
+) -> None:
+    program = compiler.split()[0]
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    if program.startswith("riscv64") and any(Path("/proc/sys/fs/binfmt_misc").glob("*riscv64*")):
+        pytest.skip("this computer runs programs of RISC-V")
+    assert call("verify", config_file(), "--compiler", compiler, "--set", "code.strategy=full") == 2
+    said = capsys.readouterr().err
+    assert f"makes programs for {program.removesuffix('-gcc')}" in said and "`hilbert-codegen run`" in said
+
+
 def test_dry_run_and_list_write_nothing(
     config_file: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,7 +143,11 @@ def test_show_lists_origin_and_sizes(config_file: Callable[..., Path], capsys: p
     record = json.loads(capsys.readouterr().out)
     assert record["derived"]["levels"] == 2017
     assert {"full", "tile"} <= {row["strategy"] for row in record["strategies"]}
-    assert {"key": "heads.scale", "value": "[0.00390625, 0.00390625]", "from": "depth.toml"} in record["values"]
+    values = {row["key"]: (row["value"], row["from"]) for row in record["values"]}
+    assert values["heads.scale"] == ([0.00390625, 0.00390625], "depth.toml")
+    assert values["heads.range"] == ([0.0, 1.0], "default")
+    assert values["curve.kind"] == ("hilbert", "default") and values["decoder.distance"] == (False, "default")
+    assert values["curve.order"] == (3, "default") and values["curve.inset"] == (0.0625, "default")
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])

@@ -42,6 +42,9 @@ BAD = [
     ("code.prefix='a*/b'", "code.prefix", "identifier"),
     ("code.strateggy=full", "code.strateggy", "did you mean strategy"),
     ("code.max_flash_bytes=0", "code.max_flash_bytes", "64"),
+    ("code.version='1.0'", "code.version", "three numbers"),
+    ("code.version='1.0.0; x'", "code.version", "three numbers"),
+    ("code.version=1", "code.version = 1", "three numbers"),
     ("cruve.order=2", "[cruve]", "curve"),
     ("model.file=nowhere.tflite", "nowhere.tflite", ".tflite"),
 ]

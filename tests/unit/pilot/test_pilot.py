@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from hilbert_codegen.pilot.advise import advise_from_noise, advise_from_pilot, e
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.intervals import Bootstrap, interval
 from hilbert_codegen.pilot.metrics import ErrorStats
-from hilbert_codegen.pilot.report import overheads, render_report
+from hilbert_codegen.pilot.report import along_t_picture, histogram_picture, overheads, render_report
 from hilbert_codegen.pilot.results import Evaluation, to_record
 from hilbert_codegen.pilot.settings import load_pilot
 from hilbert_codegen.training.codec import Decoder, decode
@@ -238,6 +239,16 @@ def test_the_report_is_one_file_that_needs_nothing(line: Evaluation) -> None:
     macs_1d, macs_2d = 64 * 96 + 96 * 64 + 64, 64 * 96 + 96 * 64 + 128
     assert row["overhead"] == pytest.approx(100 * ((macs_2d / 2 + 12.25) / (macs_1d / 2) - 1))
     assert row["overhead"] < 7
+
+
+@pytest.mark.filterwarnings("error")
+def test_errors_of_zero_and_of_any_size_are_drawn_without_a_warning(map_pilot: Callable[..., Path]) -> None:
+    model = evaluate(load_pilot(map_pilot())).models[0]
+    exact = replace(model, trace=replace(model.trace, quantized_t=model.trace.float_t))
+    for result in (model, exact):
+        for span in (0.0, 1e-300, -1.0, 1e300):
+            assert "Quantization error against t" in along_t_picture([result], span, "m")
+            assert "Histograms" in histogram_picture([result], abs(span), "m")
 
 
 def test_text_of_the_pilot_is_escaped_in_the_report(map_pilot: Callable[..., Path]) -> None:
