@@ -119,10 +119,10 @@ def make_sweep(
             raise UsageError(f"the network's outputs have shape {outputs.shape}: give (n, 2) codes of 8-bit heads")
         if outputs.min() < low or outputs.max() > high:
             raise UsageError(f"the network's outputs lie in {outputs.min()}..{outputs.max()}: give {low}..{high}")
-    if known is not None and np.array_equal(known[0].x, codes) and np.array_equal(known[0].y, codes):
+    if known is not None and all(np.array_equal(axis, codes) for axis in known[0].codes):
         exact = known[1]
     else:
-        exact = reference_for(plan.spec, Domain(codes, codes, eight, ""))
+        exact = reference_for(plan.spec, Domain((codes, codes), eight, ""))
     if outputs is not None:
         pairs = np.resize(outputs.astype(np.int64), (ROWS, COLUMNS, 2))
         x, y = pairs[..., 0] & 255, pairs[..., 1] & 255

@@ -103,7 +103,7 @@ def _foreign(compiler: Sequence[str]) -> str:
 def verify(plan: Plan, generated: Generated, compiler: Sequence[str] | None = None) -> list[Verdict]:
     """Compile with `compiler`, run every function over the proof's domain, compare with the exact reference."""
     domain = generated.domain
-    x, y = np.meshgrid(domain.x, domain.y)
+    x, y = np.meshgrid(*domain.codes)
     pairs = np.stack([x.reshape(-1), y.reshape(-1)], axis=1)
     verdicts = []
     try:

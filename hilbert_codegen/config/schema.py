@@ -107,11 +107,18 @@ C_KEYWORDS = frozenset(
 )
 
 
-def _pair(value: object) -> object:
-    """One number stands for both axes."""
+def _each(value: object, count: int) -> object:
+    """One number stands for all `count` heads."""
     if isinstance(value, list):
         return tuple(value)
-    return value if isinstance(value, tuple) else (value, value)
+    return value if isinstance(value, tuple) else (value,) * count
+
+
+def _ranges(value: object) -> object:
+    """[low, high] for all heads, or a list of such pairs."""
+    if isinstance(value, (list, tuple)) and value and all(isinstance(pair, (list, tuple)) for pair in value):
+        return tuple(tuple(pair) for pair in value)
+    return _list_to_tuple(value)
 
 
 def _finite(value: object) -> object:
@@ -171,7 +178,20 @@ class CurveTable(_Table):
     """The curve the network was trained on."""
 
     kind: str = _key("hilbert", "Which curve.", "the name of a curve: hilbert, moore, serpentine")
-    order: int = _key(3, "Order p: the grid has side 2^p.", "a whole number from 1 to 6", ge=1, le=6)
+    dimensions: int = _key(
+        2,
+        "Number of heads: the curve runs through a cube of so many dimensions.",
+        "a whole number from 2 to 6",
+        ge=2,
+        le=6,
+    )
+    order: int = _key(
+        3,
+        "Order p: the grid has side 2^p. Three dimensions have orders 1 to 3, four 1 and 2, five and six 1.",
+        "a whole number from 1 to 6",
+        ge=1,
+        le=6,
+    )
     inset: Literal["cell"] | Number = _key(
         "cell",
         "Margin k between the unit square and the outermost vertices. `cell` is 2^-(order+1), which puts every vertex "
@@ -179,7 +199,10 @@ class CurveTable(_Table):
         '"cell" or a number in [0, 0.5)',
     )
     orientation: str = _key(
-        "d2xy", "The symmetry of the square that the network was trained with.", "one of " + ", ".join(ORIENTATIONS)
+        "d2xy",
+        "The symmetry of the square that the network was trained with. With more than two heads: the axis of the curve "
+        "that each of them follows, with a minus where backwards, say `z,-x,y`.",
+        "one of " + ", ".join(ORIENTATIONS) + "; with more than two heads d2xy or a list of axes",
     )
 
 
@@ -190,16 +213,21 @@ class HeadsTable(_Table):
     layout: Literal["interleaved", "planar"] = _key(
         "interleaved", "x0 y0 x1 y1 ... in one buffer, or one buffer for each head.", '"interleaved" or "planar"'
     )
-    scale: Annotated[tuple[Positive, Positive], BeforeValidator(_pair)] = _key(
-        ..., "Quantization scale of x and y; one number stands for both.", "a positive number, or [x, y]"
+    scale: Annotated[tuple[Positive, ...], BeforeValidator(_list_to_tuple)] = _key(
+        ...,
+        "Quantization scale of every head (x, y, ...); one number stands for all.",
+        "a positive number, or one for each head in a list",
     )
-    zero_point: Annotated[tuple[int, int], BeforeValidator(_pair)] = _key(
-        ..., "Quantization zero point of x and y; one number stands for both.", "a whole number, or [x, y]"
+    zero_point: Annotated[tuple[int, ...], BeforeValidator(_list_to_tuple)] = _key(
+        ...,
+        "Quantization zero point of every head; one number stands for all.",
+        "a whole number, or one for each head in a list",
     )
-    range: Annotated[tuple[Number, Number], BeforeValidator(_list_to_tuple)] = _key(
+    range: Annotated[tuple[Number, Number] | tuple[tuple[Number, Number], ...], BeforeValidator(_ranges)] = _key(
         (Decimal(0), Decimal(1)),
-        "The head values that span the unit square: [0, 1] for sigmoid heads, [-1, 1] for tanh heads.",
-        "[low, high] with low < high",
+        "The head values that span the unit square: [0, 1] for sigmoid heads, [-1, 1] for tanh heads; or such a pair for "
+        "each head.",
+        "[low, high] with low < high, or a list of such pairs",
     )
 
 
@@ -476,13 +504,23 @@ def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) ->
         if "outputs" in raw["model"]:
             raw["model"]["outputs"] = _list_to_tuple(raw["model"]["outputs"])
     try:
-        config = Config.model_validate(raw)
+        config = Config.model_validate(_spread(raw))
     except ValidationError as error:
         raise _first_problem(source, raw, error) from None
     for table, keys in known_keys().items():
         for key in keys:
             origin.setdefault(f"{table}.{key}", "default")
     return Settings(config, source, path.parent, tuple(arguments), origin, file)
+
+
+def _spread(raw: dict[str, Any]) -> dict[str, Any]:
+    """The same with a scale or zero point that stands for all heads written out for each of them."""
+    curve, heads = raw.get("curve"), raw.get("heads")
+    count = curve.get("dimensions", 2) if isinstance(curve, dict) else 2
+    if not isinstance(heads, dict) or not isinstance(count, int) or not 0 < count < 7:
+        return raw
+    each = {key: _each(heads[key], count) for key in ("scale", "zero_point") if key in heads}
+    return {**raw, "heads": {**heads, **each}}
 
 
 class _Relocated:
@@ -496,7 +534,7 @@ class _Relocated:
 
 
 def _same(given: object, found: object) -> bool:
-    given, found = _pair(given), _pair(found)
+    given = _each(given, len(found) if isinstance(found, tuple) else 1)
     if isinstance(given, tuple) and isinstance(found, tuple) and len(given) == len(found):
         try:
             return all(float(a) == float(b) for a, b in zip(given, found, strict=True))

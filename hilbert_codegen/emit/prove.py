@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbert_codegen.curves import AXES
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.domain import Domain, proof_domain
 from hilbert_codegen.exact.reference import Ideal, ideal
@@ -18,7 +19,7 @@ IntArray = NDArray[np.int64]
 
 def reference_for(spec: Spec, domain: Domain) -> Ideal:
     """The exact answers over `domain`."""
-    return ideal(spec, domain.x, domain.y)
+    return ideal(spec, domain.codes)
 
 
 def prove(spec: Spec, built: Built, domain: Domain, expected: Ideal) -> None:
@@ -26,8 +27,7 @@ def prove(spec: Spec, built: Built, domain: Domain, expected: Ideal) -> None:
 
     Raises CheckFailed with the variant and the first mismatch.
     """
-    mask = (1 << spec.heads.bits) - 1
-    raw = np.meshgrid(domain.x & mask, domain.y & mask)
+    raw = domain.raw(spec.heads.bits)
     proved: set[Model] = set()
     for variant, code in built.implementations.items():
         answers = [("decode", code.decode, expected.codes)]
@@ -40,9 +40,12 @@ def prove(spec: Spec, built: Built, domain: Domain, expected: Ideal) -> None:
             got = model(*raw)
             wrong = np.flatnonzero(got != wanted)
             if len(wrong):
-                row, column = divmod(int(wrong[0]), len(domain.x))
+                place = np.unravel_index(int(wrong[0]), wanted.shape)[::-1]
+                where = ", ".join(
+                    f"{name} = {codes[i]}" for name, codes, i in zip(AXES, domain.codes, place, strict=False)
+                )
                 raise CheckFailed(
                     f"strategy {built.strategy}, variant {variant}: {name} is not exact: {len(wrong)} of {domain.pairs} "
-                    f"pairs differ, first at x = {domain.x[column]}, y = {domain.y[row]}: expected "
+                    f"{domain.noun} differ, first at {where}: expected "
                     f"{wanted.flat[wrong[0]]}, got {got.flat[wrong[0]]}"
                 )

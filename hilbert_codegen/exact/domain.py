@@ -1,7 +1,8 @@
-"""The pairs of codes that a proof runs over."""
+"""The codes that a proof runs over: pairs of them for two heads, triples for three."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,20 +18,29 @@ class Domain:
     """The codes a proof runs over, as a product: all of them for 8-bit heads, a stated grid for 16-bit heads.
 
     Attributes:
-        x, y: codes of the two heads, int64, 1-D.
-        complete: whether that is every pair of codes.
+        codes: codes of every head, int64, 1-D.
+        complete: whether that is every combination of codes.
         statement: one line saying what the domain is.
     """
 
-    x: IntArray
-    y: IntArray
+    codes: tuple[IntArray, ...]
     complete: bool
     statement: str
 
     @property
     def pairs(self) -> int:
-        """Number of pairs."""
-        return len(self.x) * len(self.y)
+        """Number of combinations."""
+        return math.prod(len(codes) for codes in self.codes)
+
+    @property
+    def noun(self) -> str:
+        """What its combinations are called."""
+        return {2: "pairs", 3: "triples"}.get(len(self.codes), "tuples")
+
+    def raw(self, bits: int) -> list[IntArray]:
+        """The raw bits of every head for all combinations, int64, of the shape that `ideal` gives its answers in."""
+        mask = (1 << bits) - 1
+        return np.meshgrid(*(codes & mask for codes in reversed(self.codes)), indexing="ij")[::-1]
 
 
 def proof_domain(spec: Spec) -> Domain:
@@ -39,7 +49,7 @@ def proof_domain(spec: Spec) -> Domain:
     """
     codes = spec.heads.codes()
     if spec.heads.bits == 8:
-        return Domain(codes, codes, True, f"all {len(codes) ** 2} pairs of codes")
+        return Domain((codes, codes), True, f"all {len(codes) ** 2} pairs of codes")
     axes = []
     low, high = int(codes.min()), int(codes.max())
     for axis in (0, 1):
@@ -51,8 +61,7 @@ def proof_domain(spec: Spec) -> Domain:
             chosen.update(int(border) + step for step in (-1, 0, 1, 2))
         axes.append(np.array(sorted(code for code in chosen if low <= code <= high), dtype=np.int64))
     return Domain(
-        axes[0],
-        axes[1],
+        (axes[0], axes[1]),
         False,
         f"{len(axes[0])} x {len(axes[1])} codes: the neighbours of every cell and half-cell border, an even grid and "
         f"a fixed random sample; not all 2^32 pairs",

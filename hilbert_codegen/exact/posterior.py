@@ -108,7 +108,9 @@ def _mirrored(spec: Spec, x: list[Fraction], y: list[Fraction]) -> NDArray[np.bo
     last = spec.curve.side - 1
     points = spec.curve.points
     for change in ORIENTATIONS.values():
-        if any(change(*point, last) != other for point, other in zip(points, reversed(points), strict=True)):
+        if any(
+            change(point[0], point[1], last) != other for point, other in zip(points, reversed(points), strict=True)
+        ):
             continue
         # Every change is (x, y) -> affine, so it does for fractions what it does for vertices.
         for row, value_y in enumerate(y):

@@ -15,6 +15,7 @@ This module knows nothing of tables, strategies or C: it is what they are held t
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbert_codegen.errors import UsageError
 from hilbert_codegen.exact.posterior import gate_limit, mean_codes
 from hilbert_codegen.spec.specification import Spec
 
@@ -33,7 +35,8 @@ COORDINATE_LIMIT = 1 << 20
 
 @dataclass(frozen=True)
 class Ideal:
-    """The ideal decoder on a product of codes; every array has shape (len(codes_y), len(codes_x)).
+    """The ideal decoder on a product of codes; every array has the number of codes of the last head
+    first in its shape: (len(codes_y), len(codes_x)) for two heads.
 
     Attributes:
         codes: the output codes, int64.
@@ -109,16 +112,18 @@ def _candidates(halves: _Halves, x: NDArray[np.float64], y: NDArray[np.float64])
     return query[order], half_index[order]
 
 
-def ideal(spec: Spec, codes_x: IntArray | None = None, codes_y: IntArray | None = None) -> Ideal:
-    """Decode every pair of codes_x (shape (nx,)) and codes_y (shape (ny,)) exactly, by the estimator of `spec`.
+def ideal(spec: Spec, codes: Sequence[IntArray] | None = None) -> Ideal:
+    """Decode every combination of `codes` (one 1-D array for each head) exactly, by the estimator of `spec`.
 
     Without codes: all codes of the heads in the order of their raw bits, so for 8-bit heads the result is the ideal
     table, and its element [y, x] is the one of the raw word x | y << 8.
 
     Raises ValueError where a code lies over COORDINATE_LIMIT cells off the grid, and what `mean_codes` raises.
     """
-    codes_x = spec.heads.codes() if codes_x is None else np.asarray(codes_x, dtype=np.int64)
-    codes_y = spec.heads.codes() if codes_y is None else np.asarray(codes_y, dtype=np.int64)
+    if spec.dimensions != 2:
+        raise UsageError(f"curve.dimensions = {spec.dimensions}: a whole table is made for two heads only")
+    given = (spec.heads.codes(),) * spec.dimensions if codes is None else codes
+    codes_x, codes_y = (np.asarray(axis, dtype=np.int64) for axis in given)
     exact_x, float_x = _axis(spec, 0, codes_x)
     exact_y, float_y = _axis(spec, 1, codes_y)
     halves = _halves(spec)
@@ -165,18 +170,18 @@ def ideal(spec: Spec, codes_x: IntArray | None = None, codes_y: IntArray | None 
     winner = winner[np.flatnonzero(np.diff(query[winner], prepend=-1))]
 
     shape = (len(codes_y), len(codes_x))
-    codes = (2 * c0 * arc_unit + 2 * best_arc * (c1 - c0) + arc_unit) // (2 * arc_unit)
+    output = (2 * c0 * arc_unit + 2 * best_arc * (c1 - c0) + arc_unit) // (2 * arc_unit)
     if spec.curve.closed:
-        codes = np.where(codes == c1, c0, codes)
+        output = np.where(output == c1, c0, output)
     residual_x = dx[winner] - step[winner, 0] * clamped[winner]
     residual_y = dy[winner] - step[winner, 1] * clamped[winner]
-    codes = codes.astype(np.int64).reshape(shape)
+    output = output.astype(np.int64).reshape(shape)
     averaged = np.zeros(shape, dtype=bool)
     if spec.estimator.kind == "mean":
         averaged = np.asarray(distance2[winner] > gate_limit(spec, unit)).astype(bool).reshape(shape)
-        codes = np.where(averaged, mean_codes(spec, exact_x, exact_y, averaged), codes)
+        output = np.where(averaged, mean_codes(spec, exact_x, exact_y, averaged), output)
     return Ideal(
-        codes=codes,
+        codes=output,
         averaged=averaged,
         distance=_distance_codes(spec, residual_x, residual_y, unit).reshape(shape),
         vertex=vertex[winner].reshape(shape),

@@ -254,11 +254,10 @@ class Closed:
         equal, and no fixed number of bits tells those apart.
         """
         domain = proof_domain(spec)
-        mask = (1 << spec.heads.bits) - 1
-        x, y = np.meshgrid(domain.x & mask, domain.y & mask)
-        wrong = decode(x, y) != ideal.codes
+        raw = domain.raw(spec.heads.bits)
+        wrong = decode(*raw) != ideal.codes
         if measure is not None:
-            wrong |= measure(x, y) != ideal.distance
+            wrong |= measure(*raw) != ideal.distance
         if wrong.any():
             raise Refused(
                 f"{int(wrong.sum())} of {domain.pairs} pairs are closer calls than {FRACTION} fractional bits of a cell "

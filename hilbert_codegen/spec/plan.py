@@ -8,9 +8,10 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from hilbert_codegen.config.schema import Config, Settings
-from hilbert_codegen.curves import CURVES, ORIENTATIONS, cell_inset, make_curve
+from hilbert_codegen.curves import AXES, CURVES, ORDERS_OF, ORIENTATIONS, Curve, cell_inset, make_curve, turn_of
 from hilbert_codegen.spec.specification import Estimator, Heads, Output, Spec, type_range
 
 
@@ -21,7 +22,7 @@ class Plan:
     Attributes:
         settings: the configuration and the origin of its values.
         spec: the exact specification.
-        lost: the share of the curve's vertices that no pair of codes reaches.
+        lost: the share of the curve's vertices that no codes reach.
         warnings: one-line warnings for the user.
         digest: SHA-256 of everything that decides the bytes of the decoder's two files but the tool's version.
     """
@@ -58,10 +59,7 @@ def make_plan(settings: Settings) -> Plan:
     config = settings.config
     spec = _spec(settings)
     lost, warnings = _coverage(settings, spec)
-    content = {
-        "config": json.loads(config.model_dump_json(exclude={"model": True, "code": {"version"}})),
-        "scale": [str(scale) for scale in spec.heads.scale],
-    }
+    content = {"config": _decisive(config, spec), "scale": [str(scale) for scale in spec.heads.scale]}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return Plan(settings, spec, lost, tuple(warnings), digest)
 
@@ -70,9 +68,7 @@ def _spec(settings: Settings) -> Spec:
     config = settings.config
     if config.curve.kind not in CURVES.names():
         raise settings.error("curve.kind", "no such curve", f"choose one of {', '.join(CURVES.names())}")
-    if config.curve.orientation not in ORIENTATIONS:
-        raise settings.error("curve.orientation", "no such orientation", f"choose one of {', '.join(ORIENTATIONS)}")
-    curve = make_curve(config.curve.kind, config.curve.order, config.curve.orientation)
+    curve = _curve(settings)
 
     if config.curve.inset == "cell":
         inset = cell_inset(curve.order)
@@ -81,27 +77,78 @@ def _spec(settings: Settings) -> Spec:
         if not 0 <= inset < Fraction(1, 2):
             raise settings.error("curve.inset", "not in [0, 0.5)", 'give "cell" or a number in [0, 0.5)')
 
-    low, high = (binary(value) for value in config.heads.range)
-    if not low < high:
-        raise settings.error("heads.range", "its low end is not below its high end", "give [low, high]")
-    scale_x, scale_y = (binary(value) for value in config.heads.scale)
-    smallest, largest = type_range(config.heads.dtype)
-    for zero_point in config.heads.zero_point:
-        if not smallest <= zero_point <= largest:
-            raise settings.error(
-                "heads.zero_point", f"no {config.heads.dtype}", f"give whole numbers in [{smallest}, {largest}]"
-            )
-    heads = Heads(config.heads.dtype, config.heads.layout, (scale_x, scale_y), config.heads.zero_point, (low, high))
-    spec = Spec(curve, inset, heads, _output(settings, curve.closed), _estimator(settings, curve.closed))
-    for axis in (0, 1):
+    heads = _heads(settings, curve.dimensions)
+    spec = Spec(curve, inset, heads, _output(settings, curve.closed), _estimator(settings, curve))
+    for axis in range(curve.dimensions):
         pitch = spec.pitch(axis)
         if not Fraction(1, 4) <= pitch <= 1 << 20:
             raise settings.error(
                 "heads.scale",
-                f"a cell of the grid is {float(pitch):.3g} codes of head {'xy'[axis]}",
+                f"a cell of the grid is {float(pitch):.3g} codes of head {AXES[axis]}",
                 "it must be 0.25 to 1048576: check scale, range, order and inset",
             )
     return spec
+
+
+def _decisive(config: Config, spec: Spec) -> dict[str, Any]:
+    """The configuration's values. Two dimensions go without saying: the hash of such a decoder is what it always was."""
+    content: dict[str, Any] = json.loads(config.model_dump_json(exclude={"model": True, "code": {"version"}}))
+    if spec.dimensions == 2:
+        del content["curve"]["dimensions"]
+    return content
+
+
+def _curve(settings: Settings) -> Curve:
+    config = settings.config.curve
+    kind, dimensions = CURVES[config.kind], config.dimensions
+    if dimensions not in kind.dimensions:
+        raise settings.error("curve.dimensions", f"{kind.name} has no such curve", f"give {_span(kind.dimensions)}")
+    if config.order not in ORDERS_OF[dimensions]:
+        raise settings.error(
+            "curve.order",
+            f"with {dimensions} heads that is more than the proof has memory and time for",
+            f"give {_span(ORDERS_OF[dimensions])}, or fewer heads",
+        )
+    try:
+        turn_of(config.orientation, dimensions)
+    except ValueError:
+        known = ", ".join(ORIENTATIONS)
+        if dimensions > 2:
+            known = f"d2xy, or list each of {', '.join(AXES[:dimensions])} once, with a minus where mirrored"
+        raise settings.error("curve.orientation", "no such orientation", f"choose one of {known}") from None
+    return make_curve(config.kind, config.order, config.orientation, dimensions)
+
+
+def _span(numbers: range) -> str:
+    return f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
+
+
+def _heads(settings: Settings, count: int) -> Heads:
+    config = settings.config.heads
+    for key in ("scale", "zero_point"):
+        given = len(getattr(config, key))
+        if given != count:
+            raise settings.error(
+                f"heads.{key}",
+                f"{given} values, and curve.dimensions = {count}",
+                "give one for each head, or one for all; or change curve.dimensions",
+            )
+    if count > 2 and config.dtype == "int16":
+        raise settings.error("heads.dtype", f"not with {count} heads", "give int8 or uint8, or two heads")
+    pairs = config.range if isinstance(config.range[0], tuple) else (config.range,)
+    if len(pairs) not in (1, count):
+        raise settings.error("heads.range", f"{len(pairs)} pairs for {count} heads", "give one for each head, or one")
+    ranges = tuple((binary(low), binary(high)) for low, high in pairs)
+    if not all(low < high for low, high in ranges):
+        raise settings.error("heads.range", "its low end is not below its high end", "give [low, high]")
+    smallest, largest = type_range(config.dtype)
+    for zero_point in config.zero_point:
+        if not smallest <= zero_point <= largest:
+            raise settings.error(
+                "heads.zero_point", f"no {config.dtype}", f"give whole numbers in [{smallest}, {largest}]"
+            )
+    scale = tuple(binary(value) for value in config.scale)
+    return Heads(config.dtype, config.layout, scale, config.zero_point, ranges[0], ranges if len(ranges) > 1 else ())
 
 
 def _output(settings: Settings, closed: bool) -> Output:
@@ -116,7 +163,7 @@ def _output(settings: Settings, closed: bool) -> Output:
     return Output(config.dtype, codes)
 
 
-def _estimator(settings: Settings, closed: bool) -> Estimator:
+def _estimator(settings: Settings, curve: Curve) -> Estimator:
     config = settings.config.decoder
     if config.estimator == "nearest":
         for key in ("sigma", "gate"):
@@ -125,7 +172,13 @@ def _estimator(settings: Settings, closed: bool) -> Estimator:
                     f"decoder.{key}", "has no meaning for the nearest point", 'delete it or set estimator = "mean"'
                 )
         return Estimator()
-    if closed:
+    if curve.dimensions > 2:
+        raise settings.error(
+            "decoder.estimator",
+            f"the exact table of the mean is made for two heads only, not {curve.dimensions}",
+            'set estimator = "nearest"',
+        )
+    if curve.closed:
         raise settings.error(
             "decoder.estimator",
             "the curve is closed: t wraps round, so it has no mean",
@@ -141,22 +194,24 @@ def _estimator(settings: Settings, closed: bool) -> Estimator:
 def _coverage(settings: Settings, spec: Spec) -> tuple[Fraction, list[str]]:
     """Share of the vertices that the codes do not reach (within half a code), and the warning about it."""
     limits = []
-    for axis in (0, 1):
+    for axis in range(spec.dimensions):
         smallest, largest = type_range(spec.heads.dtype)
         # Half a code short of a vertex is what rounding gives any quantized tensor: not a loss.
         slack = 1 / (2 * spec.pitch(axis))
         limits.append((spec.coordinate(axis, smallest) - slack, spec.coordinate(axis, largest) + slack))
-    (left, right), (bottom, top) = limits
     last = spec.curve.side - 1
-    if left > last or right < 0 or bottom > last or top < 0:
+    (name, first), *others = zip(AXES, limits, strict=False)
+    covered = f"{name} covers {float(first[0]):.2f}..{float(first[1]):.2f} of 0..{last} cells" + "".join(
+        f", {name} {float(low):.2f}..{float(high):.2f}" for name, (low, high) in others
+    )
+    if any(low > last or high < 0 for low, high in limits):
         raise settings.error(
             "heads.scale",
-            f"no code reaches the curve (x covers {float(left):.2f}..{float(right):.2f} of 0..{last} cells, "
-            f"y {float(bottom):.2f}..{float(top):.2f})",
+            f"no code reaches the curve ({covered})",
             "check scale, zero_point and range against the model",
         )
     points = spec.curve.points
-    inside = [left <= x <= right and bottom <= y <= top for x, y in points]
+    inside = [all(low <= v <= high for v, (low, high) in zip(point, limits, strict=True)) for point in points]
     if all(inside):
         return Fraction(0), []
     missing = [index for index, seen in enumerate(inside) if not seen]
@@ -164,8 +219,7 @@ def _coverage(settings: Settings, spec: Spec) -> tuple[Fraction, list[str]]:
     runs = _runs(missing, spec.curve.segments)
     text = (
         f"{settings.source}: the heads' codes do not reach {math.ceil(100 * lost)} % of the curve: t in {runs} "
-        f"is lost (x covers {float(left):.2f}..{float(right):.2f} of 0..{last} cells, y "
-        f"{float(bottom):.2f}..{float(top):.2f}); check heads.scale, zero_point and range, or train with a larger inset"
+        f"is lost ({covered}); check heads.scale, zero_point and range, or train with a larger inset"
     )
     return lost, [text]
 

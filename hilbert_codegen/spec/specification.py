@@ -29,21 +29,32 @@ def type_range(dtype: str) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Heads:
-    """The network's two quantized outputs: real = scale * (code - zero_point), per axis.
+    """The network's quantized outputs, one for each axis of the curve: real = scale * (code - zero_point).
 
     Attributes:
         dtype: "int8", "uint8" or "int16".
         layout: "interleaved" (x0 y0 x1 y1 ...) or "planar" (all x, all y).
-        scale: of x and y, exactly the binary numbers that the literals or the model's float32 denote.
-        zero_point: of x and y, in codes.
+        scale: of every head, exactly the binary numbers that the literals or the model's float32 denote.
+        zero_point: of every head, in codes.
         range: the real values (low, high) that span the unit square, low < high.
+        ranges: the same for each head, where they differ; `range` is then that of the first.
     """
 
     dtype: str
     layout: Literal["interleaved", "planar"]
-    scale: tuple[Fraction, Fraction]
-    zero_point: tuple[int, int]
+    scale: tuple[Fraction, ...]
+    zero_point: tuple[int, ...]
     range: tuple[Fraction, Fraction]
+    ranges: tuple[tuple[Fraction, Fraction], ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Number of heads."""
+        return len(self.scale)
+
+    def range_of(self, axis: int) -> tuple[Fraction, Fraction]:
+        """The real values (low, high) of head `axis` that span the unit square."""
+        return self.ranges[axis] if self.ranges else self.range
 
     @property
     def bits(self) -> int:
@@ -102,14 +113,24 @@ class Spec:
     output: Output
     estimator: Estimator = Estimator()
 
+    def __post_init__(self) -> None:
+        """Raise ValueError unless there is a head for every axis of the curve."""
+        if not len(self.heads.scale) == len(self.heads.zero_point) == self.curve.dimensions:
+            raise ValueError(f"{self.heads.count} heads for a curve of {self.curve.dimensions} dimensions")
+
+    @property
+    def dimensions(self) -> int:
+        """Number of axes of the curve, and of heads."""
+        return self.curve.dimensions
+
     def pitch(self, axis: int) -> Fraction:
-        """Codes of head `axis` (0 x, 1 y) per cell of the grid."""
-        low, high = self.heads.range
+        """Codes of head `axis` (0 x, 1 y, ...) per cell of the grid."""
+        low, high = self.heads.range_of(axis)
         return (1 - 2 * self.inset) * (high - low) / (self.curve.side - 1) / self.heads.scale[axis]
 
     def origin(self, axis: int) -> Fraction:
         """The (real-valued) code of head `axis` at grid coordinate 0."""
-        low, high = self.heads.range
+        low, high = self.heads.range_of(axis)
         return self.heads.zero_point[axis] + (low + self.inset * (high - low)) / self.heads.scale[axis]
 
     def coordinate(self, axis: int, code: int) -> Fraction:
@@ -118,8 +139,8 @@ class Spec:
 
     @property
     def canonical(self) -> bool:
-        """Whether every cell is a whole power of two of codes wide and starts on a multiple of it (both axes)."""
-        for axis in (0, 1):
+        """Whether every cell is a whole power of two of codes wide and starts on a multiple of it, on every axis."""
+        for axis in range(self.dimensions):
             pitch = self.pitch(axis)
             width = pitch.numerator
             if pitch.denominator != 1 or width & (width - 1) or width < 2:

@@ -227,12 +227,12 @@ def write_sources(folder: Path, plan: Plan, generated: Generated) -> None:
     heads, output = plan.spec.heads.dtype, plan.spec.output.dtype
     domain, ideal = generated.domain, generated.ideal
     tables = {
-        "x": Table("x", heads, domain.x, ""),
-        "y": Table("y", heads, domain.y, ""),
+        "x": Table("x", heads, domain.codes[0], ""),
+        "y": Table("y", heads, domain.codes[1], ""),
         "codes": Table("codes", output, ideal.codes.reshape(-1), ""),
         "distances": Table("distances", "uint8", ideal.distance.reshape(-1).astype(np.int64), ""),
     }
-    size = {"rows": len(domain.y), "columns": len(domain.x), "longest": LONGEST, "shifts": SHIFTS}
+    size = {"rows": len(domain.codes[1]), "columns": len(domain.codes[0]), "longest": LONGEST, "shifts": SHIFTS}
     files = dict(generated.files)
     files["check.h"] = render_harness(plan, generated, "harness/check.h.j2", **size)
     files["check.c"] = render_harness(plan, generated, "harness/check.c.j2", **size)

@@ -70,7 +70,7 @@ def quadrature(spec: Spec, raw: np.ndarray) -> np.ndarray:
 )
 def test_table_is_the_rounded_integral(spec: Spec) -> None:
     some = spec.heads.codes()[::3]  # code 0, the middle of the cell grid, among them
-    table = ideal(spec, some, some)
+    table = ideal(spec, (some, some))
     c0, c1 = spec.output.codes
     value = c0 + quadrature(spec, some) / spec.curve.segments * (c1 - c0) + 0.5
     near_border = np.abs(value - np.rint(value)) < 1e-6
@@ -107,11 +107,11 @@ def test_escalation_agrees_with_the_fast_path(monkeypatch: pytest.MonkeyPatch) -
     spec = make_spec(2)
     chosen = np.arange(0, 256, 23)
     codes = spec.heads.codes()[chosen]
-    fast = ideal(spec, codes, codes)
+    fast = ideal(spec, (codes, codes))
     monkeypatch.setattr(
         "hilbert_codegen.exact.posterior.UNIT_ROUNDOFF", 1.0
     )  # nothing is sure: every pair goes to balls
-    slow = ideal(spec, codes, codes)
+    slow = ideal(spec, (codes, codes))
     np.testing.assert_array_equal(fast.codes, slow.codes)
 
 

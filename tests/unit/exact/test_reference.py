@@ -31,7 +31,7 @@ def test_agrees_with_the_definition_in_fractions(spec: Spec, data: st.DataObject
     ]
     xs = np.array(data.draw(st.lists(code[0], min_size=3, max_size=6)))
     ys = np.array(data.draw(st.lists(code[1], min_size=3, max_size=6)))
-    answer = ideal(spec, xs, ys)
+    answer = ideal(spec, (xs, ys))
     for row, y in enumerate(ys.tolist()):
         for column, x in enumerate(xs.tolist()):
             wanted, distance2 = decode_plainly(spec, x, y)
@@ -44,7 +44,7 @@ def test_agrees_with_the_definition_in_fractions(spec: Spec, data: st.DataObject
 def test_every_pair_at_order_2(inset: Fraction) -> None:
     spec = hilbert(2, inset)
     codes = spec.heads.codes()[::5]
-    answer = ideal(spec, codes, codes)
+    answer = ideal(spec, (codes, codes))
     for row, y in enumerate(codes.tolist()):
         for column, x in enumerate(codes.tolist()):
             assert answer.codes[row, column] == decode_plainly(spec, x, y)[0]
