@@ -155,7 +155,7 @@ def test_unsupported_instruction(emulator: str, plan: Plan, sweep: Sweep) -> Non
 class Lacking:
     """A stand-in for an emulator that lacks an instruction of whatever it is given, for ever."""
 
-    name, rank, runs = "lacking", 0, 0
+    name, rank, notes_reads, runs = "lacking", 0, False, 0
 
     def find(self) -> Found:
         return Found(("lacking",), "1")

@@ -196,6 +196,11 @@ class Image:
     table_bytes: int
     symbols: Mapping[str, int]
 
+    @property
+    def constants(self) -> tuple[int, int]:
+        """Address range [start, end) of what the decoder reads from flash: constants in its code, and its tables."""
+        return self.decoder[0], self.symbols["__tables_end"]
+
 
 class DoesNotFit(UsageError):  # noqa: N818 - named as CheckFailed is
     """The program is larger than the board's flash or RAM."""

@@ -13,20 +13,23 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hilbert_codegen.bench.boardrun import lacks, run_image, unsupported
+from hilbert_codegen.bench.boardrun import judge, lacks, run_image, unsupported
 from hilbert_codegen.bench.firmware import COLUMNS, ROWS, DoesNotFit, Program, Sweep
 from hilbert_codegen.bench.session import DEFAULT, Decoder, How, attempts, each
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.targets import emulators, toolchains
 from hilbert_codegen.targets.boards import Board
+from hilbert_codegen.targets.caches import Cache, cache
 from hilbert_codegen.targets.cycles import estimate
-from hilbert_codegen.targets.emulators import Emulator
+from hilbert_codegen.targets.emulators import Emulator, Job
 from hilbert_codegen.targets.tools import Found, Missing
 
 #: Rows (of 256 points) whose instruction sequence is followed for the estimate of cycles.
 TRACED_ROWS = 4
 #: As many instructions at most: an emulator follows some hundred thousand a second.
 TRACED_INSTRUCTIONS = 4_000_000
+#: Instructions whose data reads are noted at most.
+READ_INSTRUCTIONS = 20_000_000
 
 #: Said once, where people read the numbers.
 CAVEAT = (
@@ -49,6 +52,8 @@ class Record:
         code_bytes, table_bytes, stack_bytes: of decode_block and what it calls.
         cycles_per_point, cycles_model: estimate and the model it comes from, or None.
         milliseconds: for the frame and clock that were asked for, by that estimate, or None.
+        misses_per_point, cache: data reads that wait for the flash behind the named cache, or None where not asked for.
+        milliseconds_cached: with those waits, at the cache's own clock and wait states, or None.
         note: what people should know about this record.
     """
 
@@ -70,6 +75,9 @@ class Record:
     cycles_per_point: float | None = None
     cycles_model: str | None = None
     milliseconds: float | None = None
+    misses_per_point: float | None = None
+    cache: str | None = None
+    milliseconds_cached: float | None = None
     note: str = ""
 
 
@@ -121,6 +129,7 @@ def measure_once(
             return replace(record, status="failed", note="the emulator counted no instruction of decode_block")
         cycles, model, note = _cycles(program, emulator, decoder, board, sweep, how, instructions)
         notes = [] if check.passed else [check.reason]
+        misses = None if how.cache is None else _misses(how.cache, program, decoder, board, sweep, how, instructions)
         return replace(
             record,
             mismatches=max(check.paths.values(), default=0),
@@ -131,6 +140,8 @@ def measure_once(
             stack_bytes=check.stack_bytes,
             cycles_per_point=None if cycles is None else round(cycles, 3),
             cycles_model=model,
+            cache=None if how.cache is None else how.cache.name,
+            misses_per_point=misses,
             note="; ".join(notes + ([note] if note else [])),
         )
 
@@ -154,6 +165,20 @@ def _cycles(
         return None, None, f"no estimate of cycles: {priced.reason}; {priced.remedy}"
     note = f"the model has no price for {', '.join(priced.unpriced)}" if priced.unpriced else ""
     return priced.cycles / (rows * COLUMNS), priced.model, note
+
+
+def _misses(
+    cache: Cache, program: Program, decoder: Decoder, board: Board, sweep: Sweep, how: How, instructions: int
+) -> float | None:
+    """Misses a point of the tables and constants in flash, or None where no emulator here notes the reads of the board."""
+    noting = next((one for one in emulators.present(board) if one.notes_reads), None)
+    if noting is None:
+        return None
+    rows = max(1, min(how.rows, READ_INSTRUCTIONS * how.rows // instructions))
+    image = program.image(measure=True, rows=rows, block=how.block, shift=how.shift)
+    job = Job(image.elf, board, how.timeout, reads=image.constants)
+    verdict = judge(noting.run(job), image, board, decoder.plan, sweep, rows, True)
+    return round(cache.misses(verdict.outcome.reads) / (rows * COLUMNS), 3) if verdict.passed else None
 
 
 def measure(decoder: Decoder, board: Board, sweep: Sweep, how: How = DEFAULT, keep: Path | None = None) -> list[Record]:
@@ -225,7 +250,16 @@ def with_frame(
             result.append(record)
         else:
             result.append(replace(record, milliseconds=round(record.cycles_per_point * points / clock * 1e3, 4)))
-    return result
+    return [_cached(record, points) for record in result]
+
+
+def _cached(record: Record, points: int) -> Record:
+    """The same with the milliseconds that the waits of its cache make of it."""
+    if record.cache is None or record.misses_per_point is None or record.cycles_per_point is None:
+        return record
+    kind = cache(record.cache)
+    cycles = record.cycles_per_point + record.misses_per_point * kind.wait_states
+    return replace(record, milliseconds_cached=round(cycles * points / kind.clock_hz * 1e3, 4))
 
 
 #: Fields that a baseline holds a record to: larger is worse.

@@ -25,6 +25,7 @@ from hilbert_codegen.kernels import STRATEGIES
 from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets import emulators
 from hilbert_codegen.targets.boards import Board
+from hilbert_codegen.targets.caches import Cache
 from hilbert_codegen.targets.cores import Core
 from hilbert_codegen.targets.emulators import Emulator
 from hilbert_codegen.variants import PORTABLE, VARIANTS
@@ -48,6 +49,7 @@ class How:
         block: points a call of decode_block, when measuring.
         shift: elements that the source is moved by, when measuring: 1 makes its address odd.
         flags: further flags of the compiler for the decoder ("-Os").
+        cache: a flash accelerator whose misses are counted where an emulator notes reads, or None.
     """
 
     emulator: str = "auto"
@@ -57,6 +59,7 @@ class How:
     block: int = COLUMNS
     shift: int = 0
     flags: tuple[str, ...] = ()
+    cache: Cache | None = None
 
 
 DEFAULT = How()

@@ -113,9 +113,9 @@ def usable(board: Board) -> list[str]:
 
 
 def boards_named(names: Sequence[str], emulator: str, quiet: bool) -> list[Board]:
-    """The boards called `names`, or (none given) every board that can be run here with `emulator`.
+    """The boards called `names`, or (none given, or "all") those that can be run here with `emulator`.
 
-    What is left out then is said on standard error, with the remedy.
+    With none given one of each core: that with the highest clock. What is left out then is said on standard error, with the remedy.
     """
     if names and "all" not in names:
         boards = [BOARDS[name] for name in names]
@@ -138,7 +138,10 @@ def boards_named(names: Sequence[str], emulator: str, quiet: bool) -> list[Board
         absent = [(one.name, answer) for one in needed if isinstance(answer := one.find(), Missing)]
         reason = f"need {' or '.join(name for name, _ in absent)}: {'; '.join(answer.remedy for _, answer in absent)}"
         STDERR.print(f"left out: {names_left}: {reason if absent else next(iter(left_out.values()))}", markup=False)
-    return found
+    if names:
+        return found
+    fastest = {board.core_name: board for board in sorted(found, key=lambda board: board.clock_hz or 0)}
+    return [board for board in found if fastest[board.core_name] is board]
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,7 @@ def table_of(records: Sequence[Record], frame: str) -> Table:
     values = [record.instructions_per_point for record in records if record.instructions_per_point]
     smallest, largest = (min(values), max(values)) if values else (1.0, 1.0)
     logarithmic = largest > 50 * smallest
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", title=frame or None, title_justify="left")
     table.add_column("board")
     table.add_column("core")
     table.add_column("strategy")
@@ -198,7 +201,12 @@ def table_of(records: Sequence[Record], frame: str) -> Table:
     table.add_column("(log scale)" if logarithmic else "", min_width=12)
     table.add_column("cycles/pt*", justify="right")
     if frame:
-        table.add_column(frame, justify="right")
+        table.add_column("a frame", justify="right")
+    cached = any(record.cache for record in records)
+    if cached:
+        table.add_column("misses/pt", justify="right")
+    if cached and frame:
+        table.add_column("with waits", justify="right")
     table.add_column("code B", justify="right")
     table.add_column("tables B", justify="right")
     table.add_column("stack B", justify="right")
@@ -218,6 +226,8 @@ def table_of(records: Sequence[Record], frame: str) -> Table:
                 f"[red]{record.status}[/]",
                 "-",
                 *(["-"] if frame else []),
+                *(["-"] if cached else []),
+                *(["-"] if cached and frame else []),
                 "-",
                 "-",
                 "-",
@@ -225,7 +235,11 @@ def table_of(records: Sequence[Record], frame: str) -> Table:
             table.add_row(*cells, record.emulator)
             continue
         value = record.instructions_per_point or 0.0
-        ms = [] if not frame else ["-" if record.milliseconds is None else f"{record.milliseconds:.2f} ms"]
+        ms = [] if not frame else [_ms(record.milliseconds)]
+        if cached:
+            ms.append("-" if record.misses_per_point is None else f"{record.misses_per_point:.2f}")
+        if cached and frame:
+            ms.append(_ms(record.milliseconds_cached))
         table.add_row(
             board,
             core,
@@ -240,6 +254,10 @@ def table_of(records: Sequence[Record], frame: str) -> Table:
             record.emulator,
         )
     return table
+
+
+def _ms(milliseconds: float | None) -> str:
+    return "-" if milliseconds is None else f"{milliseconds:.2f} ms"
 
 
 def stdout() -> Console:

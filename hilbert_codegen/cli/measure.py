@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from hilbert_codegen.bench.firmware import ORDERS
 from hilbert_codegen.bench.measure import (
     CAVEAT,
     compare,
@@ -33,6 +34,7 @@ from hilbert_codegen.cli._boards import (
 from hilbert_codegen.cli._common import STDERR, format_option, plan_of, plan_options, progress
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.targets.boards import BOARDS
+from hilbert_codegen.targets.caches import CACHES
 
 _UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 
@@ -69,7 +71,7 @@ def parse_tolerance(text: str) -> float:
     "--board",
     "board_names",
     multiple=True,
-    help="A board of `hilbert-codegen boards`, or all that are usable [default]. Repeatable.",
+    help="A board of `hilbert-codegen boards`, or all that are usable [default: one of each core]. Repeatable.",
 )
 @click.option(
     "--strategy", "strategies", multiple=True, help="A strategy, or all [default: the configuration's]. Repeatable."
@@ -82,6 +84,28 @@ def parse_tolerance(text: str) -> float:
     "--clock", metavar="FREQ", help="The core's clock for --frame, for example 168MHz [default: the board's highest]."
 )
 @click.option(
+    "--order",
+    type=click.Choice(list(ORDERS)),
+    default="sweep",
+    show_default=True,
+    help="Order of the points: row by row of the square of codes, random, or neighbours after one another.",
+)
+@click.option("--block", type=click.IntRange(1, 256), default=256, show_default=True, help="Points a call (blockSize).")
+@click.option(
+    "--odd", is_flag=True, help="Move the source by one element, so that heads of 8 bits lie at an odd address."
+)
+@click.option("--level", type=click.Choice(["O2", "O3", "Os"]), help="Optimization of the decoder [default: O2].")
+@click.option(
+    "--cache",
+    "cache_name",
+    type=click.Choice(list(CACHES)),
+    help="Also the data reads a point that wait for the flash behind this part's cache (by unicorn).",
+)
+@click.option("--keep", type=click.Path(path_type=Path), help="With --profile: the folder.")
+@click.option(
+    "--profile", is_flag=True, help="Leave Renode's execution metrics and call profile in the folder of --keep."
+)
+@click.option(
     "--baseline", type=click.Path(path_type=Path), help="An earlier --format json: exit 1 if anything got worse."
 )
 @click.option("--tolerance", default="1%", show_default=True, help="How much worse than the baseline is still fine.")
@@ -91,6 +115,7 @@ def parse_tolerance(text: str) -> float:
 def command(
     config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool,
     board_names: tuple[str, ...], strategies: tuple[str, ...], points: int, frame: str | None, clock: str | None,
+    order: str, block: int, odd: bool, level: str | None, cache_name: str | None, keep: Path | None, profile: bool,
     baseline: Path | None, tolerance: str, outputs: Path | None, emulator: str, renode: str | None, compiler: str, timeout: float,
     jobs: int, junit: Path | None, form: str,
 ) -> None:  # fmt: skip
@@ -100,7 +125,7 @@ def command(
     exact table first: what is wrong is not measured.
 
     \b
-    hilbert-codegen measure depth.toml                                every board that is usable here
+    hilbert-codegen measure depth.toml                                a board of every core that is usable here
     hilbert-codegen measure depth.toml --strategy all --board mps2-an386
     hilbert-codegen measure depth.toml --frame 256x192 --clock 168MHz
     hilbert-codegen measure depth.toml --format json > baseline.json  and on every commit:
@@ -116,8 +141,13 @@ def command(
     before = read_baseline(baseline) if baseline is not None else []
     plan = plan_of(config, settings, model, strict, quiet)
     boards = boards_named(board_names, emulator, quiet)
-    session = Session(plan, tuple(board.core for board in boards), read_outputs(outputs))
-    how = How(emulator=emulator, compiler=compiler, rows=rows, timeout=timeout)
+    session = Session(plan, tuple(board.core for board in boards), read_outputs(outputs), order)
+    how = How(
+        emulator, compiler, rows, timeout, block, int(odd), (f"-{level}",) if level else (),
+        CACHES[cache_name] if cache_name else None,
+    )  # fmt: skip
+    if profile != (keep is not None):
+        raise UsageError("--profile and --keep FOLDER go together")
     with progress(quiet) as step:
         step("generating and proving")
         found, refused = session.decoders(strategies, step)
@@ -130,7 +160,7 @@ def command(
             step(f"measured {count} of {len(jobs_list)}: {what}")
 
         step(f"measuring {len(jobs_list)} decoders on boards")
-        records = measure_all(jobs_list, session.sweep, how, jobs, done)
+        records = measure_all(jobs_list, session.sweep, how, jobs, done, keep)
     if frame_points is not None:
         records = with_frame(records, frame_points, clock_hz, {board.name: board for board in BOARDS})
     if form == "json":
@@ -141,13 +171,28 @@ def command(
         assumed = ", ".join(f"{hertz / 1e6:g}MHz" for hertz in clocks) + " (the board's highest)"
         title = "" if frame is None else f"{frame} at {clock or assumed}"
         console.print(table_of(records, title))
+        ways = [
+            ORDERS[order][0],
+            f"{block} a call",
+            *(["odd addresses"] if odd else []),
+            *([f"-{level}"] if level else []),
+        ]
+        shape = ", ".join(ways)
         models = sorted({record.cycles_model for record in records if record.cycles_model})
         used = sorted({f"{record.emulator} {record.emulator_version}" for record in records})
         compilers = sorted({record.compiler for record in records if record.compiler})
-        console.print(f"\n{rows * 256} points each; counted by {', '.join(used)}; compiled by {', '.join(compilers)}.")
+        console.print(
+            f"\n{rows * 256} points each, {shape}; counted by {', '.join(used)}; compiled by {', '.join(compilers)}."
+        )
         console.print(f"* {CAVEAT}", markup=False)
         if models:
             console.print(f"  Cycles by: {'; '.join(models)}.", markup=False)
+        if how.cache is not None:
+            waits = f"{how.cache.wait_states} wait states at {how.cache.clock_hz / 1e6:g} MHz"
+            console.print(
+                f"  Misses: {how.cache.title}, {how.cache.lines} lines of {how.cache.line_bytes} bytes, {waits}.",
+                markup=False,
+            )
     if not quiet:
         for name, reason in refused.items():
             STDERR.print(f"not measured: {name}: {reason}", markup=False)
@@ -156,6 +201,7 @@ def command(
             if record.note:
                 notes.setdefault(record.note, []).append(f"{record.strategy} on {record.board} by {record.emulator}")
         for note, names in notes.items():
+            names = names if len(names) <= 8 else [f"{len(names)} of {len(records)} measurements"]
             STDERR.print(f"{', '.join(names)}: {note}", markup=False)
     differing = disagreements(records)
     for line in differing:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from array import array
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class Job:
         count: address range [start, end) in which executed instructions are counted, or None.
         entry: address of the function whose calls are measured.
         trace: whether to report every transition between instructions of the range (slow; for few points).
+        reads: address range [start, end) of data whose reads are noted, or None; only by emulators with `notes_reads`.
         keep: a folder for what the emulator itself can write about the run, or None.
     """
 
@@ -48,6 +50,7 @@ class Job:
     count: tuple[int, int] | None = None
     entry: int | None = None
     trace: bool = False
+    reads: tuple[int, int] | None = None
     keep: Path | None = None
 
 
@@ -61,6 +64,7 @@ class Outcome:
         instructions: executed in the counted range, or None if not counted.
         steps: (address, next address in the range) -> times, if traced.
         path: the first PATH_LENGTH addresses executed in the range, in order, if traced.
+        reads: addresses of the data reads in the range that was asked for, in order.
         noise: the emulator's own last words, for error messages.
     """
 
@@ -69,17 +73,20 @@ class Outcome:
     instructions: int | None = None
     steps: Counter[tuple[int, int]] = field(default_factory=Counter)
     path: list[int] = field(default_factory=list)
+    reads: array[int] = field(default_factory=lambda: array("Q"))
     noise: str = ""
 
 
 class Emulator(Protocol):
     """What a file of this folder registers.
 
-    `rank` is its place in the order in which `auto` tries them, the lowest first.
+    `rank` is its place in the order in which `auto` tries them, the lowest first; `notes_reads` whether it can say which
+    data the program reads.
     """
 
     name: str
     rank: int
+    notes_reads: bool
 
     def find(self) -> Found | Missing:
         """The emulator and its version, or how to install it."""

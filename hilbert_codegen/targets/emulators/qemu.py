@@ -106,6 +106,7 @@ class Qemu:
 
     name = "qemu"
     rank = 20
+    notes_reads = False
 
     def has(self, board: Board) -> bool:
         """Every board that names a machine of QEMU."""

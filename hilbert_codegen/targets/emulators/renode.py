@@ -186,6 +186,7 @@ class Renode:
 
     name = "renode"
     rank = 10
+    notes_reads = False
     #: What the user knows the command by, for messages.
     called = "RENODE"
 

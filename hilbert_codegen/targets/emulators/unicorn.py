@@ -14,6 +14,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from array import array
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -94,6 +95,7 @@ class _Run:
         self.counts: dict[int, int] = {}
         self.sizes: dict[int, int] = {}
         self.order: list[int] = []
+        self.reads = array("Q")
         self._text = bytearray()
         self._pointer = 0
         self._map()
@@ -149,6 +151,9 @@ class _Run:
         # Added before anything runs: blocks that are already translated are not hooked.
         self.core.hook_add(self.unicorn.UC_HOOK_BLOCK, follow if self.job.trace else count, None, start, end - 1)
 
+    def _note(self, _: Any, __: int, address: int, *___: Any) -> None:
+        self.reads.append(address)
+
     def go(self) -> str | None:
         """Run to the program's last line; returns None, or why it did not come.
 
@@ -156,6 +161,9 @@ class _Run:
         """
         if self.job.count is not None:
             self._count(*self.job.count)
+        if self.job.reads is not None:
+            start, end = self.job.reads
+            self.core.hook_add(self.unicorn.UC_HOOK_MEM_READ, self._note, None, start, end - 1)
         names, core, board = self.names, self.core, self.job.board
         stack, place = (int.from_bytes(core.mem_read(board.flash.origin + 4 * i, 4), "little") for i in range(2))
         core.reg_write(names.UC_ARM_REG_SP, stack)
@@ -213,7 +221,7 @@ def serve() -> None:
             job = pickle.load(sys.stdin.buffer)
             assert isinstance(job, Job)
             run = _Run(job, load(job.elf), tell)
-            outcome = Outcome(problem=run.go())
+            outcome = Outcome(problem=run.go(), reads=run.reads)
             if job.count is not None:
                 run.counted(outcome)
             tell(outcome)
@@ -224,6 +232,7 @@ class Unicorn:
 
     name = "unicorn"
     rank = 30
+    notes_reads = True
 
     def __init__(self) -> None:
         self._mine = threading.local()

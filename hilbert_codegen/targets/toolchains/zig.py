@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hilbert_codegen.targets.cores import Core
 from hilbert_codegen.targets.toolchains import COMMON_FLAGS, TOOLCHAINS
-from hilbert_codegen.targets.tools import Found, Missing, find, run
+from hilbert_codegen.targets.tools import Found, Missing, ToolFailed, find, run
 
 REMEDY = "install it with: pip install 'hilbert_codegen[boards]'"
 
@@ -78,12 +78,20 @@ class Zig:
         )
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, target: Path) -> None:
-        """Link with Zig's own run-time library and nothing else."""
+        """Link; with Zig's run-time library only where it is needed, for Zig first compiles that for each core (seconds)."""
+        try:
+            self._link(core, objects, script, target, "-nostdlib")
+        except ToolFailed as error:
+            if "undefined symbol: __" not in error.output:
+                raise
+            self._link(core, objects, script, target, "-nostartfiles")
+
+    def _link(self, core: Core, objects: Sequence[Path], script: Path, target: Path, libraries: str) -> None:
         run(
             [
                 *self._command(),
                 *self._target(core),
-                "-nostdlib",
+                libraries,
                 "-Wl,--gc-sections",
                 "-Wl,--build-id=none",
                 "-Wl,-e,Reset_Handler",
