@@ -90,13 +90,15 @@ class Verdict:
 
 
 def unsupported(board: Board, verdict: Verdict) -> bool:
-    """Whether a run ended at a Helium instruction that this emulator lacks."""
-    return board.core.helium and verdict.fault is not None and verdict.fault.undefined
+    """Whether a run on a Helium core ended at an instruction that this emulator lacks, or at one that it gave up at."""
+    aborted = verdict.outcome.problem is not None and "CPU abort" in verdict.outcome.problem
+    return board.core.helium and (aborted or (verdict.fault is not None and verdict.fault.undefined))
 
 
 def lacks(verdict: Verdict) -> str:
     """The instruction at which such a run ended, as text."""
-    assert verdict.fault is not None
+    if verdict.fault is None:
+        return verdict.reason
     where = verdict.fault.registers.get("pc", 0)
     return f"{verdict.fault.instruction or 'an instruction'} at 0x{where:08x} is undefined"
 

@@ -217,6 +217,7 @@ class Program:
         files: decoder and self-test: name -> content.
         defines: macros for the decoder ("DEPTH_USE_MVE": "0").
         flags: further flags of the compiler for the decoder, after the usual ones ("-Os").
+        plain: whether the decoder too is compiled without Armv8.1-M.
 
     UsageError names the compiler's first error, or the sizes where the image does not fit the board.
     """
@@ -230,6 +231,7 @@ class Program:
         files: Mapping[str, bytes],
         defines: Mapping[str, str] | None = None,
         flags: Sequence[str] = (),
+        plain: bool = False,
     ) -> None:
         self.folder, self.board, self.toolchain, self.prefix = folder, board, toolchain, prefix
         folder.mkdir(parents=True, exist_ok=True)
@@ -244,8 +246,8 @@ class Program:
             if name.endswith(".c"):
                 target = folder / f"{name[:-2]}.o"
                 selftest = name == f"{prefix}_selftest.c"
-                core, more = (board.core.plain, ()) if selftest else (board.core, flags)
-                toolchain.compile(core, folder / name, target, [folder], defines or {}, more)
+                core = board.core.plain if selftest or plain else board.core
+                toolchain.compile(core, folder / name, target, [folder], defines or {}, () if selftest else flags)
                 self._objects.append(target)
                 if selftest:
                     self._harness.append(target.name)
@@ -261,7 +263,7 @@ class Program:
             "HARNESS_PREFIX": self.prefix,
         }
         include = [firmware, self.folder]
-        # No vector instructions, which an emulator may lack, in what judges the decoder.
+        # What judges the decoder has no instruction that an emulator may lack or get wrong: none of Armv8.1-M.
         self.toolchain.compile(self.board.core.plain, firmware / name, target, include, macros, ())
         self._objects.append(target)
         self._harness.append(target.name)

@@ -111,7 +111,9 @@ def measure_once(
     plan, rows, timeout = decoder.plan, how.rows, how.timeout
     toolchain = toolchains.choose(board.core, how.compiler)
     with tempfile.TemporaryDirectory(prefix="hilbert_codegen-") as name:
-        program = Program(Path(name), board, toolchain, plan.prefix, decoder.files, decoder.defines, how.flags)
+        program = Program(
+            Path(name), board, toolchain, plan.prefix, decoder.files, decoder.defines, how.flags, decoder.plain
+        )
         image = program.image(rows=rows)
         record = _base(decoder, board, emulator, image.compiler, rows * COLUMNS)
         check = run_image(emulator, image, board, plan, sweep, rows=rows, timeout=timeout)

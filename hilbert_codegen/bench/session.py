@@ -75,6 +75,7 @@ class Decoder:
         files: name -> content, self-test included.
         defines: macros to compile it with.
         variant: "default", or what the macros select.
+        plain: whether it is compiled without what Armv8.1-M has more than Armv8-M.
         exact: whether anything but the exact answer is a failure (benchmarks also time decoders that are not exact).
     """
 
@@ -83,14 +84,18 @@ class Decoder:
     files: Mapping[str, bytes]
     defines: Mapping[str, str] = field(default_factory=dict)
     variant: str = "default"
+    plain: bool = False
     exact: bool = True
 
     def portable(self, core: Core) -> Decoder:
-        """The same without the variants that `core` executes."""
+        """The same without the variants that `core` executes, for an emulator that lacks some of their instructions.
+
+        Compilers use Armv8.1-M (long shifts, low-overhead loops) in portable C too, so it is compiled without.
+        """
         names = [name for name in variants_for([core]) if name != PORTABLE]
         macros = {f"{self.plan.prefix.upper()}_{VARIANTS[name].switch}": "0" for name in names}
         variant = ", ".join(f"{macro}={value}" for macro, value in macros.items())
-        return replace(self, defines={**self.defines, **macros}, variant=variant)
+        return replace(self, defines={**self.defines, **macros}, variant=variant, plain=True)
 
 
 def with_strategy(plan: Plan, name: str) -> Plan:

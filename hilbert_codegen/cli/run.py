@@ -128,7 +128,8 @@ def _run(
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hilbert_codegen-") as name:
         folder = Path(name) if keep is None else keep / board.name / decoder.variant
-        program = Program(folder, board, toolchain, decoder.plan.prefix, decoder.files, decoder.defines)
+        prefix, files, defines = decoder.plan.prefix, decoder.files, decoder.defines
+        program = Program(folder, board, toolchain, prefix, files, defines, plain=decoder.plain)
         image = program.image()
         verdict = run_image(machine, image, board, decoder.plan, sweep, timeout=timeout)
     lacking = unsupported(board, verdict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hilbert_codegen.errors import UsageError
 
@@ -39,10 +39,8 @@ class Core:
 
     @property
     def plain(self) -> Core:
-        """The same core to a compiler that must not use Helium."""
-        if not self.helium:
-            return self
-        return replace(self, flags=(f"-mcpu={self.name}+nomve", *self.flags[1:]))
+        """The core of the same kind without Helium and the rest of Armv8.1-M, whose code this one executes too."""
+        return CORES["cortex-m33"] if self.helium else self
 
     @property
     def baseline(self) -> bool:

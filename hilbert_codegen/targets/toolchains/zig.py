@@ -45,9 +45,7 @@ class Zig:
 
     def _target(self, core: Core) -> list[str]:
         hard = "-mfloat-abi=hard" in core.flags
-        without = "-mve" if any("+nomve" in flag for flag in core.flags) else ""
-        cpu = core.name.replace("-", "_") + without
-        return ["-target", f"thumb-freestanding-eabi{'hf' if hard else ''}", f"-mcpu={cpu}"]
+        return ["-target", f"thumb-freestanding-eabi{'hf' if hard else ''}", f"-mcpu={core.name.replace('-', '_')}"]
 
     def compile(
         self,
