@@ -1,11 +1,8 @@
-# hilbert_codegen: everything a person or CI runs. Needs python3 (3.10 or 3.11 for tflite-runtime), gcc and make.
+# hilbert_codegen: everything a person or CI runs. Needs python3 (3.10 or later) with venv, and make; no compiler.
 VENV ?= build/venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-
-ROBOT_BOARDS := $(addprefix --board ,stm32f4_discovery nucleo_h753zi nrf52840dk stm32l072 stm32l552 ek_ra8m1 \
-	microbit mps2-an385 mps2-an386 generic-m23 mps3-an547)
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -33,7 +30,7 @@ firmware-test: $(READY) ## every core and strategy on emulated boards (Renode an
 
 robot: $(READY) ## Robot Framework tests of the boards, by renode-test
 	rm -rf build/firmware
-	$(BIN)/hilbert-codegen run renode/boards.toml --emulator renode --keep build/firmware $(ROBOT_BOARDS)
+	$(BIN)/hilbert-codegen run renode/boards.toml --emulator renode --keep build/firmware --board all
 	renode-test renode/boards.robot renode/counting.robot -r build/robot --variable FIRMWARE:$(CURDIR)/build/firmware
 
 vector-units: $(READY) ## what the Helium and HVX variants execute a point (docs/vector_units.md)

@@ -165,6 +165,7 @@ def path(file: Path) -> str:
 
 def _script(job: Job, machine: str, folder: Path) -> str:
     lines = [
+        f'$name="{job.board.name}"',
         f"$bin={path(job.elf)}",
         f"include {path(resource('renode') / machine)}",
         f"{job.board.uart.renode} CreateFileBackend {path(folder / 'uart.txt')} true",
