@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import flatbuffers  # type: ignore[import-untyped]
@@ -20,8 +20,11 @@ class Head:
     zero_point: Sequence[int] = (-128,)
 
 
-def tflite_file(*heads: Head) -> bytes:
-    """A model whose only subgraph has these output tensors, and no operator."""
+def tflite_file(*heads: Head, signatures: Mapping[str, Mapping[str, int]] | None = None) -> bytes:
+    """A model whose only subgraph has these output tensors, and no operator.
+
+    `signatures`: key -> name of an output -> its index.
+    """
     build = flatbuffers.Builder(1024)
 
     def vector(start: object, values: Sequence[float], put: object) -> int:
@@ -53,8 +56,26 @@ def tflite_file(*heads: Head) -> bytes:
     tflite.SubGraphAddOutputs(build, outputs)
     graph = tflite.SubGraphEnd(build)
     graphs = vector(tflite.ModelStartSubgraphsVector, [graph], build.PrependUOffsetTRelative)
+    definitions = []
+    for key, names in (signatures or {}).items():
+        maps = []
+        for name, index in names.items():
+            text = build.CreateString(name)
+            tflite.TensorMapStart(build)
+            tflite.TensorMapAddName(build, text)
+            tflite.TensorMapAddTensorIndex(build, index)
+            maps.append(tflite.TensorMapEnd(build))
+        named = vector(tflite.SignatureDefStartOutputsVector, maps, build.PrependUOffsetTRelative)
+        text = build.CreateString(key)
+        tflite.SignatureDefStart(build)
+        tflite.SignatureDefAddSignatureKey(build, text)
+        tflite.SignatureDefAddOutputs(build, named)
+        definitions.append(tflite.SignatureDefEnd(build))
+    listed = vector(tflite.ModelStartSignatureDefsVector, definitions, build.PrependUOffsetTRelative)
     tflite.ModelStart(build)
     tflite.ModelAddVersion(build, 3)
     tflite.ModelAddSubgraphs(build, graphs)
+    if definitions:
+        tflite.ModelAddSignatureDefs(build, listed)
     build.Finish(tflite.ModelEnd(build), b"TFL3")
     return bytes(build.Output())

@@ -22,7 +22,7 @@ from hilbert_codegen.emit import writer as output
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.plots import curve_line, pyplot, to_bytes
 from hilbert_codegen.errors import HilbertError
-from hilbert_codegen.models.tflite_run import infer
+from hilbert_codegen.models.inference import infer
 from hilbert_codegen.pilot.metrics import ErrorStats
 from hilbert_codegen.spec.plan import make_plan
 from hilbert_codegen.targets.boards import BOARDS

@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hilbert_codegen.curves import ORIENTATIONS
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.models.model import read_heads
+from hilbert_codegen.models.model import AXES, HeadTensors, find_heads
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -298,15 +298,20 @@ class CodeTable(_Table):
 
 
 class ModelTable(_Table):
-    """The .tflite file that scale, zero point and dtype of the heads are read from."""
+    """The model file that dtype, layout, scale and zero point of the heads are read from."""
 
-    file: str = _key(..., "Path of the model, relative to the configuration file.", "the path of a .tflite file")
+    file: str = _key(
+        ..., "Path of the model, relative to the configuration file.", "the path of a .tflite or .onnx file"
+    )
     outputs: tuple[int | str, ...] | int | str | None = _key(
         None,
-        "The output tensors by name or index: one of shape [..., 2], or two (x, then y). Without it: the model's only "
-        "one or two.",
-        "a name or index, or two of them in a list",
+        "The output that holds the heads in its last axis (or in axis 1, behind a batch of 1), or one output for each "
+        "head, x first. Each by its name in the signature, by its tensor's whole name, or by its index among the "
+        "model's outputs. Without it: the only output, or those that the signature calls `x`, `y` or `output_0`, "
+        "`output_1`.",
+        "a name or index, or one for each head in a list",
     )
+    signature: str | None = _key(None, "The signature to read, where the model has several.", "the name of a signature")
 
 
 class Config(_Table):
@@ -330,7 +335,8 @@ class Settings:
         folder: folder of the configuration file; paths in it are relative to this.
         arguments: the words of the command line that changed values, for the banner.
         origin: dotted key -> "default", the file's name, "--set", or the model tensor it was read from.
-        model: the .tflite file that was read, or None.
+        model: the model file that was read, or None.
+        heads: the tensors of that file that hold the heads, or None.
     """
 
     config: Config
@@ -339,6 +345,7 @@ class Settings:
     arguments: tuple[str, ...]
     origin: Mapping[str, str]
     model: Path | None = None
+    heads: HeadTensors | None = None
 
     def error(self, key: str, problem: str, remedy: str) -> UsageError:
         """A one-line error about the value at dotted `key`."""
@@ -441,7 +448,7 @@ def _first_problem(source: str, raw: Mapping[str, Any], error: ValidationError) 
         if location[0] == "heads":
             wanted = key if len(location) > 1 else "heads.scale"
             return UsageError(
-                f"{source}: {wanted}: missing; write it in [heads], or name the model it is in (--model FILE.tflite)"
+                f"{source}: {wanted}: missing; write it in [heads], or name the model it is in (--model FILE)"
             )
         return UsageError(f"{source}: {key}: missing; it takes {_takes(location)}")
     value: Any = raw
@@ -459,7 +466,7 @@ def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) ->
     Args:
         path: the TOML file.
         settings: "table.key=value" strings that override it (--set).
-        model: a .tflite file that fills [heads], instead of [model] file.
+        model: a model file that fills [heads], instead of [model] file.
 
     Raises UsageError naming file, key, value and remedy.
     """
@@ -469,6 +476,7 @@ def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) ->
         raise UsageError(f"{source}: is a pilot file, for evaluate and advise; give the configuration of a decoder")
     origin: dict[str, str] = {}
     file: Path | None = None
+    tensors: HeadTensors | None = None
     for table, values in raw.items():
         if not isinstance(values, dict):
             raise UsageError(
@@ -490,16 +498,18 @@ def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) ->
         except ValidationError as error:
             raise _first_problem(source, raw, _Relocated(error)) from None  # type: ignore[arg-type]
         file = model if model is not None else path.parent / wanted.file
-        found, tensor = read_heads(file, wanted.outputs)
         heads = raw.setdefault("heads", {})
-        for key, value in found.items():
+        tensors = find_heads(
+            file, wanted.outputs, wanted.signature, dimensions=_dimensions(raw), layout=heads.get("layout")
+        )
+        for key, value in tensors.values().items():
             if f"heads.{key}" in origin and not _same(heads[key], value):
                 raise UsageError(
                     f"{source}: heads.{key} = {show_value(heads[key])}: the model {file.name} says "
                     f"{show_value(value)}; delete the key, or name another model"
                 )
             heads[key] = value
-            origin[f"heads.{key}"] = f"{file.name}, {tensor}"
+            origin[f"heads.{key}"] = file.name
         raw["model"] = {**raw["model"], "file": file.name}
         if "outputs" in raw["model"]:
             raw["model"]["outputs"] = _list_to_tuple(raw["model"]["outputs"])
@@ -510,7 +520,14 @@ def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) ->
     for table, keys in known_keys().items():
         for key in keys:
             origin.setdefault(f"{table}.{key}", "default")
-    return Settings(config, source, path.parent, tuple(arguments), origin, file)
+    return Settings(config, source, path.parent, tuple(arguments), origin, file, tensors)
+
+
+def _dimensions(raw: Mapping[str, Any]) -> int:
+    """Number of heads that an unchecked configuration asks for."""
+    curve = raw.get("curve")
+    count = curve.get("dimensions", 2) if isinstance(curve, Mapping) else 2
+    return count if isinstance(count, int) and 2 <= count <= len(AXES) else 2
 
 
 def _spread(raw: dict[str, Any]) -> dict[str, Any]:

@@ -17,9 +17,8 @@ from hilbert_codegen.config.schema import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.render import Generated
 from hilbert_codegen.errors import CheckFailed, UsageError
-from hilbert_codegen.models.model import select
-from hilbert_codegen.models.network import inspect_network
-from hilbert_codegen.models.tflite_run import Inference, infer
+from hilbert_codegen.models.inference import Inference, infer, inspect_network
+from hilbert_codegen.models.model import HeadTensors, find_heads, find_outputs
 from hilbert_codegen.pilot.baselines import kind_of
 from hilbert_codegen.pilot.intervals import Bootstrap, interval, ratio
 from hilbert_codegen.pilot.metrics import RESAMPLED, ErrorStats, robust_sd
@@ -67,14 +66,14 @@ class Setting:
     compiler: tuple[str, ...]
     progress: Progress
 
-    def infer(self, path: Path, wanted: list[int], label: str) -> Inference:
+    def infer(self, path: Path, wanted: Sequence[int], label: str, signature: str | None = None) -> Inference:
         """Run the model; CheckFailed where it gives what is no number."""
 
         def count(done: int, total: int) -> None:
             self.progress(label + path.name, done, total)
 
         reference = self.pilot.config.evaluate.kernels == "reference"
-        found = infer(path, self.samples.inputs, tuple(wanted), reference=reference, count=count)
+        found = infer(path, self.samples.inputs, wanted, signature=signature, reference=reference, count=count)
         for output in found.outputs:
             bad = ~np.isfinite(output.astype(np.float64)).reshape(len(output), -1).all(axis=1)
             if bad.any():
@@ -100,6 +99,11 @@ class Setting:
         if len(parts) == 1:
             return self.shaped(path, parts[0], per_point)
         return self.shaped(path, np.stack([part.reshape(-1) for part in parts], axis=-1), per_point)
+
+    def heads(self, tensors: HeadTensors, inference: Inference, real: bool) -> NDArray[Any]:
+        """The heads as (*shape of the truth, n): real values, or codes."""
+        arrays = [inference.real(i) if real else inference.outputs[i] for i in range(len(tensors.tensors))]
+        return self.shaped(tensors.path, tensors.points(arrays), tensors.dimensions)
 
 
 def subsets_of(setting: Setting, near: BoolArray | None) -> dict[str, tuple[str, BoolArray]]:
@@ -159,7 +163,7 @@ def measure_baseline(setting: Setting, table: BaselineTable, seed: int) -> NetRe
     pilot = setting.pilot
     label = f"{table.name}, seed {seed}: "
     path = pilot.path("baseline.quantized", table.quantized, seed)
-    run = setting.infer(path, select(path, table.output), label)
+    run = setting.infer(path, find_outputs(path, table.output), label)
     try:
         kind = kind_of(table.kind, run.outputs[0])
     except ValueError as error:
@@ -173,7 +177,7 @@ def measure_baseline(setting: Setting, table: BaselineTable, seed: int) -> NetRe
     if table.float is not None:
         float_path = pilot.path("baseline.float", table.float, seed)
         output = table.float_output if table.float_output is not None else table.output
-        float_t = t_of(float_path, setting.infer(float_path, select(float_path, output), label))
+        float_t = t_of(float_path, setting.infer(float_path, find_outputs(float_path, output), label))
     trace = Trace(setting.samples.truth, float_t, t_of(path, run))
     subsets = _subsets(setting, trace, subsets_of(setting, None))
     stats = subsets["all"].quantization
@@ -192,6 +196,23 @@ def model_plan(pilot: Pilot, table: ModelTable, seed: int) -> Plan:
         settings.append(f"model.outputs={json.dumps(table.outputs)}")
     quantized = pilot.path("model.quantized", table.quantized, seed)
     return make_plan(load(pilot.path("model.decoder", table.decoder), settings, quantized))
+
+
+def _float_heads(pilot: Pilot, table: ModelTable, plan: Plan, path: Path) -> HeadTensors:
+    """The tensors that hold the heads in the float file. Raises UsageError where they are others than the quantized."""
+    quantized, model = plan.settings.heads, plan.config.model
+    assert quantized is not None and model is not None  # `model_plan` gives the file
+    outputs = table.float_outputs if table.float_outputs is not None else model.outputs
+    layout = plan.config.heads.layout
+    found = find_heads(path, outputs, model.signature, dimensions=quantized.dimensions, layout=layout)
+    names = [[tensor.aliases for tensor in heads.tensors] for heads in (found, quantized)]
+    if all(names[0]) and all(names[1]) and names[0] != names[1]:
+        heads = ["; ".join(tensor.label for tensor in heads.tensors) for heads in (found, quantized)]
+        raise UsageError(
+            f"{pilot.source}: model.float_outputs: {path.name} gives {heads[0]}, but {quantized.path.name} gives "
+            f"{heads[1]}; name the same outputs of both by the names of their signature"
+        )
+    return found
 
 
 def head_curve(plan: Plan) -> HeadCurve:
@@ -229,17 +250,18 @@ def measure_model(setting: Setting, table: ModelTable, seed: int, baselines: Seq
     pilot, samples = setting.pilot, setting.samples
     plan = model_plan(pilot, table, seed)
     label = f"{table.name}, seed {seed}: "
-    count = len(plan.spec.heads.scale)
+    tensors = plan.settings.heads
+    assert tensors is not None  # `model_plan` gives the file
     path = pilot.path("model.quantized", table.quantized, seed)
-    run = setting.infer(path, select(path, table.outputs), label)
-    codes = setting.joined(path, run, count, real=False)
-    heads = setting.joined(path, run, count, real=True)
+    run = setting.infer(path, tensors.indices, label, tensors.key)
+    codes = setting.heads(tensors, run, real=False)
+    heads = setting.heads(tensors, run, real=True)
     float_heads = None
     if table.float is not None:
         float_path = pilot.path("model.float", table.float, seed)
-        outputs = table.float_outputs if table.float_outputs is not None else table.outputs
-        float_run = setting.infer(float_path, select(float_path, outputs), label)
-        float_heads = setting.joined(float_path, float_run, count, real=True)
+        float_tensors = _float_heads(pilot, table, plan, float_path)
+        float_run = setting.infer(float_path, float_tensors.indices, label, float_tensors.key)
+        float_heads = setting.heads(float_tensors, float_run, real=True)
 
     setting.progress(label + "decoding", 0, 1)
     generated = generate(plan)
@@ -251,10 +273,10 @@ def measure_model(setting: Setting, table: ModelTable, seed: int, baselines: Seq
     )
     near = distance <= pilot.config.evaluate.near
     parts = subsets_of(setting, near)
-    network = inspect_network(path, table.outputs)
+    network = inspect_network(path, tensors.indices, tensors.key)
     setting.progress(label + "bootstrap", 0, 1)
     result = NetResult(
-        table.name, seed, _subsets(setting, trace, parts), network, host_ms(path, samples), trace, setting.closed,
+        table.name, seed, _subsets(setting, trace, parts), network, host_ms(path, samples, tensors.key), trace, setting.closed,
         f"{plan.spec.curve.name}, order {plan.spec.curve.order}", noise_lsb=noise.along if noise else math.nan,
         robust_lsb=noise.along_robust if noise else math.nan,
         decoder=_decoder_facts(plan, generated, codes, setting.compiler),

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.emit.render import Generated
-from hilbert_codegen.models.tflite_run import infer
+from hilbert_codegen.models.inference import infer
 from hilbert_codegen.pilot.results import Timing
 from hilbert_codegen.pilot.settings import Samples
 from hilbert_codegen.spec.plan import Plan
@@ -36,10 +36,10 @@ def timing(seconds: Sequence[float], unit: float) -> Timing | None:
     return Timing(unit * float(np.median(seconds)), unit * low, unit * high)
 
 
-def host_ms(path: Path, samples: Samples) -> Timing | None:
+def host_ms(path: Path, samples: Samples, signature: str | None = None) -> Timing | None:
     """Milliseconds of an inference on this host with the optimized kernels: medians of three runs."""
     inputs = samples.inputs[:_TIMED]
-    return timing([infer(path, inputs, reference=False).milliseconds for _ in range(_RUNS)], 1.0)
+    return timing([infer(path, inputs, signature=signature, reference=False).milliseconds for _ in range(_RUNS)], 1.0)
 
 
 def host_ns(plan: Plan, generated: Generated, codes: NDArray[Any], compiler: Sequence[str]) -> dict[str, float] | None:

@@ -26,7 +26,7 @@ from hilbert_codegen.cli import main
 from hilbert_codegen.config.schema import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import HilbertError, UsageError
-from hilbert_codegen.models.model import read_heads
+from hilbert_codegen.models.model import find_heads
 from hilbert_codegen.pilot.settings import load_pilot
 from hilbert_codegen.spec.plan import make_plan
 
@@ -173,7 +173,7 @@ def read(content: bytes, outputs: object = None) -> None:
     with folder() as place:
         (place / "a.tflite").write_bytes(content)
         try:
-            read_heads(place / "a.tflite", outputs)
+            find_heads(place / "a.tflite", outputs).values()
         except UsageError as error:
             one_line(error)
 

@@ -14,7 +14,7 @@ import pytest
 
 from hilbert_codegen.cli import main
 from hilbert_codegen.errors import CheckFailed, UsageError
-from hilbert_codegen.models.network import inspect_network
+from hilbert_codegen.models.inference import inspect_network
 from hilbert_codegen.pilot.advise import advise_from_noise, advise_from_pilot, expect, measured_source
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.intervals import Bootstrap, interval
@@ -181,7 +181,8 @@ def map_pilot(tmp_path: Path) -> Callable[..., Path]:
         for model in MODELS.glob("map*.tflite"):
             shutil.copy(model, tmp_path)
         (tmp_path / "decoder.toml").write_text(
-            '[curve]\norder = 1\ninset = 0.25\n[model]\nfile = "map_int8.tflite"\n', encoding="utf-8"
+            '[curve]\norder = 1\ninset = 0.25\n[model]\nfile = "map_int8.tflite"\noutputs = ["Identity", "Identity_1"]\n',
+            encoding="utf-8",
         )
         t = np.random.default_rng(3).random((30, 8, 8, 1)).astype(np.float32)
         np.save(tmp_path / "t.npy", t)
