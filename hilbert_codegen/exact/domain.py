@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbert_codegen.exact.ties import hard_codes
 from hilbert_codegen.spec.specification import Spec
 
 IntArray = NDArray[np.int64]
@@ -44,18 +45,21 @@ class Domain:
 
 
 def proof_domain(spec: Spec) -> Domain:
-    """Every pair for 8-bit heads. For 16-bit heads, per axis: both sides of every cell and half-cell border, an even
-    grid of 128 codes with the ends, and 64 codes drawn by a fixed generator; all pairs of those.
+    """Every pair for 8-bit heads. For 16-bit heads, per axis: both sides of every cell and half-cell border, codes that tie
+    and codes that come closest to it (ties.py), an even grid of 128 codes with the ends, and 64 codes drawn by a fixed
+    generator; all pairs of those.
     """
     codes = spec.heads.codes()
     if spec.heads.bits == 8:
         return Domain((codes, codes), True, f"all {len(codes) ** 2} pairs of codes")
     axes = []
     low, high = int(codes.min()), int(codes.max())
+    hard = hard_codes(spec)
     for axis in (0, 1):
         generator = np.random.Generator(np.random.PCG64(20240514 + axis))
         chosen = set(np.linspace(low, high, 128).astype(np.int64).tolist())
         chosen.update(generator.integers(low, high + 1, 64).tolist())
+        chosen.update(hard[axis])
         for half in range(-1, 2 * spec.curve.side):
             border = spec.origin(axis) + spec.pitch(axis) * half / 2
             chosen.update(int(border) + step for step in (-1, 0, 1, 2))
@@ -63,6 +67,6 @@ def proof_domain(spec: Spec) -> Domain:
     return Domain(
         (axes[0], axes[1]),
         False,
-        f"{len(axes[0])} x {len(axes[1])} codes: the neighbours of every cell and half-cell border, an even grid and "
-        f"a fixed random sample; not all 2^32 pairs",
+        f"{len(axes[0])} x {len(axes[1])} codes: the neighbours of every cell and half-cell border, ties and the closest "
+        f"to them, an even grid and a fixed random sample; not all 2^32 pairs",
     )

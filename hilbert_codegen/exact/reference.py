@@ -15,7 +15,7 @@ This module knows nothing of tables, strategies or C: it is what they are held t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -82,31 +82,60 @@ def _axis(spec: Spec, axis: int, codes: IntArray) -> tuple[list[Fraction], NDArr
     return exact, np.array([float(value) for value in exact])
 
 
-def _candidates(halves: _Halves, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[IntArray, IntArray]:
+def _own_cell(spec: Spec, exact: list[Fraction]) -> IntArray:
+    """floor(coordinate + 1/2), clamped to the grid."""
+    last = spec.curve.side - 1
+    return np.array([min(max(math.floor(value + Fraction(1, 2)), 0), last) for value in exact])
+
+
+def _neighbours(spec: Spec, halves: _Halves, cell_x: IntArray, cell_y: IntArray) -> Iterator[IntArray]:
+    """Arrays of half segments (-1 for none), one of each for every query, of shape (ny, nx): together they hold every
+    nearest one.
+
+    The vertex of the query's own cell is within sqrt(1/2) of the query clamped to the grid's square, so the nearest point
+    is, too: it lies on a half segment of a vertex at most one row and one column away. (Clamping a query to a convex set
+    makes no point of the set nearer than another that was not.) That needs a curve that visits all grid points.
+    """
+    side, count = spec.curve.side, len(spec.curve.points)
+    reach = 1 if count == side * side else side - 1
+    place = np.full((side + 2 * reach, side + 2 * reach), count)
+    for index, (x, y) in enumerate(spec.curve.points):
+        place[y + reach, x + reach] = index
+    for sign in (1, -1):
+        of_vertex = np.full(count + 1, -1)
+        chosen = np.flatnonzero(halves.sign == sign)
+        of_vertex[halves.vertex[chosen]] = chosen
+        for dy in range(2 * reach + 1):
+            for dx in range(2 * reach + 1):
+                yield of_vertex[place[np.ix_(cell_y + dy, cell_x + dx)]]
+
+
+def _candidates(
+    spec: Spec, halves: _Halves, floats: tuple[NDArray[np.float64], ...], cells: tuple[IntArray, ...]
+) -> tuple[IntArray, IntArray]:
     """(query, half) index pairs whose float distance is the least or within the margin of it, sorted by query."""
-    low = np.minimum(0.0, halves.step * 0.5) + halves.at
-    high = np.maximum(0.0, halves.step * 0.5) + halves.at
+    # The entry behind the last is for -1, no half segment: at infinity.
+    low = np.append(np.minimum(0.0, halves.step * 0.5) + halves.at, [[np.inf, np.inf]], axis=0)
+    high = np.append(np.maximum(0.0, halves.step * 0.5) + halves.at, [[np.inf, np.inf]], axis=0)
+    x, y = floats[0][None, :], floats[1][:, None]
 
-    def square_beyond(axis: int, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        beyond = np.maximum(low[:, axis, None] - values, values - high[:, axis, None])
-        result: NDArray[np.float64] = np.square(np.maximum(beyond, 0.0))
-        return result
+    def square(half: IntArray) -> NDArray[np.float64]:
+        dx = np.maximum(np.maximum(low[half, 0] - x, x - high[half, 0]), 0.0)
+        dy = np.maximum(np.maximum(low[half, 1] - y, y - high[half, 1]), 0.0)
+        return np.asarray(dx * dx + dy * dy)
 
-    dx, dy = square_beyond(0, x), square_beyond(1, y)
-    least = np.full((len(y), len(x)), np.inf)
-    total = np.empty_like(least)
-    for half in range(len(halves.vertex)):
-        np.add(dy[half][:, None], dx[half][None, :], out=total)
-        np.minimum(least, total, out=least)
+    near = list(_neighbours(spec, halves, *cells))
+    least = np.full((len(floats[1]), len(floats[0])), np.inf)
+    for half in near:
+        np.minimum(least, square(half), out=least)
     # Coordinates carry a relative error of 2^-53, squares a few times that: 1e-9 is a million times more.
-    size = 1.0 + np.abs(y)[:, None] + np.abs(x)[None, :]
+    size = 1.0 + np.abs(y) + np.abs(x)
     least += 1e-9 * size * size
     queries, chosen = [], []
-    for half in range(len(halves.vertex)):
-        np.add(dy[half][:, None], dx[half][None, :], out=total)
-        found = np.flatnonzero(total <= least)
+    for half in near:
+        found = np.flatnonzero(square(half) <= least)
         queries.append(found)
-        chosen.append(np.full(len(found), half))
+        chosen.append(half.reshape(-1)[found])
     query, half_index = np.concatenate(queries), np.concatenate(chosen)
     order = np.argsort(query, kind="stable")
     return query[order], half_index[order]
@@ -127,7 +156,8 @@ def ideal(spec: Spec, codes: Sequence[IntArray] | None = None) -> Ideal:
     exact_x, float_x = _axis(spec, 0, codes_x)
     exact_y, float_y = _axis(spec, 1, codes_y)
     halves = _halves(spec)
-    query, half = _candidates(halves, float_x, float_y)
+    cells = (_own_cell(spec, exact_x), _own_cell(spec, exact_y))
+    query, half = _candidates(spec, halves, (float_x, float_y), cells)
     iy, ix = np.divmod(query, len(codes_x))
 
     # One common denominator for all coordinates, doubled so that the middle of a segment is an integer too.
@@ -157,10 +187,7 @@ def ideal(spec: Spec, codes: Sequence[IntArray] | None = None) -> Ideal:
     # The minimum of (distance^2, not own cell, s) within each query's run of candidates.
     start = np.flatnonzero(np.diff(query, prepend=-1))
     group = np.cumsum(np.diff(query, prepend=-1) > 0) - 1
-    last = spec.curve.side - 1
-    cell_x = np.array([min(max(math.floor(v + Fraction(1, 2)), 0), last) for v in exact_x])[ix]
-    cell_y = np.array([min(max(math.floor(v + Fraction(1, 2)), 0), last) for v in exact_y])[iy]
-    own = (halves.at[half, 0] == cell_x) & (halves.at[half, 1] == cell_y)
+    own = (halves.at[half, 0] == cells[0][ix]) & (halves.at[half, 1] == cells[1][iy])
     alive = distance2 == np.minimum.reduceat(distance2, start)[group]
     has_own = np.logical_or.reduceat(alive & own, start)[group]
     alive &= own | ~has_own
@@ -195,9 +222,15 @@ def _distance_codes(spec: Spec, residual_x: NDArray[Any], residual_y: NDArray[An
     common = math.lcm(pitch_x.denominator, pitch_y.denominator)
     px, py = int(pitch_x * common), int(pitch_y * common)
     denominator = unit * common
-    result = np.empty(len(residual_x), dtype=np.uint8)
+    offsets = [(residual / unit).astype(np.float64) for residual in (residual_x, residual_y)]
+    wanted = np.hypot(offsets[0] * float(pitch_x), offsets[1] * float(pitch_y)) + 0.5
+    result = np.minimum(wanted, 255.0).astype(np.uint8)
+    # Floating point is off by a few 2^-53 of these: only near a whole number the integers must decide.
+    close = np.flatnonzero((np.abs(wanted - np.rint(wanted)) < 1e-9 * wanted) & (wanted < 256))
     known: dict[tuple[int, int], int] = {}
-    for i, pair in enumerate(zip(residual_x.tolist(), residual_y.tolist(), strict=True)):
+    for i, pair in zip(
+        close.tolist(), zip(residual_x[close].tolist(), residual_y[close].tolist(), strict=True), strict=True
+    ):
         if pair not in known:
             fourfold = 4 * ((pair[0] * px) ** 2 + (pair[1] * py) ** 2)
             known[pair] = min((math.isqrt(fourfold) + denominator) // (2 * denominator), 255)

@@ -148,14 +148,14 @@ def test_int16_heads_say_what_was_proved(plan: Callable[..., Plan], changes: lis
         assert verdict.mismatches == 0, f"{verdict.function}: {verdict.first}"
 
 
-def test_closed_refuses_what_its_fractional_bits_do_not_settle(plan: Callable[..., Plan]) -> None:
-    """Two branches 2^-53 apart in distance, from scales of few decimal digits: exact or not at all."""
+@needs("gcc")
+def test_closed_tells_the_closest_calls_apart(plan: Callable[..., Plan]) -> None:
+    """Two branches 2^-53 apart in distance, from scales of few decimal digits."""
     made = plan(
         "heads.scale=[0.0078125, 0.00859375]", "heads.zero_point=[0, 52]", "heads.range=[-1, 1]", "curve.order=1",
         "curve.orientation=anti_transpose", "output.dtype=uint8", "code.strategy=closed",
     )  # fmt: skip
-    with pytest.raises(UsageError, match="closer calls"):
-        generate(made)
+    assert [verdict.mismatches for verdict in verify(made, generate(made))] == [0, 0]
 
 
 def test_goldens_are_ascii_with_unix_line_ends() -> None:
