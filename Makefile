@@ -7,9 +7,12 @@ READY := $(VENV)/ready
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-$(READY): pyproject.toml
+EXTRAS := tflite plot mean boards docs test dev
+
+$(READY): pyproject.toml requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[tflite,plot,mean,boards,docs,test,dev]'
+	$(BIN)/pip install --quiet --requirement requirements-dev.txt
+	$(BIN)/pip install --quiet --no-deps --editable .
 	touch $@
 
 setup: $(READY) ## create build/venv with all that the other targets need
@@ -17,8 +20,12 @@ setup: $(READY) ## create build/venv with all that the other targets need
 run: $(READY) ## the whole way on the example: model -> proved C -> error, sizes, picture, boards
 	$(BIN)/python examples/line_sensor/run.py
 
-test: lint ## lint, types, tests
-	$(BIN)/python -m pytest -n 2 -q
+check: lint ## lint, types, unit tests: before each commit
+	$(BIN)/python -m pytest -n 2 -q -m unit
+
+test: lint ## lint, types, all tests; the unit tests with their coverage
+	$(BIN)/python -m pytest -n 2 -q -m unit --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 -q -m "not unit"
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .
@@ -57,10 +64,14 @@ goldens: $(READY) ## write tests/golden/* again
 	for config in tests/golden/*.toml; do \
 	  $(BIN)/hilbert-codegen generate $$config -o $${config%.toml} -q || exit 1; done
 
+lock: ## write requirements-dev.txt again from pyproject.toml, for all Python versions (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.10 --no-header --no-annotate \
+	  $(addprefix --extra ,$(EXTRAS)) --output-file requirements-dev.txt
+
 wheel: $(READY) ## build the wheel into build/dist
 	$(BIN)/python -m build --wheel --outdir build/dist .
 
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: matrix docs help setup run test lint firmware-test robot side-by-side host-speed costs goldens wheel clean
+.PHONY: check lock matrix docs help setup run test lint firmware-test robot side-by-side host-speed costs goldens wheel clean

@@ -40,7 +40,7 @@ LINE = ROOT / "examples" / "line_sensor"
 #: tests/documentation/test_inside.py runs what is typed in inside.md, in a copy of the project to which that page adds.
 INSIDE = ROOT / "docs" / "inside.md"
 DOCS = sorted(set((ROOT / "docs").glob("*.md")) - {INSIDE})
-PAGES = [*DOCS, ROOT / "README.md", LINE / "README.md"]
+PAGES = [*DOCS, ROOT / "README.md", ROOT / "CONTRIBUTING.md", LINE / "README.md"]
 #: Fences whose content is run or parsed here or, for C and CMake, compiled by tests/compilers/test_cmake.py and the like.
 FENCES = {"console", "python", "yaml", "toml", "c", "cmake"}
 #: Commands that have run and are the same from every page: on the pilot, and of pip. They take ten seconds each.
@@ -236,7 +236,7 @@ def test_configuration_reference_is_that_of_the_schema() -> None:
     )
 
 
-@pytest.mark.parametrize("path", [*DOCS, INSIDE, ROOT / "README.md", ROOT / "SOUNDNESS.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*DOCS, INSIDE, *sorted(ROOT.glob("*.md"))], ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8")):
         if "://" not in target:
@@ -251,4 +251,8 @@ def test_site_builds_without_a_warning(tmp_path: Path) -> None:
         cwd=ROOT, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "site" / "index.html").is_file()
+    start = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert "assets/tables.css" in start and (tmp_path / "site" / "assets" / "tables.css").is_file()
+    assert 'href="soundness/"' in start
+    assert 'href="../misra/"' in (tmp_path / "site" / "soundness" / "index.html").read_text(encoding="utf-8")
+    assert not list((tmp_path / "site").rglob("*.py"))

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,12 @@ def test_wheel_in_an_empty_environment(version: str, wheel: Path, tmp_path: Path
         pytest.skip(f"Python {version} is not at hand")
     python = virtual_environment(at_hand[version], tmp_path / "venv", str(wheel))
     assert run(python, tmp_path / "made", None, tmp_path) == expected
+
+
+def test_the_wheel_has_what_a_user_needs_and_nothing_of_the_tests(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    package = "hilbert_codegen/"
+    assert {f"{package}py.typed", f"{package}_resources/cmake/hilbert_codegen.cmake"} <= names
+    assert f"{package}_resources/templates/harness/selftest.c.j2" in names
+    assert not [name for name in names if "/tests/" in name or name.startswith("tests")]

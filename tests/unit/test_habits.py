@@ -1,0 +1,43 @@
+"""What keeps the project in order for those who come next."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from hilbert_codegen import __version__
+from tests.paths import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def name_of(requirement: str) -> str:
+    """The distribution's name in the form in which PyPI compares names."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]).lower()
+
+
+def test_the_lock_has_every_requirement_at_one_version_for_each_python() -> None:
+    lines = [line for line in (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines() if line]
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[^ ;]+( ; .+)?", line) for line in lines)
+    locked = {name_of(line) for line in lines}
+    extras = re.search(r"^EXTRAS := (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert extras is not None
+    wanted = [*PROJECT["dependencies"], *(r for e in extras[1].split() for r in PROJECT["optional-dependencies"][e])]
+    assert {name_of(requirement) for requirement in wanted} <= locked, "run: make lock"
+
+
+def test_the_changelog_has_this_version() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    found = re.findall(r"^## \[(.+?)\](?: - (\d{4}-\d{2}-\d{2}))?$", text, flags=re.MULTILINE)
+    assert found[0] == ("Unreleased", "")
+    assert __version__ in [version for version, _ in found]
+    assert all(date for _, date in found[1:])
+
+
+def test_the_package_tells_type_checkers_of_its_types() -> None:
+    assert (ROOT / "hilbert_codegen" / "py.typed").is_file()
