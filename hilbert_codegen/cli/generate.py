@@ -52,6 +52,7 @@ def command(
         model_file = plan.settings.model
         inputs = [config, *([model_file] if model_file is not None else []), *tool_files()]
         output.write_named(depfile, rule(outputs, inputs).encode(), "--depfile")
+    heads = plan.settings.heads
     if form == "json":
         record = {
             "folder": folder.as_posix(),
@@ -61,6 +62,7 @@ def command(
             "table_bytes": result.table_bytes,
             "proved": result.domain.statement,
             "digest": plan.digest,
+            "buffers": dict(heads.fetch()) if heads is not None else {},
         }
         click.echo(json.dumps(record, indent=2))
     elif not quiet:
@@ -71,3 +73,5 @@ def command(
             f"{result.built.strategy}: {result.table_bytes} bytes of tables, proved on {result.domain.statement}",
             markup=False,
         )
+        for parameter, call in heads.fetch() if heads is not None else ():
+            STDERR.print(f"{parameter} = {call};", markup=False)

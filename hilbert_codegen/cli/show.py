@@ -14,6 +14,7 @@ from rich.table import Table
 
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
 from hilbert_codegen.config.schema import known_keys, show_value
+from hilbert_codegen.emit.banner import heads_of
 from hilbert_codegen.emit.choose import Candidate, survey, variants_of
 from hilbert_codegen.emit.prove import proof_domain, prove, reference_for
 from hilbert_codegen.spec.plan import Plan
@@ -85,6 +86,8 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
         "half_branch_distance_codes": [float(spec.pitch(0) / 2), float(spec.pitch(1) / 2)],
         "cell_grid": spec.canonical,
         "lost_share": float(plan.lost),
+        "off_square_share": float(plan.off_square),
+        "heads": heads_of(plan),
         "variants": list(variants_of(plan)),
     }
 
@@ -113,6 +116,8 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     for row in _values(plan):
         rows.add_row(row["key"], show_value(row["value"]), row["from"])
     console.print(rows)
+    for head in heads_of(plan):
+        console.print(head, soft_wrap=True, markup=False)
     facts = Table("property", "value", title="What it gives", title_justify="left")
     facts.add_row("levels", f"{levels}" if domain.complete else "not counted: 16-bit heads")
     facts.add_row("curve length", f"{derived['length']:.4g} unit intervals")
@@ -120,6 +125,7 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     facts.add_row("half branch distance", f"{float(spec.pitch(0) / 2):.5g} x {float(spec.pitch(1) / 2):.5g} codes")
     facts.add_row("cell grid", "yes" if spec.canonical else "no: cells are not aligned powers of two of codes")
     facts.add_row("lost part of the curve", f"{100 * float(plan.lost):.3g} %")
+    facts.add_row("codes off the unit square", f"{100 * float(plan.off_square):.3g} %")
     facts.add_row("proved on", domain.statement)
     facts.add_row("variants", ", ".join(variants_of(plan)))
     console.print(facts)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+import textwrap
 
+from hilbert_codegen.curves import AXES
 from hilbert_codegen.kernels import Built
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.variants import PORTABLE, VARIANTS
@@ -54,10 +57,28 @@ def facts(plan: Plan, built: Built) -> tuple[str, ...]:
     row("tables", _sizes(built))
     width = max(len(key) for key, _ in rows)
     lines = [f"{key:<{width}}  {value}" for key, value in rows]
+    lines += [line for head in heads_of(plan) for line in textwrap.wrap(head, 110, subsequent_indent="  ")]
     lines += ["", *_wrap(built.note)]
     for warning in plan.warnings:
         lines += ["", *_wrap("Warning: " + warning)]
     return tuple(comment(line) for line in lines)
+
+
+def heads_of(plan: Plan) -> list[str]:
+    """Where each head lies in the model: one line a head with the tensor's whole name; none without a model."""
+    heads = plan.settings.heads
+    if heads is None:
+        return []
+    return [f"head {AXES[axis]}: {heads.place(axis)} of {heads.path.name}" for axis in range(heads.dimensions)]
+
+
+def heads_doc(plan: Plan) -> tuple[str, ...]:
+    """`heads_of` as lines of a Doxygen comment."""
+    return tuple(
+        comment(line)
+        for head in heads_of(plan)
+        for line in textwrap.wrap("- " + re.sub(r"([\\@<>#%&])", r"\\\1", head), 110, subsequent_indent="  ")
+    )
 
 
 def _variants(plan: Plan, built: Built) -> str:

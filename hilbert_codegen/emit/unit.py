@@ -74,6 +74,7 @@ class Unit:
     result_doc: str
     scaling_doc: tuple[str, ...]
     aliasing_doc: str
+    heads_doc: tuple[str, ...]
     branch_codes: str
     built: Built
 
@@ -179,6 +180,7 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
         + (", the second given as the first" if closed else ""),
         scaling_doc=tuple(scaling),
         aliasing_doc=aliasing,
+        heads_doc=banner.heads_doc(plan),
         branch_codes=banner.number(min(spec.pitch(0), spec.pitch(1))),
         built=built,
     )

@@ -75,10 +75,17 @@ class Output:
 
 @dataclass(frozen=True)
 class Signature:
-    """One way to call a model: its key ("" where the file names none), and the outputs in the file's order."""
+    """One way to call a model.
+
+    Attributes:
+        key: its name, "" where the file names none.
+        outputs: in the file's order.
+        main: whether it is what a plain interpreter runs, rather than another function of the file.
+    """
 
     key: str
     outputs: tuple[Output, ...]
+    main: bool = True
 
 
 class ModelFormat(ABC):
@@ -98,6 +105,10 @@ class ModelFormat(ABC):
     @abstractmethod
     def signatures(self, path: Path, data: bytes) -> tuple[Signature, ...]:
         """The signatures of a file, one with key "" where it names none. Raises UsageError for a broken file."""
+
+    @abstractmethod
+    def fetch(self, heads: HeadTensors, axis: int) -> str:
+        """The expression that gives a pointer to the codes of head `axis` (all heads if interleaved) on the target."""
 
     @abstractmethod
     def network(self, path: Path, data: bytes, heads: Sequence[Output]) -> Network:
@@ -248,6 +259,7 @@ class HeadTensors:
         tensors: one that holds all heads, or one for each, x first.
         dimensions: number of heads.
         channels_first: of one tensor [1, dimensions, ...]: all codes of x, then all of y, ...
+        main: whether a plain interpreter runs that signature.
     """
 
     path: Path
@@ -255,6 +267,7 @@ class HeadTensors:
     tensors: tuple[Output, ...]
     dimensions: int
     channels_first: bool = False
+    main: bool = True
 
     @property
     def layout(self) -> str:
@@ -281,6 +294,13 @@ class HeadTensors:
         if len(self.tensors) > 1:
             return label
         return f"{label}, {'plane' if self.channels_first else 'channel'} {axis}"
+
+    def fetch(self) -> list[tuple[str, str]]:
+        """(parameter of the block decoder, the call that gives its buffer on the target), one for each buffer."""
+        kind, _ = read_file(self.path)
+        if self.layout == "interleaved":
+            return [("pSrc", kind.fetch(self, 0))]
+        return [(f"pSrc{AXES[axis].upper()}", kind.fetch(self, axis)) for axis in range(self.dimensions)]
 
     def points(self, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """Join the tensors of n samples, each (n, ...) without a batch axis of 1, to (points, dimensions)."""
@@ -340,7 +360,7 @@ def find_heads(
                 f"{path.name}: the heads have different shapes: {_listing(picked)}; name outputs of one shape in [model] "
                 f"outputs"
             )
-        return HeadTensors(path, chosen.key, picked, dimensions)
+        return HeadTensors(path, chosen.key, picked, dimensions, main=chosen.main)
     (tensor,) = picked
     last, first = _channels_last(tensor, dimensions), _channels_first(tensor, dimensions)
     if last and first:
@@ -362,7 +382,7 @@ def find_heads(
             f"({', '.join(AXES[:dimensions])}), or be [1, {dimensions}, ...]; or name {dimensions} outputs in [model] "
             f"outputs: {_listing(chosen.outputs)}"
         )
-    return HeadTensors(path, chosen.key, picked, dimensions, first)
+    return HeadTensors(path, chosen.key, picked, dimensions, first, chosen.main)
 
 
 def find_outputs(path: Path, outputs: object, signature: str | None = None) -> tuple[int, ...]:

@@ -20,7 +20,16 @@ from numpy.typing import NDArray
 
 from hilbert_codegen.extras import require
 from hilbert_codegen.models.inference import Count, InputTensor, encode_inputs
-from hilbert_codegen.models.model import FORMATS, MAX_OUTPUTS, ModelFormat, Output, Signature, broken, printable
+from hilbert_codegen.models.model import (
+    FORMATS,
+    MAX_OUTPUTS,
+    HeadTensors,
+    ModelFormat,
+    Output,
+    Signature,
+    broken,
+    printable,
+)
 from hilbert_codegen.models.network import WIDE_RANGE, Network, coarse_activation, wide_tensor
 
 #: What reading a damaged flatbuffer can raise.
@@ -145,7 +154,8 @@ class TFLite(ModelFormat):
                 graph = model.Subgraphs(definition.SubgraphIndex())
                 if not 0 < graph.OutputsLength() <= MAX_OUTPUTS:
                     raise broken(path, self)
-                found.append(Signature(printable(definition.SignatureKey()), _outputs(tflite, graph, aliases)))
+                main = definition.SubgraphIndex() == 0
+                found.append(Signature(printable(definition.SignatureKey()), _outputs(tflite, graph, aliases), main))
             if not found:
                 graph = model.Subgraphs(0)
                 if not 0 < graph.OutputsLength() <= MAX_OUTPUTS:
@@ -154,6 +164,17 @@ class TFLite(ModelFormat):
         except _DAMAGED:
             raise broken(path, self) from None
         return tuple(found)
+
+    def fetch(self, heads: HeadTensors, axis: int) -> str:
+        """As `ModelFormat.fetch`: TFLite Micro's call, or the signature's runner where the function is not the main."""
+        tensor = heads.of_axis(axis)
+        data = {"int8": "int8", "uint8": "uint8", "int16": "i16"}.get(tensor.dtype, "f")
+        plane = math.prod(tensor.shape[2:])
+        offset = f" + {axis * plane}" if heads.channels_first and axis else ""
+        if heads.main:
+            return f"interpreter.output({tensor.index})->data.{data}{offset}"
+        name = tensor.aliases[0] if tensor.aliases else tensor.name
+        return f'interpreter.GetSignatureRunner("{heads.signature}")->output_tensor("{name}")->data.{data}{offset}'
 
     def network(self, path: Path, data: bytes, heads: Sequence[Output]) -> Network:
         """As `ModelFormat.network`, of the first subgraph."""

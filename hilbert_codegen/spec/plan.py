@@ -23,6 +23,7 @@ class Plan:
         settings: the configuration and the origin of its values.
         spec: the exact specification.
         lost: the share of the curve's vertices that no codes reach.
+        off_square: the share of the heads' codes that lie off the unit square (cube), more than half a code away.
         warnings: one-line warnings for the user.
         digest: SHA-256 of everything that decides the bytes of the decoder's two files but the tool's version.
     """
@@ -30,6 +31,7 @@ class Plan:
     settings: Settings
     spec: Spec
     lost: Fraction
+    off_square: Fraction
     warnings: tuple[str, ...]
     digest: str
 
@@ -59,9 +61,10 @@ def make_plan(settings: Settings) -> Plan:
     config = settings.config
     spec = _spec(settings)
     lost, warnings = _coverage(settings, spec)
+    off_square, more = _off_square(settings, spec)
     content = {"config": _decisive(config, spec), "scale": [str(scale) for scale in spec.heads.scale]}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return Plan(settings, spec, lost, tuple(warnings), digest)
+    return Plan(settings, spec, lost, off_square, (*warnings, *more), digest)
 
 
 def _spec(settings: Settings) -> Spec:
@@ -222,6 +225,34 @@ def _coverage(settings: Settings, spec: Spec) -> tuple[Fraction, list[str]]:
         f"is lost ({covered}); check heads.scale, zero_point and range, or train with a larger inset"
     )
     return lost, [text]
+
+
+def _off_square(settings: Settings, spec: Spec) -> tuple[Fraction, list[str]]:
+    """Share of the codes that lie off the unit square, and the warning where it can only be a wrong range.
+
+    Two heads are warned of from half on. More heads lose the same share per head before they are.
+    """
+    low, high = spec.heads.range
+    smallest, largest = type_range(spec.heads.dtype)
+    inside = Fraction(1)
+    spans = []
+    for axis in range(spec.dimensions):
+        scale, zero_point = spec.heads.scale[axis], spec.heads.zero_point[axis]
+        first = max(smallest, math.ceil(low / scale + zero_point - Fraction(1, 2)))
+        last = min(largest, math.floor(high / scale + zero_point + Fraction(1, 2)))
+        inside *= Fraction(max(0, last - first + 1), largest - smallest + 1)
+        ends = (float(scale * (code - zero_point)) for code in (smallest, largest))
+        spans.append(f"{AXES[axis]} " + "..".join(f"{end:.4g}" for end in ends))
+    off = 1 - inside
+    if float(inside) >= 0.5 ** (spec.dimensions / 2):
+        return off, []
+    text = (
+        f"{settings.source}: heads.range = [{float(low):g}, {float(high):g}]: {math.floor(100 * off)} % of the code "
+        f"{'square lies off the unit square' if spec.dimensions == 2 else 'cube lies off the unit cube'}: the codes span "
+        f"{', '.join(spans)}; set heads.range to what the heads were trained to give ([-1, 1] for tanh), or check "
+        f"scale and zero_point"
+    )
+    return off, [text]
 
 
 def _runs(missing: list[int], segments: int) -> str:

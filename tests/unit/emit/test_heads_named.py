@@ -1,0 +1,86 @@
+"""Every place that tells a firmware engineer which buffer is which head."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tflite")
+import tflite
+
+from hilbert_codegen.cli import main
+from hilbert_codegen.config.schema import load
+from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.models.model import find_heads
+from hilbert_codegen.spec.plan import make_plan
+from tests.tflite_files import Head, tflite_file
+
+LONG = "streamable/decoder/shortcut/" * 6
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A net whose file has y before x, with names of 170 characters."""
+    heads = Head(LONG + "y", (1, 1)), Head(LONG + "x", (1, 1))
+    (tmp_path / "net.tflite").write_bytes(tflite_file(*heads, signatures={"serving_default": {"x": 1, "y": 0}}))
+    path = tmp_path / "depth.toml"
+    path.write_text('[curve]\norder = 1\n[model]\nfile = "net.tflite"\n', encoding="utf-8")
+    return path
+
+
+def test_the_header_names_the_tensor_of_each_head_whole(config: Path) -> None:
+    header = generate(make_plan(load(config))).files["hilbert_decoder.h"].decode()
+    assert max(map(len, header.splitlines())) <= 120
+    joined = "".join(line.removeprefix(" *").strip() for line in header.splitlines())
+    for axis, index in (("x", 1), ("y", 0)):
+        assert joined.count(f"head {axis}: output {index}") == 2  # the banner's, and the block decoder's
+        assert joined.count(LONG + axis) == 2
+
+
+def test_generate_prints_the_call_that_fetches_each_head(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["generate", str(config), "-o", str(config.parent)])
+    said = capsys.readouterr().err
+    assert "pSrcX = interpreter.output(1)->data.int8;" in said
+    assert "pSrcY = interpreter.output(0)->data.int8;" in said
+
+
+def test_show_names_the_tensors(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["show", str(config), "--format", "json"])
+    shown = json.loads(capsys.readouterr().out)["derived"]
+    assert [head.split(": ")[0] for head in shown["heads"]] == ["head x", "head y"]
+    assert LONG + "x" in shown["heads"][0]
+    assert shown["off_square_share"] == 0
+
+
+@pytest.mark.parametrize(
+    ("head", "calls"),
+    [
+        (Head("t", (1, 4, 6, 2)), {"pSrc": "interpreter.output(0)->data.int8"}),
+        (
+            Head("t", (1, 2, 4, 6), kind=tflite.TensorType.INT16),
+            {"pSrcX": "interpreter.output(0)->data.i16", "pSrcY": "interpreter.output(0)->data.i16 + 24"},
+        ),
+    ],
+)
+def test_calls_of_one_tensor(tmp_path: Path, head: Head, calls: dict[str, str]) -> None:
+    (tmp_path / "net.tflite").write_bytes(tflite_file(head))
+    assert dict(find_heads(tmp_path / "net.tflite").fetch()) == calls
+
+
+@pytest.mark.parametrize(
+    ("zero_point", "ends", "percent"),
+    [(0, "[0, 1]", 75), (-128, "[0, 1]", 74), (0, "[-1, 1]", 0), (0, "[-1, 0.5]", 0)],
+)
+def test_codes_off_the_unit_square_are_a_warning_past_half(
+    tmp_path: Path, zero_point: int, ends: str, percent: int
+) -> None:
+    path = tmp_path / "tanh.toml"
+    path.write_text(f"[heads]\nscale = 0.0078125\nzero_point = {zero_point}\nrange = {ends}\n", encoding="utf-8")
+    plan = make_plan(load(path))
+    said = [warning for warning in plan.warnings if "unit square" in warning]
+    assert len(said) == bool(percent)
+    if percent:
+        assert f"heads.range = [0, 1]: {percent} % of the code square" in said[0]
+        assert plan.off_square > 0.5
