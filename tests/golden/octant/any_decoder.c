@@ -87,6 +87,13 @@ typedef char any_header_matches_source[(ANY_DECODER_CONFIG_HASH == 0xC8C0F6BAUL)
 #define ANY_KEEP_ORDER() (void)0
 #endif
 
+/* For functions so small that a call costs more than they do: inlined at every level, which gcc -Os would not do. */
+#if defined(__GNUC__)
+#define ANY_INLINE static inline __attribute__((always_inline))
+#else
+#define ANY_INLINE static inline
+#endif
+
 #if !ANY_USE_MVE
 /* 2 half cell << 23 | gx, by the raw bits of x: 256 entries, 1024 bytes. */
 static const uint32_t any_column[256] ANY_TABLE_ATTR = {
@@ -413,7 +420,7 @@ static inline uint16_t any_point(uint8_t x, uint8_t y)
 #else
 /* The linear function of an octant: base + mx * gx + my * gy, the factors one too high in the lowest bits of entry. */
 ANY_INNER_ATTR
-static inline uint32_t any_line(uint32_t entry, uint32_t a, uint32_t b)
+ANY_INLINE uint32_t any_line(uint32_t entry, uint32_t a, uint32_t b)
 {
     uint32_t sum = (entry + ((entry & 3U) * a)) + (((entry >> 2) & 3U) * b);
 
@@ -454,8 +461,8 @@ static uint32_t any_settle(const uint32_t *octant, uint32_t sum, uint32_t a, uin
  * lowest bit is a carry: gx >= gy.
  */
 ANY_INNER_ATTR
-static inline uint16_t any_find(const uint32_t *column, const uint32_t *row, const uint32_t *octant,
-                                uint8_t x, uint8_t y)
+ANY_INLINE uint16_t any_find(const uint32_t *column, const uint32_t *row, const uint32_t *octant,
+                             uint8_t x, uint8_t y)
 {
     const uint32_t a = column[x];
     const uint32_t b = row[y];
