@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
-from hilbert_codegen.curves import CURVES, ORIENTATIONS, cell_inset, make_curve
+from hilbert_codegen.curves import AXES, CURVES, ORDERS_OF, ORIENTATIONS, cell_inset, make_curve
 from hilbert_codegen.spec.specification import Heads, Output, Spec, type_range
 
 
@@ -45,12 +45,12 @@ def specs(draw: st.DrawFn, orders: range = range(1, 5), dtypes: tuple[str, ...] 
     return Spec(curve, inset, heads, Output(out, codes))
 
 
-def decode_plainly(spec: Spec, code_x: int, code_y: int) -> tuple[int, Fraction]:
-    """(output code, distance^2 in codes) of one pair: every half segment, in fractions, by the definition."""
+def decode_plainly(spec: Spec, *codes: int) -> tuple[int, Fraction]:
+    """(output code, distance^2 in codes) of one code for each head: every half segment, in fractions, by the definition."""
     n, half = spec.curve.side, Fraction(1, 2)
-    low, high = spec.heads.range
     query = []
-    for axis, code in enumerate((code_x, code_y)):
+    for axis, code in enumerate(codes):
+        low, high = spec.heads.range_of(axis)
         head = spec.heads.scale[axis] * (code - spec.heads.zero_point[axis])
         unit = (head - low) / (high - low)
         query.append((unit - spec.inset) * (n - 1) / (1 - 2 * spec.inset))
@@ -65,10 +65,35 @@ def decode_plainly(spec: Spec, code_x: int, code_y: int) -> tuple[int, Fraction]
             rest = [q - v - along * (o - v) for q, v, o in zip(query, vertex, other, strict=True)]
             s = arc + sign * along
             s = s % total if spec.curve.closed else s
-            found.append((rest[0] ** 2 + rest[1] ** 2, vertex != own, s, rest))
+            found.append((sum(r**2 for r in rest), vertex != own, s, rest))
     _, _, s, rest = min(found, key=lambda entry: entry[:3])
     c0, c1 = spec.output.codes
     code = math.floor(c0 + s / total * (c1 - c0) + half)
     if spec.curve.closed and code == c1:
         code = c0
-    return code, (rest[0] * spec.pitch(0)) ** 2 + (rest[1] * spec.pitch(1)) ** 2
+    return code, sum((r * spec.pitch(axis)) ** 2 for axis, r in enumerate(rest))
+
+
+@st.composite
+def many_heads(draw: st.DrawFn) -> Spec:
+    """Three to six heads: any curve, orientation, inset, scales, zero points, ranges and output."""
+    dimensions = draw(st.integers(3, 6))
+    order = draw(st.sampled_from(ORDERS_OF[dimensions]))
+    axes = draw(st.permutations(AXES[:dimensions]))
+    orientation = ",".join(("-" if draw(st.booleans()) else "") + axis for axis in axes)
+    curve = make_curve(draw(st.sampled_from(CURVES.names())), order, orientation, dimensions)
+    inset = draw(st.one_of(st.just(cell_inset(order)), st.fractions(0, Fraction(2, 5), max_denominator=100)))
+    same = draw(st.booleans())
+    scale, zero = [], []
+    for _ in range(dimensions):
+        even = draw(st.booleans())
+        scale.append(Fraction(1, 256) if even else Fraction(draw(st.floats(0.8, 1.5)) / 256))
+        zero.append(-128 if even else draw(st.integers(-128, -100)))
+    if same:
+        scale, zero = scale[:1] * dimensions, zero[:1] * dimensions
+    ranges = tuple((Fraction(0), Fraction(draw(st.sampled_from([1, 1, 2])), 1)) for _ in range(dimensions))
+    output = draw(
+        st.sampled_from([Output("uint16", (0, 65535)), Output("int16", (900, -7)), Output("uint8", (3, 250))])
+    )
+    heads = Heads("int8", "interleaved", tuple(scale), tuple(zero), ranges[0], ranges)
+    return Spec(curve, inset, heads, output)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,11 +54,11 @@ def compile_host(
 def run_pairs(
     plan: Plan,
     generated: Generated,
-    pairs: NDArray[np.int64],
+    pairs: NDArray[np.integer[Any]],
     compiler: Sequence[str] | None = None,
     launcher: Sequence[str] = (),
 ) -> dict[str, NDArray[np.int64]]:
-    """Decode `pairs` (integer codes, shape (n, 2)) by the compiled C.
+    """Decode `pairs` (integer codes, shape (n, heads)) by the compiled C.
 
     Returns name of the C function -> its results, int64, shape (n,). `compiler` is this machine's by default
     (targets.host); `launcher` runs the program (an emulator).
@@ -103,8 +104,7 @@ def _foreign(compiler: Sequence[str]) -> str:
 def verify(plan: Plan, generated: Generated, compiler: Sequence[str] | None = None) -> list[Verdict]:
     """Compile with `compiler`, run every function over the proof's domain, compare with the exact reference."""
     domain = generated.domain
-    x, y = np.meshgrid(*domain.codes)
-    pairs = np.stack([x.reshape(-1), y.reshape(-1)], axis=1)
+    pairs = domain.tuples(plan.spec.heads.dtype)
     verdicts = []
     try:
         results = run_pairs(plan, generated, pairs, compiler)
@@ -122,6 +122,6 @@ def verify(plan: Plan, generated: Generated, compiler: Sequence[str] | None = No
         first = ""
         if len(wrong):
             i = int(wrong[0])
-            first = f"x = {pairs[i, 0]}, y = {pairs[i, 1]}: expected {wanted[i]}, got {got[i]}"
+            first = f"{domain.at(i)}: expected {wanted[i]}, got {got[i]}"
         verdicts.append(Verdict(function, len(pairs), len(wrong), first))
     return verdicts

@@ -32,6 +32,8 @@ def facts(plan: Plan, built: Built) -> tuple[str, ...]:
         rows.append((key, f"{value}  [{plan.settings.origin[key]}]" if key in plan.settings.origin else value))
 
     row("curve.kind", spec.curve.name)
+    if spec.dimensions > 2:
+        row("curve.dimensions", f"{spec.dimensions}")
     row("curve.order", f"{spec.curve.order}")
     row("curve.inset", f"{number(spec.inset)}" + (" (cell)" if config.curve.inset == "cell" else ""))
     row("curve.orientation", spec.curve.orientation)
@@ -39,7 +41,7 @@ def facts(plan: Plan, built: Built) -> tuple[str, ...]:
     row("heads.layout", spec.heads.layout)
     row("heads.scale", ", ".join(f"{float(scale)!r}" for scale in spec.heads.scale))
     row("heads.zero_point", ", ".join(str(zero) for zero in spec.heads.zero_point))
-    row("heads.range", ", ".join(number(end) for end in spec.heads.range))
+    row("heads.range", ", ".join(number(end) for pair in spec.heads.ranges or (spec.heads.range,) for end in pair))
     row("output.dtype", spec.output.dtype)
     row("output.codes", f"{spec.output.codes[0]} at t = 0, {spec.output.codes[1]} at t = 1")
     row("decoder.estimator", spec.estimator.kind)
@@ -51,8 +53,9 @@ def facts(plan: Plan, built: Built) -> tuple[str, ...]:
     row("code.max_flash_bytes", str(config.code.max_flash_bytes))
     row("code.target", config.code.target)
     row("code.variants", _variants(plan, built))
-    row("cell", f"{number(spec.pitch(0))} x {number(spec.pitch(1))} codes")
-    row("half branch distance", f"{number(spec.pitch(0) / 2)} x {number(spec.pitch(1) / 2)} codes")
+    pitches = [spec.pitch(axis) for axis in range(spec.dimensions)]
+    row("cell", " x ".join(number(pitch) for pitch in pitches) + " codes")
+    row("half branch distance", " x ".join(number(pitch / 2) for pitch in pitches) + " codes")
     row("curve length", f"{number(spec.curve.length(spec.inset))} unit intervals")
     row("tables", _sizes(built))
     width = max(len(key) for key, _ in rows)

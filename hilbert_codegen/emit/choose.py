@@ -11,7 +11,7 @@ from pathlib import Path
 from hilbert_codegen.config.schema import show_value
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import STRATEGIES, Built, Refused
+from hilbert_codegen.kernels import STRATEGIES, Built, Refused, serves
 from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets.cores import CORES, Core, core
 from hilbert_codegen.variants import PORTABLE, VARIANTS, equipped, running_on
@@ -100,7 +100,10 @@ def _cost(plan: Plan, built: Built, known: Mapping[str, Mapping[str, float]]) ->
 def build(plan: Plan, expected: Ideal, name: str) -> Built:
     """The strategy `name` with the plan's variants. Raises Refused, or UsageError where there is no such variant."""
     names = variants_of(plan)
-    return equipped(STRATEGIES[name].build(plan.spec, expected, plan.distance), names, plan.spec, expected)
+    strategy = STRATEGIES[name]
+    if not serves(strategy, plan.spec.dimensions):
+        raise Refused(f"it is not made for {plan.spec.dimensions} heads")
+    return equipped(strategy.build(plan.spec, expected, plan.distance), names, plan.spec, expected)
 
 
 def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> Iterator[Candidate]:
@@ -114,8 +117,9 @@ def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> I
         kinds = [cost for entry, some in known.items() if entry.split(", ")[0] == name for cost in some.values()]
         return min(kinds, default=math.inf)
 
+    everyone = [name for name in STRATEGIES.names() if serves(STRATEGIES[name], plan.spec.dimensions)]
     waiting: list[tuple[float, str, Candidate | None]] = [
-        (least(name), name, None) for name in (STRATEGIES.names() if names is None else names)
+        (least(name), name, None) for name in (everyone if names is None else names)
     ]
     while waiting:
         next_one = min(waiting, key=lambda one: one[:2])

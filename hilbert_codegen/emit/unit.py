@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from hilbert_codegen import __version__
+from hilbert_codegen.curves import AXES
 from hilbert_codegen.emit import banner, misra
 from hilbert_codegen.exact.domain import Domain
 from hilbert_codegen.kernels import Built, Implementation, Table
@@ -18,8 +19,14 @@ from hilbert_codegen.variants import PORTABLE, VARIANTS, Variant
 CMSIS_TYPES = {"int8_t": "q7_t", "int16_t": "q15_t", "int32_t": "q31_t"}
 
 
-def _source_params(head: str, planar: bool) -> str:
-    return f"const {head} *pSrcX, const {head} *pSrcY" if planar else f"const {head} *pSrc"
+#: Numbers of heads in words.
+HEADS = ("no", "one", "two", "three", "four", "five", "six")
+
+
+def _source_params(head: str, planar: bool, heads: int) -> str:
+    if planar:
+        return ", ".join(f"const {head} *pSrc{axis.upper()}" for axis in AXES[:heads])
+    return f"const {head} *pSrc"
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,13 @@ class Unit:
     heads_doc: tuple[str, ...]
     branch_codes: str
     built: Built
+    heads: int
+    heads_word: str
+    axes: tuple[str, ...]
+    point_params: str
+    point_args: str
+    raw_params: str
+    interleaved: str
 
     @property
     def params(self) -> Mapping[str, object]:
@@ -124,20 +138,29 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
     prefix, out = plan.prefix, spec.output.ctype
     signed = INTEGER_TYPES[spec.output.dtype][1]
     head = spec.heads.ctype
+    raw = f"uint{spec.heads.bits}_t"
     planar = spec.heads.layout == "planar"
     c0, c1 = spec.output.codes
     closed = spec.curve.closed
+    axes = tuple(AXES[: spec.dimensions])
+    # Three heads at most are named in the signature of one point; more are read from an array.
+    named = spec.dimensions <= 3
+    formulas = [
+        f"{axis} = {float(scale)!r} * (code - {zero})"
+        for axis, scale, zero in zip(axes, spec.heads.scale, spec.heads.zero_point, strict=True)
+    ]
     scaling = [
-        f"x = {float(spec.heads.scale[0])!r} * (code - {spec.heads.zero_point[0]}), "
-        f"y = {float(spec.heads.scale[1])!r} * (code - {spec.heads.zero_point[1]}).",
+        *(", ".join(formulas[i : i + 2]) + ("," if i + 2 < len(formulas) else ".") for i in range(0, len(formulas), 2)),
         f"The result is floor({c0} + t * ({c1} - {c0}) + 1/2), t the place of the nearest point of the curve.",
         "Every input is valid; nothing can overflow.",
     ]
     if spec.estimator.kind == "mean":
-        scaling[1] = (
+        scaling[-2] = (
             f"The result is floor({c0} + t * ({c1} - {c0}) + 1/2), t the posterior mean off the curve, else nearest."
         )
-    in_place = not planar and spec.heads.bits == 8 and INTEGER_TYPES[spec.output.dtype][0] == 16
+    in_place = (
+        not planar and spec.dimensions == 2 and spec.heads.bits == 8 and INTEGER_TYPES[spec.output.dtype][0] == 16
+    )
     aliasing = (
         "pDst may be the buffer of pSrc (decoding in place); any other overlap is not allowed."
         if in_place
@@ -156,12 +179,13 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
         header_name=f"{prefix}_decoder.h",
         source_name=f"{prefix}_decoder.c",
         strategy=built.strategy,
-        curve_title=f"{spec.curve.name} curve of order {spec.curve.order}",
+        curve_title=f"{spec.curve.name} curve of order {spec.curve.order}"
+        + (f" in {spec.dimensions} dimensions" if spec.dimensions > 2 else ""),
         facts=banner.facts(plan, built),
         proof=f"{answer}, {pairs}.",
         misra=misra.lines(),
         head=head,
-        raw=f"uint{spec.heads.bits}_t",
+        raw=raw,
         out=out,
         out_raw=f"uint{INTEGER_TYPES[spec.output.dtype][0]}_t",
         wrap=f"({out})(uint{INTEGER_TYPES[spec.output.dtype][0]}_t)" if signed else f"({out})",
@@ -169,8 +193,8 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
         wide="int64_t" if spec.output.dtype == "int32" else "int32_t" if signed else "uint32_t",
         planar=planar,
         in_place=in_place,
-        source_params=_source_params(head, planar),
-        cmsis_params=_source_params(CMSIS_TYPES.get(head, head), planar),
+        source_params=_source_params(head, planar, spec.dimensions),
+        cmsis_params=_source_params(CMSIS_TYPES.get(head, head), planar, spec.dimensions),
         cmsis_out=CMSIS_TYPES.get(out, out),
         distance=plan.distance,
         distance_indent=" " * len(f"void {prefix}_decode_block_distance("),
@@ -181,8 +205,15 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
         scaling_doc=tuple(scaling),
         aliasing_doc=aliasing,
         heads_doc=banner.heads_doc(plan),
-        branch_codes=banner.number(min(spec.pitch(0), spec.pitch(1))),
+        branch_codes=banner.number(min(spec.pitch(axis) for axis in range(spec.dimensions))),
         built=built,
+        heads=spec.dimensions,
+        heads_word=HEADS[spec.dimensions],
+        axes=axes,
+        point_params=", ".join(f"{head} {axis}" for axis in axes) if named else f"const {head} *pHeads",
+        point_args=", ".join(f"({raw}){axis}" if named else f"({raw})pHeads[{i}]" for i, axis in enumerate(axes)),
+        raw_params=", ".join(f"{raw} {axis}" for axis in axes),
+        interleaved=" ".join(f"{axis}{i}" for i in (0, 1) for axis in axes),
     )
 
 

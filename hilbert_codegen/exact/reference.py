@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbert_codegen.errors import UsageError
+from hilbert_codegen.exact.many import ManyHeads, decode_tuples
 from hilbert_codegen.exact.posterior import gate_limit, mean_codes
 from hilbert_codegen.spec.specification import Spec
 
@@ -44,6 +44,8 @@ class Ideal:
         distance: distance to the curve in head codes, floor(d + 1/2), saturated at 255, uint8.
         vertex: index of the vertex whose half segment holds the nearest point, int64.
         arc: arc length s of the nearest point in cells as float64, for plots and statistics only.
+
+    For three and more heads there are only codes; the others are empty.
     """
 
     codes: IntArray
@@ -149,9 +151,9 @@ def ideal(spec: Spec, codes: Sequence[IntArray] | None = None) -> Ideal:
 
     Raises ValueError where a code lies over COORDINATE_LIMIT cells off the grid, and what `mean_codes` raises.
     """
-    if spec.dimensions != 2:
-        raise UsageError(f"curve.dimensions = {spec.dimensions}: a whole table is made for two heads only")
     given = (spec.heads.codes(),) * spec.dimensions if codes is None else codes
+    if spec.dimensions > 2:
+        return _codes_only(ManyHeads(spec, [np.asarray(axis, dtype=np.int64) for axis in given]).product())
     codes_x, codes_y = (np.asarray(axis, dtype=np.int64) for axis in given)
     exact_x, float_x = _axis(spec, 0, codes_x)
     exact_y, float_y = _axis(spec, 1, codes_y)
@@ -214,6 +216,15 @@ def ideal(spec: Spec, codes: Sequence[IntArray] | None = None) -> Ideal:
         vertex=vertex[winner].reshape(shape),
         arc=(best_arc / unit).astype(np.float64).reshape(shape),
     )
+
+
+def ideal_of(spec: Spec, queries: IntArray) -> Ideal:
+    """The exact answers of listed tuples of three and more heads, shape (count, heads); the answers' is (count,)."""
+    return _codes_only(decode_tuples(spec, np.asarray(queries, dtype=np.int64)))
+
+
+def _codes_only(codes: IntArray) -> Ideal:
+    return Ideal(codes, np.zeros(0, bool), np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros(0))
 
 
 def _distance_codes(spec: Spec, residual_x: NDArray[Any], residual_y: NDArray[Any], unit: int) -> NDArray[np.uint8]:

@@ -79,12 +79,15 @@ class Implementation:
         decode: the executable model of the value.
         distance: the executable model of the distance, where it was asked for.
         params: constants for the template.
+        argument: where the combinations of codes are too many to visit: proves the tables for all of them, or raises
+            CheckFailed.
     """
 
     tables: tuple[Table, ...]
     decode: Model
     distance: Model | None = None
     params: Mapping[str, object] = field(default_factory=dict)
+    argument: Callable[[], None] | None = None
 
     @property
     def table_bytes(self) -> int:
@@ -128,7 +131,7 @@ class Built:
 
 
 class Strategy(Protocol):
-    """What a file of this folder registers."""
+    """What a file of this folder registers. One for other numbers of heads than two says so in `dimensions`, a range."""
 
     name: str
     summary: str
@@ -144,6 +147,11 @@ class Strategy(Protocol):
 
 
 STRATEGIES: Registry[Strategy] = Registry("strategy", __name__)
+
+
+def serves(strategy: Strategy, heads: int) -> bool:
+    """Whether the strategy is made for so many heads."""
+    return heads in getattr(strategy, "dimensions", (2,))
 
 
 def smallest_unsigned(highest: int) -> str:

@@ -1,0 +1,202 @@
+"""The exact reference for three and more heads: the definition of reference.py, in any number of dimensions.
+
+The squared distance of a query to a half segment is a sum over the axes, each term a function of one code: zero where
+the half segment covers the coordinate, the square of the offset to it elsewhere. The terms of all half segments and
+codes are tabulated once, as whole numbers over a common denominator. Floating point sums of them preselect with a margin
+far above their error; where all half segments within the margin give the same output nothing is left to decide, and
+elsewhere whole numbers do, by (distance^2, not the query's own cell, s).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbert_codegen.spec.specification import Spec
+
+IntArray = NDArray[np.int64]
+
+#: Tuples decoded at a time, so that the working set stays small.
+_CHUNK = 1 << 12
+
+#: Told the share (0..1) that is done.
+Advance = Callable[[float], None]
+
+
+class ManyHeads:
+    """The half segments of a curve as seen from some codes of every head.
+
+    Attributes:
+        exact: for every axis an array (halves, codes) of whole numbers: squared distance along that axis, in
+            (cells / unit)^2.
+        rough: the same in cells^2, float64.
+        arc: (halves, codes) whole numbers: s of the nearest point of the half, in cells / unit, by the code of the half's
+            own axis.
+        output: (halves, codes) the output code of that s, int64.
+        axis: of every half the axis that it runs along.
+        at: (halves, axes) the vertex that it starts from.
+        cell: for every axis the own cell of every code.
+    """
+
+    def __init__(self, spec: Spec, codes: Sequence[IntArray]) -> None:
+        """`codes`: one 1-D array for each head."""
+        self.spec = spec
+        places = [[spec.coordinate(a, int(code)) for code in axis] for a, axis in enumerate(codes)]
+        self.unit = 2 * math.lcm(*(value.denominator for axis in places for value in axis))
+        last = spec.curve.side - 1
+        half = Fraction(1, 2)
+        self.cell = [np.array([min(max(math.floor(v + half), 0), last) for v in axis]) for axis in places]
+        self.half_cell = [np.array([min(max(math.floor(2 * v), -1), 2 * last) for v in axis]) for axis in places]
+        vertex, self.at, step, sign = _halves(spec)
+        self.axis = np.argmax(np.abs(step), axis=1)
+        whole = [np.array([int(value * self.unit) for value in axis], dtype=object) for axis in places]
+        self.exact: list[NDArray[Any]] = []
+        self.rough: list[NDArray[np.float64]] = []
+        for a, axis in enumerate(whole):
+            # Roles of a half on this axis: it runs up, down, or across (a single coordinate).
+            spans = sorted({(int(v), int(s)) for v, s in zip(self.at[:, a], step[:, a], strict=True)})
+            rows = []
+            for v, s in spans:
+                low = v * self.unit - (self.unit // 2 if s < 0 else 0)
+                high = v * self.unit + (self.unit // 2 if s > 0 else 0)
+                rows.append(np.maximum(np.maximum(low - axis, axis - high), 0) ** 2)
+            table: Any = np.array(rows, dtype=object)
+            picked = [spans.index((int(v), int(s))) for v, s in zip(self.at[:, a], step[:, a], strict=True)]
+            self.exact.append(table[picked])
+            self.rough.append((table / self.unit**2).astype(np.float64)[picked])
+        self.size = [1.0 + np.abs(np.array([float(v) for v in axis])) for axis in places]
+        arcs: list[Any] = []
+        for h, a in enumerate(self.axis.tolist()):
+            along = (whole[a] - int(self.at[h, a]) * self.unit) * int(step[h, a])
+            clamped = np.minimum(np.maximum(along, 0), self.unit // 2)
+            arc = int(vertex[h]) * self.unit + int(sign[h]) * clamped
+            arcs.append(arc % (self.unit * spec.curve.segments) if spec.curve.closed else arc)
+        longest = max(len(axis) for axis in whole)
+        self.arc = np.array([np.append(arc, [0] * (longest - len(arc))) for arc in arcs], dtype=object)
+        self.output = self._codes(self.arc)
+
+    def _codes(self, arc: NDArray[Any]) -> IntArray:
+        c0, c1 = self.spec.output.codes
+        total = self.unit * self.spec.curve.segments
+        codes = (2 * c0 * total + 2 * arc * (c1 - c0) + total) // (2 * total)
+        result: IntArray = codes.astype(np.int64)
+        return np.where(result == c1, c0, result) if self.spec.curve.closed else result
+
+    def _decide(self, halves: IntArray, near: NDArray[np.bool_], index: Sequence[IntArray]) -> IntArray:
+        """Outputs of queries (one index array for each axis) by whole numbers, among `halves` where `near` (k, count)."""
+        square: Any = sum(table[halves][:, i] for table, i in zip(self.exact, index, strict=True))
+        far = 1 + square.max()
+        square = np.where(near, square, far)
+        alive = square == square.min(axis=0)
+        own = np.ones(near.shape, dtype=bool)
+        for a, i in enumerate(index):
+            own &= self.at[halves, a][:, None] == self.cell[a][i]
+        has_own = (alive & own).any(axis=0)
+        alive &= own | ~has_own
+        own_index = np.stack(list(index))[self.axis[halves]]
+        arc: Any = self.arc[halves[:, None], own_index]
+        arc = np.where(alive, arc, self.unit * (self.spec.curve.segments + 1))
+        return self._codes(arc.min(axis=0))
+
+    def _settle(self, halves: IntArray, rough: NDArray[np.float64], index: Sequence[IntArray]) -> IntArray:
+        """Outputs of queries, given their rough squared distances (k, count) to `halves`."""
+        size = sum(self.size[a][i] for a, i in enumerate(index))
+        near = rough <= rough.min(axis=0) + 1e-9 * np.square(size)
+        answer = self.output[halves[:, None], np.stack(list(index))[self.axis[halves]]]
+        low = np.where(near, answer, np.iinfo(np.int64).max).min(axis=0)
+        open_ = np.flatnonzero(np.where(near, answer, np.iinfo(np.int64).min).max(axis=0) != low)
+        if len(open_):
+            low[open_] = self._decide(halves, near[:, open_], [i[open_] for i in index])
+        return np.asarray(low)
+
+    def decode(self, index: Sequence[IntArray]) -> IntArray:
+        """Exact outputs of listed queries: for each axis the indices into its codes, shape (count,)."""
+        every = np.arange(len(self.axis))
+        found = np.empty(len(index[0]), dtype=np.int64)
+        for start in range(0, len(found), _CHUNK):
+            part = [i[start : start + _CHUNK] for i in index]
+            rough = sum(table[:, i] for table, i in zip(self.rough, part, strict=True))
+            found[start : start + _CHUNK] = self._settle(every, np.asarray(rough), part)
+        return found
+
+    def product(self, advance: Advance | None = None) -> IntArray:
+        """Exact outputs of all combinations of the codes, of shape (codes of the last head, ..., of the first).
+
+        Goes box by box, a box being the codes of one half cell on every axis. Only halves whose least distance over a box
+        is within the margin of some other's greatest are looked at.
+        """
+        groups = [[np.flatnonzero(cells == value) for value in np.unique(cells)] for cells in self.half_cell]
+        least, most = (
+            [np.stack([bound(table[:, group], axis=1) for group in axis]) for table, axis in zip(self.rough, groups, strict=True)]
+            for bound in (np.min, np.max)
+        )  # fmt: skip
+        result = np.empty([len(cells) for cells in reversed(self.cell)], dtype=np.int64)
+        boxes = list(itertools.product(*(range(len(axis)) for axis in groups)))
+        for done, box in enumerate(boxes):
+            low = sum(bound[g] for bound, g in zip(least, box, strict=True))
+            high = sum(bound[g] for bound, g in zip(most, box, strict=True))
+            margin = 1e-9 * sum(self.size[a][groups[a][g]].max() for a, g in enumerate(box)) ** 2
+            halves = np.flatnonzero(low <= np.min(high) + margin)
+            picked = [axis[g] for axis, g in zip(groups, box, strict=True)]
+            result[np.ix_(*reversed(picked))] = self._box(halves, picked)
+            if advance is not None and done % 64 == 0:
+                advance(done / len(boxes))
+        return result
+
+    def _box(self, halves: IntArray, picked: Sequence[IntArray]) -> IntArray:
+        count = len(picked)
+
+        def spread(values: NDArray[Any], a: int) -> NDArray[Any]:
+            return values.reshape([-1 if i == count - 1 - a else 1 for i in range(count)])
+
+        shape = [len(axis) for axis in reversed(picked)]
+        squares = []
+        least = np.full(shape, np.inf)
+        for h in halves.tolist():
+            square: Any = 0.0
+            for a in range(count - 1, -1, -1):
+                square = square + spread(self.rough[a][h, picked[a]], a)
+            squares.append(square)
+            np.minimum(least, square, out=least)
+        least += 1e-9 * sum(self.size[a][picked[a]].max() for a in range(count)) ** 2
+        lowest = np.full(shape, 1 << 40, dtype=np.int64)
+        highest = np.full(shape, -(1 << 40), dtype=np.int64)
+        for h, square in zip(halves.tolist(), squares, strict=True):
+            a = int(self.axis[h])
+            answer = np.broadcast_to(spread(self.output[h, picked[a]], a), shape)
+            near = square <= least
+            np.minimum(lowest, answer, out=lowest, where=near)
+            np.maximum(highest, answer, out=highest, where=near)
+        open_ = np.nonzero(lowest != highest)
+        if len(open_[0]):
+            index = [axis[i] for axis, i in zip(picked, reversed(open_), strict=True)]
+            near = np.stack([square[open_] <= least[open_] for square in squares])
+            lowest[open_] = self._decide(halves, near, index)
+        return lowest
+
+
+def _halves(spec: Spec) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """All half segments: vertex index, vertex, step away from it, and +1/-1 towards growing s."""
+    points = spec.curve.vertices
+    count = len(points)
+    index = np.arange(count)
+    forth = index if spec.curve.closed else index[:-1]
+    back = index if spec.curve.closed else index[1:]
+    vertex = np.concatenate([forth, back])
+    towards = np.concatenate([(forth + 1) % count, (back - 1) % count])
+    sign = np.concatenate([np.ones(len(forth), np.int64), -np.ones(len(back), np.int64)])
+    return vertex, points[vertex], points[towards] - points[vertex], sign
+
+
+def decode_tuples(spec: Spec, queries: IntArray) -> IntArray:
+    """Exact output codes, int64 (count,), of the tuples of codes `queries` (count, heads): any number of heads."""
+    low = [int(queries[:, a].min()) for a in range(spec.dimensions)]
+    codes = [np.arange(first, int(queries[:, a].max()) + 1) for a, first in enumerate(low)]
+    heads = ManyHeads(spec, codes)
+    return heads.decode([queries[:, a] - first for a, first in enumerate(low)])
