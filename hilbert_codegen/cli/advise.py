@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import math
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +16,7 @@ from hilbert_codegen.cli.evaluate import bar, wide_console
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.pilot.advise import Advice, advise_from_noise, advise_from_pilot
 from hilbert_codegen.pilot.evaluate import evaluate
+from hilbert_codegen.pilot.results import finite
 from hilbert_codegen.pilot.settings import load_pilot
 
 
@@ -47,22 +48,26 @@ def _positive(value: float | None, option: str) -> None:
 )
 @click.option("--span", type=float, default=1.0, show_default=True, help="Size of the range, in the task's unit.")
 @click.option("--error", "wanted", type=float, help="Wanted RMSE of the quantization error, in the task's unit.")
-@click.option("--order", "orders", type=click.IntRange(1, 6), multiple=True, default=(1, 2, 3, 4, 5), show_default=True)
-@click.option("--inset", "insets", multiple=True, default=("cell", "0.1"), show_default=True)
+@click.option("--order", "orders", type=click.IntRange(1, 6), multiple=True, default=(1, 2, 3, 4), show_default=True)
+@click.option("--inset", "insets", multiple=True, default=("cell",), show_default=True)
+@click.option(
+    "--baseline-only", is_flag=True, help="With PILOT.toml: from its 1D nets alone, as before a Hilbert net exists."
+)
 @click.option("--limit", type=click.IntRange(min=20), help="With PILOT.toml: use only the first so many samples.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")
 @format_option
 def command(
     pilot: Path | None, noise_lsb: float | None, noise_1d_lsb: float | None, scale: float,
     truth_error: float | None, span: float, wanted: float | None, orders: tuple[int, ...], insets: tuple[str, ...],
-    limit: int | None, quiet: bool, form: str,
+    baseline_only: bool, limit: int | None, quiet: bool, form: str,
 ) -> None:  # fmt: skip
-    """Rank curve orders and insets by the error to expect, branch jumps included.
+    """Which order to train, if any, and what error to truth to expect of it.
 
-    From a PILOT.toml: its models are run and their noise is measured; a setting of the mean estimator is proposed as
-    well. Or from a figure for the noise alone: the difference of a quantized and a float head, in codes.
+    From a PILOT.toml: its models are run; orders that it has are measured, others are forecast from the nearest one, or
+    from the 1D net and the data alone where there is no model yet (or with --baseline-only). A setting of the mean
+    estimator is proposed as well. Or from figures for the noise and the float net's error.
 
-    Columns: half branch and noise (along the curve) in codes; blur is the float net's own error to truth in cells.
+    Columns: half branch and noise (of a head) in codes; blur is the float net's own error to truth in cells.
 
     \b
     hilbert-codegen advise --noise-lsb 1.2 --noise-1d-lsb 0.8 --span 9500 --error 5
@@ -78,10 +83,14 @@ def command(
         if pilot is not None:
             if noise_1d_lsb is not None:
                 raise UsageError("--noise-1d-lsb: a pilot's baseline is measured; name one as [[baseline]] in it")
-            evaluation = evaluate(load_pilot(pilot), limit, progress)
+            loaded = load_pilot(pilot)
+            if baseline_only:
+                loaded = loaded.without_models()
+            evaluation = evaluate(loaded, limit, progress)
             span = evaluation.span
             progress("simulating", 0, 1)
-            advice = advise_from_pilot(evaluation, orders, margins, wanted / span if wanted else None)
+            asked = wanted / span if wanted else None
+            advice = advise_from_pilot(evaluation, orders, margins, asked, baseline_only)
         else:
             assert noise_lsb is not None
             progress("simulating", 0, 1)
@@ -95,7 +104,7 @@ def command(
                 (truth_error or 0.0) / span,
             )
     if form == "json":
-        click.echo(json.dumps({**asdict(advice), "span": span}, indent=2))
+        click.echo(json.dumps(finite(advice.record() | {"span": span}), indent=2))
     else:
         _print(advice, span)
     if not quiet:
@@ -103,34 +112,32 @@ def command(
             STDERR.print(f"hilbert-codegen: warning: {warning}", markup=False)
 
 
+def _figure(value: float, form: str = ".3g") -> str:
+    return format(value, form) if math.isfinite(value) else "-"
+
+
 def _print(advice: Advice, span: float) -> None:
     console = wide_console()
-    table = Table(title="Expected quantization error in the task's unit, best first", title_justify="left")
-    for column in (
-        "order",
-        "inset",
-        "L",
-        "half branch",
-        "noise",
-        "blur",
-        "MAE",
-        "RMSE",
-        "robust SD",
-        "jumps",
-        "gain",
-        "noise from",
-    ):
-        table.add_column(column, justify="left" if column == "noise from" else "right")
-    base = advice.baseline
-    figures = [f"{span * value:.4g}" for value in (base.mae, base.rmse, base.robust_sd)]
-    table.add_row("1D", "", "1", "", "", "", *figures, "", "1.0", advice.baseline_source)
+    table = Table(title="Errors in the task's unit, measured or to expect", title_justify="left")
+    columns = ("order", "inset", "L", "half branch", "noise", "blur", "RMSE, INT8 - float", "robust SD", "jumps",
+               "MAE to truth", "RMSE to truth", "change", "9 of 10 within", "figures", "ruled out by")  # fmt: skip
+    for column in columns:
+        table.add_column(column, justify="left" if column in ("figures", "ruled out by") else "right")
+    quantization, truth = (stats.scaled(span) for stats in advice.baseline)
+    table.add_row(
+        "1D", "", "1", "", "", "", _figure(quantization.rmse), _figure(quantization.robust_sd), "",
+        _figure(truth.mae), _figure(truth.rmse), "", "", advice.baseline_source, "",
+    )  # fmt: skip
     for c in advice.candidates:
-        error = c.expected.error
+        error, to_truth = c.quantization.scaled(span), c.truth.scaled(span)
+        factor = c.spread["truth"]
+        known = math.isfinite(c.score)
         table.add_row(
-            str(c.order), f"{c.inset:.4g}", f"{c.length:.3g}", f"{c.half_branch:.3g}",
-            f"{c.noise:.2f}", f"{c.blur:.2f}",
-            *(f"{span * v:.4g}" for v in (error.mae, error.rmse, error.robust_sd)),
-            f"{100 * c.expected.jumps:.2g} %", f"{c.gain:.1f}", c.source,
+            str(c.order), f"{c.inset:.4g}", f"{c.length:.3g}", f"{c.half_branch:.3g}", _figure(c.noise), _figure(c.blur, ".2g"),
+            _figure(error.rmse), _figure(error.robust_sd), f"{100 * c.jumps:.2g} %" if math.isfinite(c.jumps) else "-",
+            _figure(to_truth.mae), _figure(to_truth.rmse), f"{100 * (c.score - 1):+.0f} %" if known else "measure it",
+            f"{100 * (c.score / factor - 1):+.0f} to {100 * (c.score * factor - 1):+.0f} %" if known and not c.measured else "",
+            c.source, c.refusal.split(":")[0],
         )  # fmt: skip
     console.print(table)
     for name, plain, best in advice.estimators:

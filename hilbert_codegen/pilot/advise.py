@@ -1,82 +1,95 @@
-r"""Which order and inset to train, before training them: expected errors from noise of the heads.
+r"""Which order to train, if any, judged by the error to truth that INT8 will leave.
 
-Each candidate is simulated (`noise.simulate`): curve points, moved by noise along and across the curve, decoded. That
-includes branch jumps, which the closed form (noise along the curve * scale / L) leaves out.
+What has been measured is said as measured. An order that has not been trained is forecast (`forecast`) from the nearest
+order that has, or from the 1D net alone, and ruled out where one of two criteria fails:
 
-- With a pilot: noise pairs (along, across) are drawn from the measured ones of the model of the same order, and the
-  points are the float net's own, which lie a little off the curve; that is what a rounded corner costs. An order
-  without a model borrows the noise (in codes) of the nearest order that has one; its points are the curve's, blurred
-  by the float net's own error to truth: where that error is not small against a segment, the order can't be trained.
-- Without: normal noise of the given standard deviation in codes on either axis.
+- blur: the float net's error to truth is more than BLUR cells of that curve. Such a net answers with a mean of several
+  branches, and no figure can be given for it; the order below can be trained and measured.
+- four standard deviations: half the distance between branches is less than 4 standard deviations of a head's noise.
+
+Of what is left the lowest order is advised whose error to truth is within NEARLY of the best: its branches are farther
+apart, and it is easier to train. Where that does not beat the best 1D net by more than WORTHWHILE, no order will help.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hilbert_codegen.curves import cell_inset, make_curve
 from hilbert_codegen.errors import UsageError
+from hilbert_codegen.pilot.estimator import EstimatorTrial, propose_estimator
+from hilbert_codegen.pilot.forecast import Known, forecast, known_of
 from hilbert_codegen.pilot.metrics import ErrorStats
-from hilbert_codegen.pilot.networks import head_curve
-from hilbert_codegen.pilot.noise import Expected, gaussian, posterior_mean, simulate
 from hilbert_codegen.pilot.results import Evaluation, NetResult
-from hilbert_codegen.training.loss import HeadCurve, difference
+from hilbert_codegen.training.loss import HeadCurve
 
-FloatArray = NDArray[np.float64]
-
-#: Below this gain over 1D the second head is not worth a training.
-WORTHWHILE = 1.3
-#: Candidates with an expected RMSE within this factor of the best count as equal to it.
-NEARLY = 1.1
-#: A 1D head that loses less to quantization than this leaves nothing to gain.
-NEGLIGIBLE = 0.02
-
-SIGMAS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
-GATES = (0.0, 0.05, 0.1, 0.15, 0.25, 0.35)
-#: Points used to propose sigma and gate.
-_ESTIMATOR_POINTS = 4000
+#: A float net may know t to this many cells (root mean square), and no worse, for its order to be forecast.
+BLUR = 0.06
+#: Kinds of baselines whose quantization noise is that of 8-bit outputs.
+_EIGHT_BITS = ("int8", "l1", "cos_sin")
+#: How the refusal of a net begins that has not learnt its task.
+NOT_LEARNT = "not learnt"
+#: Half the distance between branches is to hold so many standard deviations of a head's noise.
+DEVIATIONS = 4.0
+#: Errors to truth within this factor of the best count as equal to it.
+NEARLY = 1.05
+#: Share of the error to truth that is to go, or a second head is not worth a training.
+WORTHWHILE = 0.03
+#: The 1D float net's root mean square error to truth over its quantization error, above which no task of the study gained.
+INDICATOR = 3.0
+#: Factors that nine of ten figures of the study, measured after a forecast, lay within: by figure, and by whether the
+#: forecast was made from the 1D net alone or from another order.
+SPREAD: Mapping[str, tuple[float, float]] = {
+    "truth": (1.35, 1.3),
+    "quantization rmse": (2.2, 2.2),
+    "quantization robust_sd": (2.0, 2.0),
+}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One order and inset.
+    """One order and inset; errors in t.
 
     Attributes:
-        order, inset, length: of the curve.
+        curve, order, inset, length: of the curve.
         half_branch: half the distance between two branches, in codes.
-        noise: standard deviation of the noise along the curve, in codes.
-        source: where the noise comes from.
-        expected: error of the decoded t, and the share of branch jumps.
-        blur: the float net's error to truth, in cells along the curve.
-        gain: expected RMSE of the 1D head over this one's; robust_gain the same for the robust SD.
+        noise: standard deviation of a head's noise, in codes.
+        blur: the float net's root mean square error to truth, in cells.
+        source: where the figures come from.
+        measured: whether this very net was measured.
+        quantization, truth: INT8 to float, and INT8 to truth; NaN where no figure can be given.
+        jumps: share of points that quantization carries to another branch.
+        score: mean of the errors to truth (MAE and RMSE) over those of the best 1D net; below 1 is better.
+        spread: factor by which figures of its kind were found to differ from such a forecast in one case of ten.
+        refusal: why it is not advised, else "".
     """
 
+    curve: str
     order: int
     inset: float
     length: float
     half_branch: float
     noise: float
-    source: str
-    expected: Expected
     blur: float
-    gain: float
-    robust_gain: float
-
-
-@dataclass(frozen=True)
-class EstimatorTrial:
-    """One setting of the mean estimator; errors in t, of the quantized net, on samples it was not chosen by."""
-
-    sigma: float
-    gate: float
+    source: str
+    measured: bool
     quantization: ErrorStats
     truth: ErrorStats
+    jumps: float
+    score: float
+    spread: Mapping[str, float]
+    refusal: str
+
+    def record(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        return {**self.__dict__, "quantization": self.quantization.record(), "truth": self.truth.record(),
+                "spread": dict(self.spread)}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,242 +97,356 @@ class Advice:
     """What `advise` says.
 
     Attributes:
-        candidates: best first.
-        baseline: quantization error of the 1D head in t.
-        baseline_source: where that comes from.
+        candidates: by order.
+        best: the one to train, None where none will help.
+        baseline: (quantization error, error to truth) of the best 1D net in t.
+        baseline_source: which that is.
+        indicator: the 1D float net's error to truth over its quantization error (root mean squares); NaN if unknown.
         verdict: lines that say what to do.
         warnings: what spoils the range of the codes.
-        estimators: for each model measured: (name, nearest point, best mean), the first with sigma 0.
+        estimators: for each Hilbert model measured: (name, nearest point, best mean), the first with sigma 0.
     """
 
     candidates: tuple[Candidate, ...]
-    baseline: ErrorStats
+    best: Candidate | None
+    baseline: tuple[ErrorStats, ErrorStats]
     baseline_source: str
+    indicator: float
     verdict: tuple[str, ...]
     warnings: tuple[str, ...]
     estimators: tuple[tuple[str, EstimatorTrial, EstimatorTrial], ...] = ()
 
+    def record(self) -> dict[str, Any]:
+        """As JSON-able values but for NaN."""
 
-@dataclass(frozen=True)
-class Source:
-    """Noise to expect: pairs (along, across) in codes, shape (k, 2); grid points of a float net (or None); the standard
-    deviation in t to which a net knows the truth.
-    """
+        def trial(one: EstimatorTrial) -> dict[str, Any]:
+            return {
+                "sigma": one.sigma,
+                "gate": one.gate,
+                "quantization": one.quantization.record(),
+                "truth": one.truth.record(),
+            }
 
-    label: str
-    noise: FloatArray
-    grid: FloatArray | None = None
-    spread: float = 0.0
+        return {
+            "candidates": [c.record() for c in self.candidates],
+            "best": None if self.best is None else self.best.record(),
+            "baseline": {"source": self.baseline_source, "quantization": self.baseline[0].record(),
+                         "truth": self.baseline[1].record()},
+            "indicator": self.indicator,
+            "verdict": list(self.verdict),
+            "warnings": list(self.warnings),
+            "estimators": [{"model": n, "nearest": trial(a), "mean": trial(b)} for n, a, b in self.estimators],
+        }  # fmt: skip
 
 
-def expect(order: int, inset: Fraction | float, scale: float, source: Source, curve: str = "hilbert") -> Expected:
-    """Expected error of `order` and `inset` on heads of range [0, 1] and `scale`, under the noise of `source`."""
+def _score(truth: ErrorStats, baseline: ErrorStats) -> float:
+    if not (baseline.mae > 0 and baseline.rmse > 0):
+        return math.nan
+    return (truth.mae / baseline.mae + truth.rmse / baseline.rmse) / 2
+
+
+def _candidate(curve: str, order: int, inset: Fraction, scale: float, known: Known, baseline: ErrorStats) -> Candidate:
+    """The forecast for an order that was not measured."""
     on = HeadCurve(make_curve(curve, order), inset)
-    points = None if source.grid is None else on.origin + on.pitch * source.grid
-    return simulate(on, scale, source.noise, points, source.spread)
+    said = forecast(on, scale, known)
+    half = on.pitch / scale / 2
+    refusal = ""
+    if said.blur > BLUR:
+        refusal = f"blur: the float net knows t to {said.blur:.2g} cells only, {BLUR:g} is the most"
+    elif half < DEVIATIONS * said.noise:
+        refusal = (
+            f"noise: half a branch distance, {half:.3g} codes, is less than {DEVIATIONS:g} standard deviations of "
+            f"{said.noise:.2g} codes"
+        )
+    nothing = ErrorStats.of(None)
+    blurred = said.blur > BLUR
+    which = 0 if known.order == 0 else 1
+    return Candidate(
+        curve, order, float(inset), on.length, half, said.noise, said.blur, f"forecast from {known.label}", False,
+        nothing if blurred else said.quantization, nothing if blurred else said.truth,
+        math.nan if blurred else said.jumps, math.nan if blurred else _score(said.truth, baseline),
+        {name: factors[which] for name, factors in SPREAD.items()}, refusal,
+    )  # fmt: skip
 
 
-def measured_source(model: NetResult) -> Source:
-    """The noise that `evaluate` measured on `model`, with the float net's points."""
-    trace, plan = model.trace, model.plan
-    if trace.along is None or trace.across is None or trace.float_heads is None or plan is None:
-        raise ValueError(f"{model.name} is no model with Hilbert heads")
-    on = head_curve(plan)
-    across = trace.across.reshape(-1, trace.across.shape[-1])
-    pairs = np.concatenate([trace.along.reshape(-1, 1), across], axis=-1)
-    grid = (trace.float_heads.reshape(-1, 2) - on.origin) / on.pitch
-    return Source(f"measured on {model.name}", pairs, grid, model.subsets["all"].float_truth.robust_sd)
+def _measured(name: str, models: Sequence[NetResult], baseline: ErrorStats, unfit: str) -> Candidate:
+    """A model that was run: its seeds together."""
+    plan = models[0].plan
+    assert plan is not None
+    known = [k for k in map(known_of, models) if k is not None]
+    residual = np.concatenate([k.residual for k in known]) if known else np.array([math.nan])
+    noise = max((max(m.noise.sd) for m in models if m.noise is not None), default=math.nan)
+    half = float(min(plan.spec.pitch(axis) for axis in range(len(plan.spec.heads.scale)))) / 2
+    refusal = unfit
+    if not refusal and half < DEVIATIONS * noise:
+        refusal = (
+            f"noise: half a branch distance, {half:.3g} codes, is less than {DEVIATIONS:g} standard deviations of "
+            f"{noise:.2g} codes"
+        )
+    parts = [m.subsets["all"] for m in models]
+    truth = _pooled([p.quantized_truth for p in parts])
+    jumps = [m.jumps / m.trace.truth.size for m in models if m.jumps is not None]
+    seeds = f", {len(models)} seeds" if len(models) > 1 else ""
+    return Candidate(
+        plan.spec.curve.name, plan.spec.curve.order, float(plan.spec.inset), float(plan.spec.curve.length(plan.spec.inset)),
+        half, noise, float(np.sqrt(np.square(residual).mean())) * plan.spec.curve.segments, f"measured on {name}{seeds}",
+        True, _pooled([p.quantization for p in parts]), truth, float(np.mean(jumps)) if jumps else math.nan,
+        _score(truth, baseline), dict.fromkeys(SPREAD, 1.0), refusal,
+    )  # fmt: skip
 
 
-def _rank(
-    sources: dict[int, Source], orders: Sequence[int], insets: Sequence[str | Fraction], scale: float,
-    baseline: ErrorStats,
-) -> tuple[Candidate, ...]:  # fmt: skip
-    found = []
-    for order in orders:
-        nearest = min(sources, key=lambda known: (abs(known - order), known))
-        source = sources[nearest]
-        if nearest != order:
-            source = replace(source, grid=None, label=f"borrowed: {source.label}" if nearest else source.label)
-        margins = {cell_inset(order) if inset == "cell" else Fraction(inset) for inset in insets}
-        for inset in sorted(margins):
-            result = expect(order, inset, scale, source)
-            pitch = (1 - 2 * float(inset)) / ((1 << order) - 1) / scale
-            found.append(
-                Candidate(
-                    order, float(inset), result_length(order, inset), pitch / 2,
-                    result.closed_form * result_length(order, inset) / scale, source.label, result,
-                    source.spread * (4**order - 1),
-                    _over(baseline.rmse, result.error.rmse), _over(baseline.robust_sd, result.error.robust_sd),
-                )
-            )  # fmt: skip
-    return tuple(sorted(found, key=lambda candidate: candidate.expected.error.rmse))
-
-
-def _over(a: float, b: float) -> float:
-    return a / b if b > 0 else math.nan
-
-
-def result_length(order: int, inset: Fraction | float) -> float:
-    """Length L of the Hilbert curve of `order` and `inset`."""
-    return float(make_curve("hilbert", order).length(Fraction(inset)))
+def _pooled(stats: Sequence[ErrorStats]) -> ErrorStats:
+    """The mean over seeds of every figure."""
+    names = stats[0].figures
+    return ErrorStats(
+        sum(s.count for s in stats), float(np.mean([s.bias for s in stats])),
+        {name: float(np.mean([s.figures[name] for s in stats])) for name in names},
+    )  # fmt: skip
 
 
 def advise_from_noise(
     noise_lsb: float, noise_1d_lsb: float, scale: float, orders: Sequence[int], insets: Sequence[str | Fraction],
     wanted: float | None = None, spread: float = 0.0,
 ) -> Advice:  # fmt: skip
-    """Rank from normal noise of the heads, in codes, rounding included.
+    """Advice from figures alone: normal noise and normal errors.
 
     Args:
-        noise_lsb: standard deviation of either head's noise, > 0.
+        noise_lsb: standard deviation of a Hilbert head's noise, rounding included, in codes, > 0.
         noise_1d_lsb: of a 1D head of the same scale, > 0.
         scale: head units per code, the range being 1.
         orders: to compare, 1..6.
         insets: "cell" or numbers in [0, 0.5).
-        wanted: RMSE in t that is asked for.
-        spread: standard deviation, in t, of the float net's error to truth.
+        wanted: RMSE of the quantization error in t that is asked for.
+        spread: standard deviation, in t, of the float net's error to truth; 0 says that the float net is exact.
     """
-    source = Source("given", gaussian(noise_lsb, noise_lsb, 100_000), None, spread)
-    baseline = ErrorStats.of(gaussian(noise_1d_lsb, noise_1d_lsb, 100_000, seed=2)[:, 0] * scale)
-    candidates = _rank({0: source}, orders, insets, scale, baseline)
-    return Advice(
-        candidates, baseline, f"normal noise of {noise_1d_lsb:g} codes", _say(candidates, baseline, wanted), ()
-    )
+    rng = np.random.default_rng(2)
+    count = 30_000
+    truth = (np.arange(count) + 0.5) / count
+    residual = spread * rng.standard_normal(count)
+    one = noise_1d_lsb * scale * rng.standard_normal(count)
+    baseline = (ErrorStats.of(one), ErrorStats.of(residual + one))
+    found = []
+    for order in sorted(set(orders)):
+        for inset in _insets(insets, order):
+            on = HeadCurve(make_curve("hilbert", order), inset)
+            # The noise given is that of the order itself, so nothing is to be scaled for the length.
+            noise = noise_lsb * scale * rng.standard_normal(count)
+            known = Known("the noise given", order, on.length, truth, residual, noise, scale)
+            found.append(_candidate("hilbert", order, inset, scale, known, baseline[1]))
+    best, lines = choose(found)
+    if spread == 0:
+        lines.append("This takes the float net to be exact: give its error with --truth-error, or a pilot.")
+    lines += _wanted(found, baseline[0], wanted)
+    indicator = spread / baseline[0].rmse if spread else math.nan
+    return Advice(tuple(found), best, baseline, f"normal noise of {noise_1d_lsb:g} codes", indicator, tuple(lines), ())
+
+
+def _insets(insets: Sequence[str | Fraction], order: int) -> list[Fraction]:
+    return sorted({cell_inset(order) if inset == "cell" else Fraction(inset) for inset in insets})
 
 
 def advise_from_pilot(
-    evaluation: Evaluation, orders: Sequence[int], insets: Sequence[str | Fraction], wanted: float | None = None
-) -> Advice:
-    """Rank from what `evaluate` measured: noise pooled over seeds, the first baseline, the first model's scale."""
-    by_order: dict[int, list[NetResult]] = {}
-    for model in evaluation.models:
-        if model.decoder is not None and model.decoder["curve"] == "hilbert":
-            by_order.setdefault(int(model.decoder["order"]), []).append(model)
-    if not by_order:
-        raise UsageError(
-            f"{evaluation.pilot.source}: model: no model has a Hilbert curve; advise ranks the orders of that curve"
-        )
-    sources = {}
-    for order, models in by_order.items():
-        parts = [measured_source(model) for model in models]
-        grids = [part.grid for part in parts if part.grid is not None]
-        label = f"measured on {models[0].name}" + (f", {len(models)} seeds" if len(models) > 1 else "")
-        spread = float(np.mean([part.spread for part in parts]))
-        sources[order] = Source(label, np.concatenate([part.noise for part in parts]), np.concatenate(grids), spread)
-    first = next(model for models in by_order.values() for model in models)
-    assert first.plan is not None
-    low, high = (float(end) for end in first.plan.spec.heads.range)
-    scale = float(first.plan.spec.heads.scale[0]) / (high - low)
-    if evaluation.baselines:
-        name = evaluation.baselines[0].name
-        same = [b for b in evaluation.baselines if b.name == name]
-        errors = np.concatenate(
-            [
-                difference(b.trace.quantized_t, b.trace.float_t, b.closed).reshape(-1)
-                for b in same
-                if b.trace.float_t is not None
-            ]
-        )
-        baseline = ErrorStats.of(errors)
-        label = f"measured on {name}"
-        truth = float(np.mean([b.subsets["all"].float_truth.rmse for b in same]))
-    else:
-        noise = min(float(source.noise[:, 0].std()) for source in sources.values())
-        baseline = ErrorStats.of(gaussian(noise, noise, 100_000, seed=2)[:, 0] * scale)
-        label = f"no baseline: assumed, normal noise of {noise:.2f} codes"
-        truth = math.nan
-    candidates = _rank(sources, orders, insets, scale, baseline)
-    verdict = list(_say(candidates, baseline, wanted))
-    for answer in evaluation.verdict.answers if evaluation.verdict is not None else ():
-        if answer.question == "learnt" and answer.passed is False:
-            verdict.insert(0, f"{answer.model} has not learnt its task; mend that first. {answer.reasons[0]}")
-    loss = math.hypot(1.0, baseline.rmse / truth) - 1.0 if truth > 0 else math.nan
-    if loss < NEGLIGIBLE:
-        verdict.append(
-            f"Quantization adds only {100 * loss:.1f} % to the 1D head's error to truth: a second head can't gain more."
-        )
-    warnings = [f"{m.name}, seed {m.seed}: {line}" for m in evaluation.models for line in m.warnings]
-    warnings += [f"{b.name}, seed {b.seed}: {line}" for b in evaluation.baselines for line in b.network.spoilers]
-    estimators = tuple(propose_estimator(models[0]) for models in by_order.values())
-    return Advice(candidates, baseline, label, tuple(verdict), tuple(warnings), estimators)
+    evaluation: Evaluation, orders: Sequence[int], insets: Sequence[str | Fraction], wanted: float | None = None,
+    baseline_only: bool = False,
+) -> Advice:  # fmt: skip
+    """Advice from what `evaluate` measured, or from the 1D nets alone.
 
+    Every model keeps its own scale, zero point and inset. Models of one name are seeds of one net, models of different
+    names are different nets. The order of the tables does not matter.
 
-def _say(candidates: Sequence[Candidate], baseline: ErrorStats, wanted: float | None) -> tuple[str, ...]:
-    # Of nearly equal candidates the lowest order: its branches are farther apart, and it is easier to train.
-    level = [c for c in candidates if c.expected.error.rmse <= NEARLY * candidates[0].expected.error.rmse]
-    best = min(level, key=lambda c: (c.order, c.expected.error.rmse))
-    lines = []
-    if best.gain < 1.0:
-        lines.append("2D will not help: at this noise every order is worse than the 1D head. Lower the noise first.")
-    elif best.gain < WORTHWHILE:
-        lines.append(
-            f"2D will hardly help: the best, order {best.order}, is expected to gain a factor of {best.gain:.2f} only."
-        )
-    else:
-        lines.append(
-            f"Train order {best.order} with inset {best.inset:.4g}: expected gain {best.gain:.1f} in RMSE, "
-            f"{best.robust_gain:.1f} in robust SD, over the 1D head."
-        )
-    for order in sorted({c.order for c in candidates}):
-        here = min((c for c in candidates if c.order == order), key=lambda c: c.expected.error.rmse)
-        if here.expected.jumps > 0 and here.gain < 1.0:
-            lines.append(
-                f"Order {order} is past the cliff: {100 * here.expected.jumps:.2g} % of the points land on another "
-                f"branch (noise {here.noise:.1f} codes, half a branch distance {here.half_branch:.1f}; the float net "
-                f"knows t to {here.blur:.2f} cells)."
-            )
-    if wanted is not None:
-        fitting = [c for c in candidates if c.expected.error.rmse <= wanted]
-        if baseline.rmse <= wanted:
-            lines.append("The 1D head meets the wanted error already.")
-        elif fitting:
-            least = min(fitting, key=lambda c: (c.order, c.expected.error.rmse))
-            lines.append(f"The smallest order that meets the wanted error is {least.order} (inset {least.inset:.4g}).")
-        else:
-            lines.append("No order meets the wanted error at this noise.")
-    return tuple(lines)
-
-
-def propose_estimator(model: NetResult) -> tuple[str, EstimatorTrial, EstimatorTrial]:
-    """Sigma and gate of the mean estimator for a measured model.
-
-    They minimize the RMSE of the quantization error and of the error to truth, each relative to the nearest point's,
-    over a grid (SIGMAS, GATES) on every other point; the figures returned are of the other half.
+    Raises UsageError where neither a float 1D net nor a float net with Hilbert heads is there.
     """
-    trace, plan = model.trace, model.plan
-    assert plan is not None and trace.float_heads is not None and trace.quantized_heads is not None
-    on = head_curve(plan)
-    closed = plan.spec.curve.closed
-    truth = trace.truth.reshape(-1)
-    pick = np.linspace(0, len(truth) - 1, min(len(truth), _ESTIMATOR_POINTS)).astype(np.int64)
-    truth = truth[pick]
-    heads = [h.reshape(-1, 2)[pick] for h in (trace.float_heads, trace.quantized_heads)]
-    nearest = [on.decode(h) for h in heads]
-    halves = np.arange(len(truth)) % 2 == 0
-
-    def trial(sigma: float, gate: float, means: list[FloatArray], part: NDArray[np.bool_]) -> EstimatorTrial:
-        t = [
-            np.where(off * on.curve.segments > gate, mean, near) if sigma else near
-            for (near, off), mean in zip(nearest, means, strict=True)
-        ]
-        return EstimatorTrial(
-            sigma, gate,
-            ErrorStats.of(difference(t[1], t[0], closed)[part]), ErrorStats.of(difference(t[1], truth, closed)[part]),
-        )  # fmt: skip
-
-    plain = trial(0.0, 0.0, [n for n, _ in nearest], halves)
-    best, means_of_best, least = (0.0, 0.0), [n for n, _ in nearest], 2.0
-    for sigma in SIGMAS:
-        means = [posterior_mean(on, h, sigma) for h in heads]
-        for gate in GATES:
-            found = trial(sigma, gate, means, halves)
-            cost = found.quantization.rmse / plain.quantization.rmse + found.truth.rmse / plain.truth.rmse
-            if cost < least:
-                best, means_of_best, least = (sigma, gate), means, cost
-    held_out = ~halves
-    return (
-        model.name,
-        trial(0.0, 0.0, [n for n, _ in nearest], held_out),
-        trial(*best, means_of_best, held_out),
+    groups: dict[str, list[NetResult]] = {}
+    for model in () if baseline_only else evaluation.models:
+        groups.setdefault(model.name, []).append(model)
+    rivals: dict[str, list[NetResult]] = {}
+    for result in evaluation.baselines:
+        if result.rival:
+            rivals.setdefault(result.name, []).append(result)
+    learnt = {
+        name: results
+        for name, results in groups.items()
+        if evaluation.verdict is None or (a := evaluation.verdict.of("learnt", name)) is None or a.passed is not False
+    }
+    # A net that has not learnt its task tells nothing of another order, unless there is nothing else.
+    known = _sources(learnt, rivals) or _sources(groups, rivals)
+    if not known:
+        raise UsageError(
+            f"{evaluation.pilot.source}: no float net to learn from; name one in baseline.float or model.float"
+        )
+    name, baseline = _best_baseline(rivals, known)
+    found = []
+    for group in sorted(groups):
+        answer = evaluation.verdict.of("learnt", group) if evaluation.verdict is not None else None
+        unfit = f"{NOT_LEARNT}: {answer.reasons[0]}" if answer is not None and answer.passed is False else ""
+        found.append(_measured(group, groups[group], baseline[1], unfit))
+    curve = "moore" if any(k.closed for k in known) else "hilbert"
+    found = forecasts(known, found, orders, insets, baseline[1], curve)
+    best, lines = choose(found)
+    for candidate in found:
+        if candidate.refusal.startswith(NOT_LEARNT):
+            name_of = candidate.source.removeprefix("measured on ")
+            lines.append(f"{name_of} has not learnt its task{candidate.refusal.removeprefix(NOT_LEARNT)}")
+    indicator, words = _indicator(rivals, baseline, known)
+    lines += [*words, *_wanted(found, baseline[0], wanted)]
+    used = [*(() if baseline_only else evaluation.models), *evaluation.baselines]
+    warnings = [f"{r.name}, seed {r.seed}: {line}" for r in used for line in r.warnings or r.network.spoilers]
+    estimators = tuple(
+        propose_estimator(groups[group][0])
+        for group in sorted(groups)
+        if groups[group][0].has_float and not groups[group][0].closed
     )
+    return Advice(tuple(found), best, baseline, name, indicator, tuple(lines), tuple(warnings), estimators)
+
+
+def scale_of(known: Known) -> float:
+    """The scale to expect of Hilbert heads: that of the ones measured, else 1/256."""
+    return known.scale if known.order else 1 / 256
+
+
+def _nearest(known: Sequence[Known], order: int) -> list[Known]:
+    """The nets of the nearest lower and the nearest higher order; of one order the one with the least error."""
+
+    def first(nets: Sequence[Known], sign: int) -> list[Known]:
+        key = sorted(nets, key=lambda k: (sign * k.order, float(np.square(k.residual).mean()), k.label))
+        return key[:1]
+
+    return first([k for k in known if k.order <= order], -1) + first([k for k in known if k.order > order], 1)
+
+
+def forecasts(
+    known: Sequence[Known], measured: Sequence[Candidate], orders: Sequence[int], insets: Sequence[str | Fraction],
+    baseline: ErrorStats, curve: str,
+) -> list[Candidate]:  # fmt: skip
+    """The measured candidates and forecasts for the other orders, by order.
+
+    Args:
+        known: nets that forecasts can start from, at least one.
+        measured: candidates that were run.
+        orders, insets: to forecast.
+        baseline: error to truth of the best 1D net.
+        curve: its kind.
+    """
+    found = list(measured)
+    done = {(c.order, c.curve) for c in measured}
+    failed = min((c.order for c in measured if c.refusal.startswith(NOT_LEARNT)), default=99)
+    for order in sorted({order for order in orders if (order, curve) not in done}):
+        for inset in _insets(insets, order):
+            tried = [_candidate(curve, order, inset, scale_of(k), k, baseline) for k in _nearest(known, order)]
+            best = min(tried, key=lambda c: (c.refusal != "", math.isnan(c.score), c.score, c.blur, c.source))
+            if order > failed:
+                best = replace(best, refusal=f"order {failed}: it was tried, and its float net has not learnt the task")
+            found.append(best)
+    return sorted(found, key=lambda c: (c.order, not c.measured, c.inset, c.source))
+
+
+def _joined(name: str, results: Sequence[NetResult]) -> Known | None:
+    """What the seeds of one net tell together."""
+    parts = [known for known in map(known_of, results) if known is not None]
+    if not parts:
+        return None
+    first = parts[0]
+    return Known(
+        name, first.order, first.length, np.concatenate([p.truth for p in parts]),
+        np.concatenate([p.residual for p in parts]), np.concatenate([p.noise for p in parts]),
+        float(np.mean([p.scale for p in parts])), first.closed,
+    )  # fmt: skip
+
+
+def _sources(groups: Mapping[str, list[NetResult]], rivals: Mapping[str, list[NetResult]]) -> list[Known]:
+    """All nets that forecasts can start from: one INT8 output, and Hilbert heads of useful float nets."""
+    found = [_joined(name, results) for name, results in rivals.items() if results[0].kind in _EIGHT_BITS]
+    found += [_joined(name, results) for name, results in groups.items()]
+    return [known for known in found if known is not None]
+
+
+def _best_baseline(
+    rivals: Mapping[str, list[NetResult]], known: Sequence[Known]
+) -> tuple[str, tuple[ErrorStats, ErrorStats]]:
+    """The 1D net with the least error to truth, and its errors; without any, one assumed from the Hilbert nets."""
+    if rivals:
+        stats = {
+            name: tuple(
+                _pooled([getattr(r.subsets["all"], kind) for r in results])
+                for kind in ("quantization", "quantized_truth")
+            )
+            for name, results in rivals.items()
+        }
+        name = min(sorted(stats), key=lambda n: stats[n][1].mae * stats[n][1].rmse)
+        return name, (stats[name][0], stats[name][1])
+    least = min(known, key=lambda k: (k.order, k.label))
+    rng = np.random.default_rng(2)
+    noise = least.noise[rng.integers(0, len(least.noise), len(least.residual))] / least.length**0.3
+    return "no baseline: assumed from " + least.label, (ErrorStats.of(noise), ErrorStats.of(least.residual + noise))
+
+
+def _indicator(
+    rivals: Mapping[str, list[NetResult]], baseline: tuple[ErrorStats, ErrorStats], known: Sequence[Known]
+) -> tuple[float, list[str]]:
+    """The 1D net's float error over its quantization error, and what the study's threshold says of it."""
+    one = [k for k in known if k.order == 0]
+    if not one:
+        return math.nan, []
+    least = min(one, key=lambda k: (float(np.square(k.residual).mean()), k.label))
+    residual, noise = (float(np.sqrt(np.square(v).mean())) for v in (least.residual, least.noise))
+    if noise == 0:
+        return math.nan, []
+    value = residual / noise
+    side = "below" if value < INDICATOR else "above"
+    verb = "usually paid" if value < INDICATOR else "seldom paid"
+    return value, [
+        f"Indicator: the float 1D net's error to truth is {value:.2g} times its quantization error, {side} "
+        f"{INDICATOR:g}, where more heads {verb} in the study (docs/pilot.md)."
+    ]
+
+
+def choose(candidates: Sequence[Candidate]) -> tuple[Candidate | None, list[str]]:
+    """The candidate to train, and lines that say so."""
+    lines: list[str] = []
+    usable = [c for c in candidates if not c.refusal and math.isfinite(c.score)]
+    best: Candidate | None = None
+    if usable:
+        least = min(c.score for c in usable)
+        level = [c for c in usable if c.score <= NEARLY * least]
+        best = min(level, key=lambda c: (c.order, c.score, c.inset))
+    if best is None or best.score > 1 - WORTHWHILE:
+        reason = (
+            "no order passes the criteria below."
+            if best is None
+            else f"the best, order {best.order}, changes the error to truth by {100 * (best.score - 1):+.0f} % only."
+        )
+        lines.append(f"More heads will not help: {reason}")
+        best = None
+    else:
+        factor = best.spread["truth"]
+        ends = (
+            ""
+            if best.measured
+            else f" [{100 * (best.score / factor - 1):+.0f}, {100 * (best.score * factor - 1):+.0f}]"
+        )
+        lines.append(
+            f"Train order {best.order} with inset {best.inset:.4g}: error to truth {100 * (best.score - 1):+.0f} %{ends} "
+            f"against the best 1D INT8 net ({best.source})."
+        )
+    refused = {c.order: c for c in candidates if c.refusal and not c.measured}
+    for order in sorted(refused):
+        lines.append(f"Order {order} is ruled out by {refused[order].refusal}.")
+    unknown = [c.order for c in candidates if math.isnan(c.truth.rmse)]
+    if unknown and best is not None and not best.measured:
+        lines.append(
+            f"No figure can be given for order {min(unknown)} and up. Train order {best.order}, run evaluate on it, and "
+            f"ask again with that model in the pilot."
+        )
+    return best, lines
+
+
+def _wanted(candidates: Sequence[Candidate], baseline: ErrorStats, wanted: float | None) -> list[str]:
+    if wanted is None:
+        return []
+    if baseline.rmse <= wanted:
+        return ["The 1D head meets the wanted error already."]
+    fitting = [c for c in candidates if not c.refusal and c.quantization.rmse <= wanted]
+    if not fitting:
+        return ["No order meets the wanted error at this noise."]
+    least = min(fitting, key=lambda c: (c.order, c.quantization.rmse))
+    return [f"The smallest order that meets the wanted error is {least.order} (inset {least.inset:.4g})."]

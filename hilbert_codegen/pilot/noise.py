@@ -72,8 +72,10 @@ class Expected:
     closed_form: float
 
 
-def blurred(on: HeadCurve, t: FloatArray, spread: float) -> FloatArray:
-    """Heads (..., 2) of a net that knows t only to a standard deviation of `spread`: the mean of the curve over it.
+def blurred(on: HeadCurve, t: FloatArray, spread: FloatArray | float) -> FloatArray:
+    """Heads (..., n) of a net that knows t only to a standard deviation of `spread`: the mean of the curve over it.
+
+    `spread` is one for all, or one for each t.
 
     The squared error makes a net answer with the mean. It leaves the curve at corners, and where `spread` is not small
     against a segment (1 / M in t) it no longer follows the curve at all: such an order can't be trained.
@@ -81,7 +83,7 @@ def blurred(on: HeadCurve, t: FloatArray, spread: float) -> FloatArray:
     nodes = np.linspace(-3.5, 3.5, 57)
     weights = np.exp(-np.square(nodes) / 2)
     weights /= weights.sum()
-    total = np.zeros((*t.shape, 2))
+    total = np.zeros_like(on.targets(t))
     for node, weight in zip(nodes, weights, strict=True):
         total += weight * on.targets(t + spread * node)
     return total

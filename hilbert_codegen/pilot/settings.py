@@ -6,7 +6,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -189,6 +189,12 @@ class Pilot:
     config: PilotConfig
     source: str
     folder: Path
+
+    def without_models(self) -> Pilot:
+        """The same with baselines only. Raises UsageError if it has none."""
+        if not self.config.baseline:
+            raise UsageError(f"{self.source}: baseline: there is none; name the 1D net in a [[baseline]]")
+        return replace(self, config=self.config.model_copy(update={"model": (), "kpi": None}))
 
     def error(self, key: str, value: object, problem: str, remedy: str) -> UsageError:
         """A one-line error about the value at `key`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import pytest
 from hilbert_codegen.cli import main
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.models.inference import inspect_network
-from hilbert_codegen.pilot.advise import advise_from_noise, advise_from_pilot, expect, measured_source
+from hilbert_codegen.pilot.advise import Advice, advise_from_noise, advise_from_pilot
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.intervals import Bootstrap, interval
 from hilbert_codegen.pilot.metrics import ErrorStats
@@ -90,47 +91,100 @@ def test_line_sensor_reaches_its_figures_in_every_seed(tmp_path: Path, seed: int
     assert result.baselines[0].robust_lsb < 0.5
 
 
-def test_expected_errors_are_within_15_percent_of_the_data(line: Evaluation) -> None:
-    for model in line.models:
-        expected = expect(ORDERS[model.name], _inset(model), 1 / 256, measured_source(model)).error
-        measured = model.subsets["all"].quantization
-        for metric in ("mae", "rmse", "robust_sd"):
-            assert getattr(expected, metric) == pytest.approx(getattr(measured, metric), rel=0.15), (model.name, metric)
+def advice_of(evaluation: Evaluation, *, known: str) -> Advice:
+    """Advice from the model called `known` alone, or from the 1D net alone."""
+    models = tuple(model for model in evaluation.models if model.name == known)
+    return advise_from_pilot(dataclasses.replace(evaluation, models=models), [1, 2, 3, 4], ["cell"])
 
 
-def _inset(model: object) -> float:
-    return float(model.decoder["inset"])  # type: ignore[attr-defined]
+#: What the line sensor's nets left as error to truth (MAE, RMSE in t), 10,000 samples, three seeds; order 4 was trained
+#: with the example's recipe and is not committed: its RMSE is over twice that of order 3.
+LINE_TRUTH = {1: 0.110, 2: 0.0942, 3: 0.0923}
 
 
-def test_expected_errors_from_a_single_figure_are_within_15_percent(line: Evaluation) -> None:
-    for model in line.models:
-        assert model.noise is not None
-        advice = advise_from_noise(model.noise.along_robust, 1.0, 1 / 256, [ORDERS[model.name]], ["cell"])
-        measured = model.subsets["all"].quantization
-        assert advice.candidates[0].expected.error.robust_sd == pytest.approx(measured.robust_sd, rel=0.15)
+@pytest.mark.parametrize("known", ["", "p = 1", "p = 2", "p = 3"])
+def test_told_of_any_one_order_it_advises_one_within_15_percent_of_the_best(line: Evaluation, known: str) -> None:
+    # Order 4 is among what it may choose, and is worse than one head.
+    advice = advice_of(line, known=known)
+    assert advice.best is not None and advice.best.order in LINE_TRUTH
+    assert LINE_TRUTH[advice.best.order] <= 1.15 * min(LINE_TRUTH.values())
+    four = next(c for c in advice.candidates if c.order == 4)
+    assert four.refusal.startswith("blur") and np.isnan(four.truth.rmse)
 
 
-def test_advice_from_data(line: Evaluation) -> None:
-    advice = advise_from_pilot(line, [1, 2, 3, 5], ["cell"])
-    assert "Train order 3" in advice.verdict[0]
-    assert advice.candidates[0].order == 3
-    by_order = {c.order: c for c in advice.candidates}
-    # Order 5 has not been trained: the float net knows t to two cells of it only, so it must not be advised.
-    assert by_order[5].source.startswith("borrowed") and by_order[5].expected.jumps > 0.05
+@pytest.mark.parametrize("known", ["", "p = 1", "p = 2", "p = 3"])
+def test_forecasts_of_other_orders_hold_what_their_intervals_promise(line: Evaluation, known: str) -> None:
+    advice = advice_of(line, known=known)
+    for candidate in advice.candidates:
+        if candidate.measured or candidate.order > 3 or np.isnan(candidate.truth.rmse):
+            continue
+        measured = next(m for m in line.models if ORDERS[m.name] == candidate.order).subsets["all"]
+        for metric in ("mae", "rmse"):
+            ratio = candidate.truth.figures[metric] / measured.quantized_truth.figures[metric]
+            assert 1 / candidate.spread["truth"] <= ratio <= candidate.spread["truth"], (candidate.order, metric)
+        for metric in ("rmse", "robust_sd"):
+            ratio = candidate.quantization.figures[metric] / measured.quantization.figures[metric]
+            factor = candidate.spread[f"quantization {metric}"]
+            assert 1 / factor <= ratio <= factor, (candidate.order, metric)
+
+
+def test_what_was_measured_is_said_as_measured(line: Evaluation) -> None:
+    advice = advise_from_pilot(line, [1, 2, 3], ["cell", "0.1"])
+    assert all(c.measured for c in advice.candidates) and len(advice.candidates) == 3
+    third = advice.candidates[2]
+    assert third.truth == line.models[2].subsets["all"].quantized_truth
     name, plain, best = advice.estimators[-1]
     assert name == "p = 3"
     assert best.quantization.rmse < 0.85 * plain.quantization.rmse
     assert best.truth.rmse <= 1.01 * plain.truth.rmse
 
 
-def test_advice_says_when_a_second_head_will_not_help() -> None:
+def test_the_order_of_the_tables_changes_nothing(line: Evaluation) -> None:
+    turned = dataclasses.replace(line, models=line.models[::-1])
+    one, two = (advise_from_pilot(e, [1, 2, 3, 4], ["cell"]) for e in (line, turned))
+    assert one.candidates == two.candidates and one.best == two.best
+
+
+def test_two_nets_of_one_order_are_not_one_net(line: Evaluation) -> None:
+    twin = dataclasses.replace(line.models[2], name="another")
+    advice = advise_from_pilot(dataclasses.replace(line, models=(*line.models, twin)), [3], ["cell"])
+    assert [c.source for c in advice.candidates if c.order == 3] == ["measured on another", "measured on p = 3"]
+
+
+def test_it_can_be_asked_before_a_hilbert_net_exists(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = one_seed(tmp_path, 0)
+    head, _ = path.read_text(encoding="utf-8").split("[[model]]", 1)
+    path.write_text(head, encoding="utf-8")
+    main(["advise", str(path), "--limit", "500", "-q"])
+    said = capsys.readouterr().out
+    assert "Train order" in said and "Indicator: the float 1D net's error to truth is" in said
+    main(["evaluate", str(path), "--limit", "500", "-q"])
+
+
+def test_moore_curves_are_advised_for_angles(tmp_path: Path) -> None:
+    path = edited(one_seed(tmp_path, 0), ("[task]", "[task]\ncircular = true"))
+    evaluation = evaluate(load_pilot(path).without_models(), 300)
+    advice = advise_from_pilot(evaluation, [1, 2, 3], ["cell"])
+    assert {c.curve for c in advice.candidates} == {"moore"}
+
+
+def test_advice_says_when_a_second_head_will_not_help(tmp_path: Path) -> None:
     noisy = advise_from_noise(60.0, 15.0, 1 / 256, [1, 2, 3], ["cell"])
-    assert noisy.verdict[0].startswith("2D will not help")
-    assert any("past the cliff" in line for line in noisy.verdict)
+    assert noisy.verdict[0].startswith("More heads will not help") and noisy.best is None
+    assert all(c.refusal.startswith("noise") for c in noisy.candidates)
+    unsure = advise_from_noise(0.5, 0.5, 1 / 256, [1, 2, 3], ["cell"], spread=0.05)
+    assert unsure.best is None and all(c.refusal.startswith("blur") for c in unsure.candidates)
     fine = advise_from_noise(0.5, 0.5, 1 / 256, [1, 2, 3], ["cell"], wanted=0.01)
     assert any("1D head meets" in line for line in fine.verdict)
     asked = advise_from_noise(0.5, 0.5, 1 / 256, [1, 2, 3], ["cell"], wanted=0.0006)
     assert any("smallest order that meets the wanted error is 2" in line for line in asked.verdict)
+    # The truth of other samples: what the nets say has nothing to do with it, and no order can help.
+    path = one_seed(tmp_path, 0, keep="p = 3")
+    samples = dict(np.load(LINE / "samples.npz"))
+    np.savez(tmp_path / "samples.npz", pixels=samples["pixels"], t=samples["t"][::-1])
+    evaluation = evaluate(load_pilot(path), 500)
+    assert advice_of(evaluation, known="p = 3").best is None
+    assert advice_of(evaluation, known="").best is None
 
 
 def test_spoilers_are_found_in_the_model() -> None:
@@ -421,6 +475,7 @@ def test_bad_requests_exit_with_2(arguments: list[str], capsys: pytest.CaptureFi
 def test_advise_prints_a_ranking(capsys: pytest.CaptureFixture[str]) -> None:
     main(["advise", "--noise-lsb", "4", "--order", "2", "--order", "3", "--format", "json"])
     advice = json.loads(capsys.readouterr().out)
-    assert [c["order"] for c in advice["candidates"]] == [3, 3, 2, 2]
-    main(["advise", "--noise-lsb", "4", "--span", "9500", "--order", "2", "--order", "3", "--order", "4"])
-    assert "Train order 3" in capsys.readouterr().out
+    assert [c["order"] for c in advice["candidates"]] == [2, 3]
+    main(["advise", "--noise-lsb", "3", "--span", "9500", "--order", "2", "--order", "3", "--order", "4"])
+    said = capsys.readouterr().out
+    assert "Train order 3" in said and "Order 4 is ruled out by noise" in said
