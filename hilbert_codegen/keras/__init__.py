@@ -50,7 +50,7 @@ def decode_mean(heads: Tensor, on: HeadCurve, sigma: float, gate: float, samples
     Gaussian head noise of `sigma` cells; the integrals along the curve by Gauss-Legendre quadrature with `samples`
     points a segment (4 are good to 1e-3 of a segment for sigma >= 0.4). Unlike the nearest point, the mean has a
     gradient across the curve: it draws a point between two branches to where the task loss wants it. Give it to
-    `HilbertLoss` as decoder=functools.partial(decode_mean, sigma=0.5, gate=0.15).
+    `HilbertLoss` as decoder=functools.partial(decode_mean, sigma=0.5, gate=0.15), with reach=math.inf.
 
     Raises ValueError for a closed curve, on which t has no mean.
     """

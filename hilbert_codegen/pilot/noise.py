@@ -1,25 +1,19 @@
-r"""The noise model: what noise of the heads does to the decoded value, in closed form and by simulation.
+r"""The noise model: what noise of the heads does to the decoded value.
 
 While no noise carries a point over half the distance between two branches, only its part along the curve counts:
 a standard deviation of sigma codes along the curve is sigma * scale / L in t, against sigma_1 * scale_1 of a 1D head.
 So the gain is L * (1D noise) / (noise along the curve), both in codes of equal scale. Past half the branch distance
-the decoder lands on another branch, and the error is of the order of the whole range; that part is simulated.
+the decoder lands on another branch, and the error is of the order of the whole range; `forecast` simulates that part.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hilbert_codegen.pilot.metrics import ErrorStats
-from hilbert_codegen.training.loss import HeadCurve, difference
+from hilbert_codegen.training.loss import HeadCurve
 
 FloatArray = NDArray[np.float64]
-
-#: Places on the curve that `simulate` takes.
-_PLACES = 30_000
 
 
 def frame(on: HeadCurve, t: FloatArray) -> FloatArray:
@@ -51,27 +45,6 @@ def join(along: FloatArray, across: FloatArray, direction: FloatArray) -> FloatA
     return np.asarray(along[..., None] * direction + (across[..., None] * _turned(direction)).sum(axis=-2))
 
 
-def gaussian(along_lsb: float, across_lsb: float, count: int, seed: int = 0, heads: int = 2) -> FloatArray:
-    """`count` draws (along, across...) of normal noise, in codes; shape (count, heads)."""
-    drawn = np.random.default_rng(seed).standard_normal((count, heads))
-    return np.asarray(drawn * np.array([along_lsb] + [across_lsb] * (heads - 1)))
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What to expect of one order and inset.
-
-    Attributes:
-        error: of the decoded t.
-        jumps: share of points that land on another branch.
-        closed_form: noise along the curve * scale / L, the standard deviation without jumps.
-    """
-
-    error: ErrorStats
-    jumps: float
-    closed_form: float
-
-
 def blurred(on: HeadCurve, t: FloatArray, spread: FloatArray | float) -> FloatArray:
     """Heads (..., n) of a net that knows t only to a standard deviation of `spread`: the mean of the curve over it.
 
@@ -87,37 +60,6 @@ def blurred(on: HeadCurve, t: FloatArray, spread: FloatArray | float) -> FloatAr
     for node, weight in zip(nodes, weights, strict=True):
         total += weight * on.targets(t + spread * node)
     return total
-
-
-def simulate(
-    on: HeadCurve, scale: float, noise: FloatArray, points: FloatArray | None = None, spread: float = 0.0, seed: int = 1
-) -> Expected:
-    """Decode noisy points and compare with the same points without noise.
-
-    Args:
-        on: curve, inset and range of the heads.
-        scale: head units per code.
-        noise: (along, across) in codes, shape (k, 2): draws, or measured pairs; drawn from with replacement.
-        points: a float net's heads, shape (n, 2). Without them: the `blurred` curve at 30,000 places, and the error
-            is that to the place itself, so that it contains what the blur spoils.
-        spread: standard deviation to which a net knows t, for the blur.
-        seed: of the generator.
-
-    Noise measured on a quantized model contains its rounding, so nothing is rounded here.
-    """
-    generator = np.random.default_rng(seed)
-    if points is None:
-        start = (np.arange(_PLACES) + 0.5) / _PLACES
-        points = blurred(on, start, spread) if spread else on.targets(start)
-    else:
-        start, _ = on.decode(points)
-    drawn = noise[generator.integers(0, len(noise), len(points))]
-    moved = scale * join(drawn[:, 0], drawn[:, 1:], frame(on, start))
-    end, _ = on.decode(points + moved)
-    error = difference(end, start, on.curve.closed)
-    jumps = is_jump(on, error, moved)
-    spread = float(np.sqrt(np.square(noise[:, 0]).mean()))
-    return Expected(ErrorStats.of(error), float(jumps.mean()), spread * scale / on.length)
 
 
 def is_jump(on: HeadCurve, error: FloatArray, moved: FloatArray) -> NDArray[np.bool_]:

@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 
 from hilbert_codegen.curves import make_curve
+from hilbert_codegen.pilot.forecast import RISE, Forecast, Known, forecast
 from hilbert_codegen.pilot.metrics import ErrorStats
 from hilbert_codegen.pilot.noise import (
     blurred,
     frame,
-    gaussian,
     is_jump,
     join,
     posterior_mean,
-    simulate,
     split,
 )
 from hilbert_codegen.training.loss import HeadCurve, difference
@@ -60,23 +59,38 @@ def test_split_and_join_are_inverse() -> None:
     assert across[0, 0] == pytest.approx(0.0, abs=1e-12)
 
 
+def of_noise(on: HeadCurve, codes: float) -> Forecast:
+    """The forecast of a float net without error, whose heads have normal noise of `codes` codes."""
+    truth = (np.arange(20_000) + 0.5) / 20_000
+    noise = SCALE * codes * np.random.default_rng(0).standard_normal(50_000)
+    return forecast(on, SCALE, Known("test", on.curve.order, on.length, truth, np.zeros(20_000), noise, SCALE))
+
+
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_small_noise_gives_the_closed_form(order: int) -> None:
     on = HeadCurve(make_curve("hilbert", order))
-    result = simulate(on, SCALE, gaussian(0.7, 0.7, 50_000))
+    result = of_noise(on, 0.7)
     assert result.jumps == 0
-    assert result.closed_form == pytest.approx(0.7 * SCALE / on.length, rel=0.02)
-    assert result.error.robust_sd == pytest.approx(result.closed_form, rel=0.03)
+    assert result.quantization.robust_sd == pytest.approx(0.7 * SCALE / on.length, rel=0.03)
+    assert result.truth.rmse == pytest.approx(result.quantization.rmse)
 
 
 @pytest.mark.parametrize(("order", "safe", "broken"), [(2, 9.0, 30.0), (3, 4.0, 15.0)])
 def test_the_noise_cliff(order: int, safe: float, broken: float) -> None:
     on = HeadCurve(make_curve("hilbert", order))
-    one_head = {noise: noise * SCALE for noise in (safe, broken)}
-    below = simulate(on, SCALE, gaussian(safe, safe, 50_000))
-    beyond = simulate(on, SCALE, gaussian(broken, broken, 50_000))
-    assert below.jumps < 1e-3 and below.error.rmse < 0.5 * one_head[safe]
-    assert beyond.jumps > 0.02 and beyond.error.rmse > one_head[broken]
+    below, beyond = of_noise(on, safe), of_noise(on, broken)
+    assert below.jumps < 1e-3 and below.quantization.rmse < 0.5 * safe * SCALE
+    assert beyond.jumps > 0.02 and beyond.quantization.rmse > broken * SCALE
+
+
+def test_noise_of_a_longer_curve_rises_but_for_its_rounding() -> None:
+    on = HeadCurve(make_curve("hilbert", 2))
+    truth = np.linspace(0, 1, 5000)
+    rounding = np.random.default_rng(1).uniform(-SCALE / 2, SCALE / 2, 5000)
+    only = forecast(on, SCALE, Known("1D", 0, 1.0, truth, np.zeros(5000), rounding, SCALE))
+    more = forecast(on, SCALE, Known("1D", 0, 1.0, truth, np.zeros(5000), 4 * rounding, SCALE))
+    assert only.noise == pytest.approx(1 / np.sqrt(12), rel=0.02)
+    assert more.noise == pytest.approx(np.sqrt((16 - 1) / 12 * on.length ** (2 * RISE) + 1 / 12), rel=0.03)
 
 
 def test_a_jump_is_farther_along_than_in_the_plane() -> None:

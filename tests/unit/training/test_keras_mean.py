@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def test_mean_beyond_the_gate_and_nearest_within() -> None:
 
 def test_loss_with_the_mean_pulls_across_the_curve() -> None:
     on = HeadCurve(make_curve("hilbert", 2))
-    loss = HilbertLoss(on, alpha=0.0, decoder=functools.partial(decode_mean, sigma=0.4, gate=0.1))
+    loss = HilbertLoss(on, alpha=0.0, reach=math.inf, decoder=functools.partial(decode_mean, sigma=0.4, gate=0.1))
     # Half way between the branches at x = 0 and x = 1 cell, y = 2 cells: only the mean sees a way to t = 0.2.
     heads = tf.Variable(np.array([[0.5, 2.0]]) * on.pitch + on.origin)
     with tf.GradientTape() as tape:

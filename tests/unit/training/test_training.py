@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -30,10 +32,38 @@ def test_loss_by_hand() -> None:
     assert on.length == 3.0
     heads = np.array([-0.3, 0.5])
     miss = (0.8**2 + 0.5**2) / 9
-    expected = (1 / 6 - 1 / 2) ** 2 + 0.5 * (miss + 2.0 * (0.3 / 3) ** 2)
-    assert hilbert_loss(heads, 0.5, on, alpha=0.5, beta=2.0) == pytest.approx(expected)
+    pulls = 0.5 * (miss + 2.0 * (0.3 / 3) ** 2)
+    published = (1 / 6 - 1 / 2) ** 2 + pulls
+    assert hilbert_loss(heads, 0.5, on, alpha=0.5, beta=2.0, reach=math.inf) == pytest.approx(published)
+    # The error of a third of the range is a whole cell: half a cell of it is seen, if no more may be.
+    assert hilbert_loss(heads, 0.5, on, alpha=0.5, beta=2.0) == pytest.approx(published)
+    assert hilbert_loss(heads, 0.5, on, alpha=0.5, beta=2.0, reach=0.5) == pytest.approx((1 / 6) ** 2 + pulls)
     absolute = hilbert_loss(heads, 0.5, on, alpha=0.0, task=lambda a, b: np.abs(a - b))
     assert absolute == pytest.approx(1 / 3)
+
+
+def test_on_a_wrong_branch_only_the_pull_to_the_target_acts() -> None:
+    # Published, the error along the branch outweighs the pull; clipped, it has no slope there.
+    on = HeadCurve(make_curve("hilbert", 3))
+    t, step = 0.9, 1e-4
+    wrong = on.targets(0.05)
+    towards = on.targets(0.05 + 1e-3) - wrong
+    towards *= step / np.linalg.norm(towards)
+
+    def slope(reach: float, alpha: float) -> float:
+        a, b = (hilbert_loss(wrong + s * towards, t, on, alpha=alpha, reach=reach) for s in (-1, 1))
+        return float(b - a) / (2 * step)
+
+    assert slope(math.inf, 0.0) == pytest.approx(2 * (0.05 - 0.9) / on.length, rel=1e-3)
+    assert slope(1.0, 0.0) == pytest.approx(0.0, abs=1e-9)
+    assert slope(1.0, 0.3) != 0.0
+
+
+def test_the_error_of_an_angle_goes_the_short_way_round() -> None:
+    on = HeadCurve(make_curve("moore", 2))
+    across, along = (hilbert_loss(on.targets(a), b, on, reach=math.inf) for a, b in ((0.99, 0.01), (0.49, 0.51)))
+    assert hilbert_loss(on.targets(0.99), 0.01, on, alpha=0.0, reach=math.inf) == pytest.approx(0.02**2)
+    assert across == pytest.approx(along, rel=0.5)
 
 
 @given(st.integers(1, 4), st.floats(0, 1), st.floats(-0.3, 1.3), st.floats(-0.3, 1.3))
@@ -59,10 +89,11 @@ def test_keras_equals_numpy() -> None:
         on = HeadCurve(make_curve(name, order), 0.1, (-1.0, 1.0))
         t = rng.random((7, 9)).astype(np.float32)
         heads = (2.4 * rng.random((7, 9, 2)) - 1.2).astype(np.float32)
-        wanted = hilbert_loss(heads, t, on, alpha=0.4, beta=0.7)
-        loss = hk.HilbertLoss(on, alpha=0.4, beta=0.7, reduction=None)
-        assert np.allclose(np.asarray(loss(t, heads)), wanted, atol=1e-5)
-        assert np.allclose(np.asarray(loss(t[..., None], heads)), wanted, atol=1e-5)
+        for reach in (0.5, 1.0, math.inf):
+            wanted = hilbert_loss(heads, t, on, alpha=0.4, beta=0.7, reach=reach)
+            loss = hk.HilbertLoss(on, alpha=0.4, beta=0.7, reach=reach, reduction=None)
+            assert np.allclose(np.asarray(loss(t, heads)), wanted, atol=1e-5)
+            assert np.allclose(np.asarray(loss(t[..., None], heads)), wanted, atol=1e-5)
 
 
 def test_keras_gradient_runs_along_the_curve() -> None:
