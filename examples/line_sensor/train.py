@@ -1,8 +1,9 @@
-"""Train the line-sensor models: one trunk, a 1D head and 2D Hilbert heads, each to float and fully INT8 TFLite.
+"""Train the line-sensor models: one trunk, a 1D head and Hilbert heads, each to float and fully INT8 TFLite.
 
     pip install 'hilbert_codegen[train]'
     python examples/line_sensor/train.py -o build/line                  # seed 0, about two minutes on two idle cores
     python examples/line_sensor/train.py --seeds 0 1 2                   # every committed file
+    python examples/line_sensor/train.py -o build/line --heads 3 --orders 2   # three heads
 
 The task: where on a line of 64 pixels a spot of light lies, read by an 8-bit converter. Spot width and height,
 background and its slope vary; the noise has a standard deviation of 4 % of full scale.
@@ -15,7 +16,7 @@ Every head gets the same trunk (two layers of 96 and 64 units), samples, number 
    difference of the two, which teaches the net to be insensitive to its own rounding. It helps the 1D head as much as
    any: it comes close to the floor that the rounding of its single output sets, and a second head lowers that floor.
 
-The 1D head learns the mean squared error. The 2D heads learn `hilbert_codegen.keras.HilbertLoss` with the squared
+The 1D head learns the mean squared error. Two and more heads learn `hilbert_codegen.keras.HilbertLoss` with the squared
 error bounded to linear past 4 UNIT: a point on a wrong branch is the business of the distance to the target point.
 """
 
@@ -64,8 +65,8 @@ def make_samples(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.f
     return np.clip(np.round(255 * light), 0, 255).astype(np.uint8), t
 
 
-def train_and_export(order: int, seed: int, steps: int) -> dict[str, bytes]:
-    """Train the head of `order` (0 is the 1D head); returns {"float": model, "int8": model}.
+def train_and_export(order: int, seed: int, steps: int, count: int = 2) -> dict[str, bytes]:
+    """Train `count` heads on the curve of `order` (0 is the 1D head); returns {"float": model, "int8": model}.
 
     Runs in a process of its own: TensorFlow is imported here.
     """
@@ -80,12 +81,12 @@ def train_and_export(order: int, seed: int, steps: int) -> dict[str, bytes]:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
-    on = HeadCurve(make_curve("hilbert", order)) if order else None
+    on = HeadCurve(make_curve("hilbert", order, dimensions=count)) if order else None
     # [0, 255/256] on 256 codes is scale 1/256, zero point -128: with the cell-centred inset the canonical grid.
     highest = 255 / 256 if on else 1.0
 
     rng = np.random.default_rng(seed)
-    sizes = (PIXELS, *HIDDEN, 2 if on else 1)
+    sizes = (PIXELS, *HIDDEN, count if on else 1)
     kernels, biases = [], []
     for layer, (before, after) in enumerate(itertools.pairwise(sizes)):
         last = layer == len(HIDDEN)
@@ -170,6 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--orders", type=int, nargs="+", default=[0, 1, 2, 3], help="0 is the 1D head")
+    parser.add_argument("--heads", type=int, default=2, help="2 to 6")
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("-o", "--output", type=Path, default=HERE)
@@ -181,13 +183,14 @@ def main() -> None:
     start = time.monotonic()
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
         runs = {
-            (order, seed): pool.submit(train_and_export, order, seed, arguments.steps)
+            (order, seed): pool.submit(train_and_export, order, seed, arguments.steps, arguments.heads)
             for seed in arguments.seeds
             for order in arguments.orders
         }
         for (order, seed), run in runs.items():
             for kind, model in run.result().items():
-                name = f"{f'p{order}' if order else '1d'}_{kind}_s{seed}.tflite"
+                head = "1d" if not order else f"p{order}" if arguments.heads == 2 else f"h{arguments.heads}p{order}"
+                name = f"{head}_{kind}_s{seed}.tflite"
                 (models / name).write_bytes(model)
                 print(f"{time.monotonic() - start:4.0f} s  {name}  {len(model)} bytes", flush=True)
 

@@ -5,7 +5,7 @@ r"""Target encoding and the paper's loss for Keras 3, on any of its backends (ex
     from hilbert_codegen.training.loss import HeadCurve
 
     on = HeadCurve(make_curve("hilbert", 3))
-    model.compile("adam", loss=HilbertLoss(on))     # y_true is t, shape (..., 1) or (...); y_pred (..., 2)
+    model.compile("adam", loss=HilbertLoss(on))     # y_true is t, shape (..., 1) or (...); y_pred (..., heads)
 
 The equation is in `hilbert_codegen.training.loss`; distances are in units of t, as there. Which segment is nearest has no
 gradient; the projection on it has: 1 / L along the segment, none across, none where it is clipped to the ends.
@@ -28,7 +28,7 @@ Tensor = Any
 def decode(heads: Tensor, on: HeadCurve) -> tuple[Tensor, Tensor]:
     """t of the nearest curve point and the squared distance r^2 to it in units of t, both of shape (...).
 
-    `heads` is a tensor (..., 2) of real head values. Memory: M = 4^order - 1 numbers a point.
+    `heads` is a tensor (..., heads) of real head values. Memory: M numbers (one for each segment) a point.
     """
     kind = heads.dtype
     start, step = (ops.convert_to_tensor(part, dtype=kind) for part in on.segments())
@@ -62,10 +62,11 @@ def decode_mean(heads: Tensor, on: HeadCurve, sigma: float, gate: float, samples
     start, step = on.segments()
     within = (nodes + 1) / 2
     place = (np.arange(len(start))[:, None] + within).reshape(-1)
-    points = (start[:, None] + within[:, None] * step[:, None]).reshape(-1, 2)
+    points = (start[:, None] + within[:, None] * step[:, None]).reshape(-1, on.curve.dimensions)
     grid = (heads - on.origin) / on.pitch
     square = sum(
-        ops.square(grid[..., axis : axis + 1] - ops.convert_to_tensor(points[:, axis], dtype=kind)) for axis in (0, 1)
+        ops.square(grid[..., axis : axis + 1] - ops.convert_to_tensor(points[:, axis], dtype=kind))
+        for axis in range(on.curve.dimensions)
     )
     least = ops.min(square, axis=-1, keepdims=True)  # common to all weights: keeps exp from underflowing
     weight = ops.exp((least - square) / (2 * sigma**2)) * ops.convert_to_tensor(np.tile(shares, len(start)), dtype=kind)
@@ -75,7 +76,7 @@ def decode_mean(heads: Tensor, on: HeadCurve, sigma: float, gate: float, samples
 
 
 def encode(t: Tensor, on: HeadCurve) -> Tensor:
-    """The curve point c(t) as head values: a tensor (...) in [0, 1] -> (..., 2)."""
+    """The curve point c(t) as head values: a tensor (...) in [0, 1] -> (..., heads)."""
     start, step = (ops.convert_to_tensor(part, dtype=t.dtype) for part in on.segments())
     arc = ops.clip(t, 0.0, 1.0) * on.curve.segments
     first = ops.minimum(ops.floor(arc), on.curve.segments - 1)
@@ -120,7 +121,7 @@ class HilbertLoss(keras.losses.Loss):  # type: ignore[misc]  # keras has no type
         self.task, self.decoder = task, decoder
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """Loss of every point: y_true t of shape (...) or (..., 1), y_pred heads (..., 2); result (...)."""
+        """Loss of every point: y_true t of shape (...) or (..., 1), y_pred heads (..., heads); result (...)."""
         t = ops.squeeze(y_true, -1) if len(y_true.shape) == len(y_pred.shape) else y_true
         decoded, r2 = self.decoder(y_pred, self.on)
         miss = ops.sum(ops.square((y_pred - encode(t, self.on)) / self.on.length), axis=-1)

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,14 +19,13 @@ from numpy.typing import ArrayLike, NDArray
 from hilbert_codegen.config.schema import load
 from hilbert_codegen.curves import Curve, cell_inset
 from hilbert_codegen.emit.prove import proof_domain, reference_for
+from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.spec.plan import make_plan
 from hilbert_codegen.spec.specification import Spec
+from hilbert_codegen.training.projection import project
 
 FloatArray = NDArray[np.float64]
-
-#: Points decoded at a time in floating point, so that the working set stays in cache.
-_CHUNK = 1 << 14
 
 
 def encode(
@@ -32,8 +33,8 @@ def encode(
     curve: Curve,
     inset: Fraction | float | None = None,
     head_range: tuple[float, float] = (0.0, 1.0),
-) -> tuple[FloatArray, FloatArray]:
-    """Head values (x, y) of the curve point at t: what the two heads are trained to give.
+) -> tuple[FloatArray, ...]:
+    """Head values (x, y, ...) of the curve point at t: what the heads are trained to give.
 
     Args:
         t: values in [0, 1], any shape; on a closed curve t is taken modulo 1, else clipped to [0, 1].
@@ -41,7 +42,7 @@ def encode(
         inset: margin k in [0, 0.5); None is the cell-centred 2^-(order+1).
         head_range: the head values that span the unit square.
 
-    Returns x and y, float64, of the shape of t, within head_range.
+    Returns one array for each head, float64, of the shape of t, within head_range.
     """
     values = np.asarray(t, dtype=np.float64)
     values = np.mod(values, 1.0) if curve.closed else np.clip(values, 0.0, 1.0)
@@ -56,7 +57,7 @@ def encode(
     unit = margin + (1.0 - 2.0 * margin) * grid / (curve.side - 1)
     low, high = head_range
     heads = low + unit * (high - low)
-    return heads[..., 0], heads[..., 1]
+    return tuple(heads[..., axis] for axis in range(curve.dimensions))
 
 
 @dataclass(frozen=True)
@@ -75,24 +76,27 @@ class Decoder:
 
     @cached_property
     def table(self) -> Ideal:
-        """The exact answers for all pairs of 8-bit codes; arrays of shape (256, 256), [raw y, raw x]."""
-        if self.spec.heads.bits != 8:
-            raise ValueError("a table exists for 8-bit heads only")
+        """The exact answers for all codes of two or three 8-bit heads; arrays of shape (256, 256), [raw y, raw x]."""
+        if self.spec.heads.bits != 8 or self.spec.dimensions > 3:
+            raise ValueError("a table exists for two or three 8-bit heads only")
         return reference_for(self.spec, proof_domain(self.spec))
 
     @cached_property
     def _codes(self) -> NDArray[np.generic]:
         return self.table.codes.reshape(-1).astype(self.spec.output.dtype)
 
-    def words(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.uint16]:
-        """Index raw x | raw y << 8 into the flattened tables, uint16, for codes of the heads' dtype."""
+    def words(self, *heads: ArrayLike) -> NDArray[np.unsignedinteger[Any]]:
+        """Index raw x | raw y << 8 (| raw z << 16) into the flattened tables, for codes of the heads' dtype."""
         dtype = np.dtype(self.spec.heads.dtype)
-        codes = [np.asarray(v) for v in (x, y)]
+        codes = [np.asarray(v) for v in self._all(heads)]
         for code in codes:
             if code.dtype != dtype:
                 raise TypeError(f"codes must be {dtype}, not {code.dtype}")
-        raw_x, raw_y = (np.ascontiguousarray(code).view(np.uint8).astype(np.uint16) for code in codes)
-        return raw_x | (raw_y << np.uint16(8))
+        raw = [np.ascontiguousarray(code).view(np.uint8) for code in codes]
+        word: NDArray[np.unsignedinteger[Any]] = raw[0].astype(np.uint16 if len(raw) == 2 else np.uint32)
+        for axis, bits in enumerate(raw[1:], 1):
+            word = word | (bits.astype(word.dtype) << word.dtype.type(8 * axis))
+        return word
 
     def real(self, axis: int, codes: ArrayLike) -> FloatArray:
         """Real head values of integer codes: scale * (code - zero_point), float64."""
@@ -104,45 +108,58 @@ class Decoder:
         c0, c1 = self.spec.output.codes
         return (np.asarray(codes, dtype=np.float64) - c0) / (c1 - c0)
 
-    def nearest(self, x: ArrayLike, y: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    def _all(self, heads: Sequence[ArrayLike]) -> Sequence[ArrayLike]:
+        if len(heads) != self.spec.dimensions:
+            raise ValueError(f"{len(heads)} arrays for {self.spec.dimensions} heads: give one for each")
+        return heads
+
+    def nearest(self, *heads: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """(t, distance to the curve in cells) of real head values, float64, by the nearest point in floating point."""
         spec = self.spec
-        low, high = (float(end) for end in spec.heads.range)
         inset, last = float(spec.inset), spec.curve.side - 1
 
-        def grid(head: ArrayLike) -> FloatArray:
+        def grid(axis: int, head: ArrayLike) -> FloatArray:
+            low, high = (float(end) for end in spec.heads.range_of(axis))
             unit = (np.asarray(head, dtype=np.float64) - low) / (high - low)
             return (unit - inset) * last / (1.0 - 2.0 * inset)
 
-        grid_x, grid_y = np.broadcast_arrays(grid(x), grid(y))
-        arc, square = np.empty(grid_x.size), np.empty(grid_x.size)
-        points = spec.curve.vertices.astype(np.float64)
-        for start in range(0, grid_x.size, _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            arc[chunk], square[chunk] = self._project(points, grid_x.reshape(-1)[chunk], grid_y.reshape(-1)[chunk])
-        return (arc / spec.curve.segments).reshape(grid_x.shape), np.sqrt(square).reshape(grid_x.shape)
+        places = np.broadcast_arrays(*(grid(axis, head) for axis, head in enumerate(self._all(heads))))
+        arc, square = project(spec.curve, np.stack([place.reshape(-1) for place in places], axis=-1))
+        shape = places[0].shape
+        return (arc / spec.curve.segments).reshape(shape), np.sqrt(square).reshape(shape)
 
-    def _project(self, points: FloatArray, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        best_arc, best = np.zeros(len(x)), np.full(len(x), np.inf)
-        for segment in range(self.spec.curve.segments):
-            start = points[segment]
-            step = points[(segment + 1) % len(points)] - start
-            along = np.clip((x - start[0]) * step[0] + (y - start[1]) * step[1], 0.0, 1.0)
-            square = (x - start[0] - along * step[0]) ** 2 + (y - start[1] - along * step[1]) ** 2
-            closer = square < best
-            best[closer] = square[closer]
-            best_arc[closer] = segment + along[closer]
-        return best_arc, best
+    def codes(self, *heads: ArrayLike) -> NDArray[np.generic]:
+        """Exact results, in the output dtype, of integer codes of the heads' dtype: from the table, or for four and more
+        heads tuple by tuple.
+        """
+        if self.spec.dimensions <= 3:
+            return np.asarray(self._codes[self.words(*heads)])
+        arrays = [np.asarray(head) for head in self._all(heads)]
+        if any(array.dtype != np.dtype(self.spec.heads.dtype) for array in arrays):
+            raise TypeError(f"codes must be {self.spec.heads.dtype}, not {arrays[0].dtype}")
+        arrays = np.broadcast_arrays(*arrays)
+        if arrays[0].size == 0:
+            return np.zeros(arrays[0].shape, dtype=self.spec.output.dtype)
+        queries = np.stack([array.reshape(-1).astype(np.int64) for array in arrays], axis=1)
+        found: NDArray[Any] = decode_tuples(self.spec, queries).reshape(arrays[0].shape)
+        return np.asarray(found.astype(self.spec.output.dtype))
 
 
-def decode(x: ArrayLike, y: ArrayLike, decoder: Decoder) -> NDArray[np.generic]:
-    """Decode head outputs of any (equal) shape.
+def decode(*heads: Any, decoder: Decoder | None = None) -> NDArray[np.generic]:
+    """Decode head outputs, one array for each head, all of one shape: `decode(x, y, decoder)`, `decode(x, y, z, decoder)`.
 
     Integer arrays are codes of the decoder's head dtype: the result is exactly what the generated C gives, in the
     output dtype. Float arrays are real head values: the result is t in [0, 1], float64.
 
-    Raises TypeError for integers of another type, ValueError for 16-bit integer heads (use the generated C).
+    Raises TypeError for integers of another type or without a decoder, ValueError for 16-bit integer heads (use the
+    generated C) or another number of arrays than the decoder has heads.
     """
-    if np.issubdtype(np.asarray(x).dtype, np.integer):
-        return decoder._codes[decoder.words(x, y)]
-    return decoder.nearest(x, y)[0]
+    if decoder is None:
+        *arrays, decoder = heads
+    else:
+        arrays = list(heads)
+    if not isinstance(decoder, Decoder):
+        raise TypeError("the last argument must be a Decoder")
+    if arrays and np.issubdtype(np.asarray(arrays[0]).dtype, np.integer):
+        return decoder.codes(*arrays)
+    return decoder.nearest(*arrays)[0]

@@ -1,6 +1,6 @@
 r"""The training loss in NumPy: the definition that the Keras and Torch versions are held to.
 
-With heads h = (x, y), the curve point c(t) and its inverse by the nearest point, t(h), the loss of one sample is
+With heads h = (x, y, ...), the curve point c(t) and its inverse by the nearest point, t(h), the loss of one sample is
 
     loss = task(t + e, t) + alpha * (|h - c(t)|^2 + beta * r^2)
     e = clip(t(h) - t, -reach / M, reach / M),      r = |h - c(t(h))|
@@ -30,6 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hilbert_codegen.curves import Curve, cell_inset
 from hilbert_codegen.training.codec import encode
+from hilbert_codegen.training.projection import project
 
 FloatArray = NDArray[np.float64]
 
@@ -71,33 +72,25 @@ class HeadCurve:
         return low + self.margin * (high - low)
 
     def segments(self) -> tuple[FloatArray, FloatArray]:
-        """Start (M, 2) and unit step (M, 2) of every segment, in cells."""
+        """Start and unit step of every segment, both (M, heads), in cells."""
         points = self.curve.vertices.astype(np.float64)
         following = np.roll(points, -1, axis=0)
         count = self.curve.segments
         return points[:count], (following - points)[:count]
 
     def targets(self, t: ArrayLike) -> FloatArray:
-        """Head values c(t) of t (any shape, in [0, 1]); float64, shape t.shape + (2,)."""
+        """Head values c(t) of t (any shape, in [0, 1]); float64, shape t.shape + (heads,)."""
         return np.stack(encode(t, self.curve, self.inset, self.head_range), axis=-1)
 
     def decode(self, heads: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """t of the nearest curve point, and its distance r in units of t.
 
-        `heads` are real head values of shape (..., 2); both results are float64 of shape (...). Of equally near
+        `heads` are real head values of shape (..., heads); both results are float64 of shape (...). Of equally near
         points the first along the curve is taken.
         """
         values = np.asarray(heads, dtype=np.float64)
-        grid = (values.reshape(-1, 2) - self.origin) / self.pitch
-        best = np.full(len(grid), np.inf)
-        arc = np.zeros(len(grid))
-        for index, (start, step) in enumerate(zip(*self.segments(), strict=True)):
-            offset = grid - start
-            along = np.clip(offset @ step, 0.0, 1.0)
-            square = np.square(offset - along[:, None] * step).sum(axis=1)
-            closer = square < best
-            best[closer] = square[closer]
-            arc[closer] = index + along[closer]
+        heads_last = values.reshape(-1, self.curve.dimensions)
+        arc, best = project(self.curve, (heads_last - self.origin) / self.pitch)
         shape = values.shape[:-1]
         count = self.curve.segments
         return (arc / count).reshape(shape), (np.sqrt(best) / count).reshape(shape)
@@ -126,7 +119,7 @@ def hilbert_loss(
     """The loss of the module's equation, for every sample.
 
     Args:
-        heads: real head values, shape (..., 2).
+        heads: real head values, shape (..., heads).
         t: the true values in [0, 1], shape (...).
         on: the curve.
         alpha: weight of both distances, >= 0.

@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilbert_codegen import Decoder, decode, encode, make_curve
+from hilbert_codegen.curves import cell_inset
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.spec.specification import Heads, Output, Spec
+from hilbert_codegen.training.projection import project
+from tests.specs import decode_plainly
 
 UNIT = Heads("int8", "interleaved", (Fraction(1, 256),) * 2, (-128, -128), (Fraction(0), Fraction(1)))
 
@@ -63,3 +66,49 @@ def test_integers_of_another_type_are_refused(plan: Callable[..., Plan]) -> None
 
 def test_load_reads_a_configuration(config_file: Callable[..., Path]) -> None:
     assert Decoder.load(config_file()).spec.canonical
+
+
+def many(dimensions: int, order: int) -> Decoder:
+    heads = Heads("int8", "interleaved", (Fraction(1, 256),) * dimensions, (-128,) * dimensions, UNIT.range)
+    curve = make_curve("hilbert", order, dimensions=dimensions)
+    return Decoder(Spec(curve, cell_inset(order), heads, Output("uint16", (0, 65535))))
+
+
+@pytest.mark.parametrize(("dimensions", "order"), [(3, 1), (3, 2), (3, 3), (4, 2), (5, 1), (6, 1)])
+def test_more_heads_encode_and_decode(dimensions: int, order: int) -> None:
+    decoder = many(dimensions, order)
+    t = np.linspace(0, 1, 301).reshape(7, 43)
+    heads = encode(t, decoder.spec.curve)
+    assert len(heads) == dimensions
+    np.testing.assert_allclose(decode(*heads, decoder), t, atol=1e-9)
+    if dimensions > 3:
+        codes = np.random.default_rng(1).integers(-128, 128, (dimensions, 2, 50)).astype(np.int8)
+        found = decode(*codes, decoder)
+        assert found.shape == (2, 50) and found.dtype == np.uint16
+        flat = codes.reshape(dimensions, -1).T.astype(np.int64)
+        assert found.reshape(-1).tolist() == [decode_plainly(decoder.spec, *query)[0] for query in flat.tolist()]
+
+
+@pytest.mark.parametrize(("dimensions", "order"), [(2, 4), (3, 2), (4, 2), (6, 1)])
+def test_the_float_decoder_visits_the_segments_that_matter(dimensions: int, order: int) -> None:
+    """The nearest of all segments, found by visiting every one of them, off the grid too."""
+    curve = make_curve("hilbert", order, dimensions=dimensions)
+    points = np.random.default_rng(2).uniform(-1.0, curve.side, (2000, dimensions))
+    start = curve.vertices[:-1].astype(float)
+    step = np.diff(curve.vertices, axis=0)
+    off = points[:, None] - start
+    along = np.clip((off * step).sum(axis=-1), 0, 1)
+    square = np.square(off - along[..., None] * step).sum(axis=-1)
+    best = square.argmin(axis=1)
+    arc, least = project(curve, points)
+    np.testing.assert_allclose(least, square[np.arange(2000), best], atol=1e-12)
+    np.testing.assert_allclose(arc, best + along[np.arange(2000), best], atol=1e-9)
+
+
+def test_three_heads_decode_codes_by_the_whole_table() -> None:
+    decoder = many(3, 1)
+    codes = np.random.default_rng(1).integers(-128, 128, (3, 40)).astype(np.int8)
+    wanted = [decode_plainly(decoder.spec, *query)[0] for query in codes.T.tolist()]
+    assert decode(*codes, decoder).tolist() == wanted
+    with pytest.raises(ValueError, match="2 arrays for 3 heads"):
+        decode(codes[0], codes[1], decoder)

@@ -105,3 +105,18 @@ def test_keras_gradient_runs_along_the_curve() -> None:
     with tf.GradientTape() as tape:
         t, _ = hk.decode(heads, on)
     assert np.allclose(tape.gradient(t, heads).numpy(), [[0.0, 1 / 3]], atol=1e-6)
+
+
+@pytest.mark.parametrize(("dimensions", "order"), [(3, 2), (4, 1), (6, 1)])
+def test_more_heads_have_the_same_loss_in_keras(dimensions: int, order: int) -> None:
+    tf = pytest.importorskip("tensorflow")
+    import hilbert_codegen.keras as hk
+
+    on = HeadCurve(make_curve("hilbert", order, dimensions=dimensions), 0.1, (-1.0, 1.0))
+    rng = np.random.default_rng(4)
+    t = rng.random(50)
+    heads = on.targets(t) + 0.05 * rng.standard_normal((50, dimensions))
+    mine = hilbert_loss(heads, t, on, alpha=0.7, beta=2.0)
+    theirs = hk.HilbertLoss(on, alpha=0.7, beta=2.0).call(tf.constant(t), tf.constant(heads))
+    np.testing.assert_allclose(theirs.numpy(), mine, rtol=1e-9)
+    assert hk.encode(tf.constant(t), on).shape == (50, dimensions)
