@@ -47,7 +47,7 @@ ORDERS = ORDERS_OF[2]
 class CurveKind:
     """A family of curves: `vertices(order, dimensions)` lists the grid points, `closed` joins the last to the first.
 
-    `dimensions` are those that it exists in.
+    `dimensions` are those that it exists in, `title` its name in a sentence.
     """
 
     name: str
@@ -55,6 +55,7 @@ class CurveKind:
     closed: bool
     summary: str
     dimensions: range = DIMENSIONS
+    title: str = ""
 
 
 CURVES: Registry[CurveKind] = Registry("curve", __name__)
@@ -63,12 +64,15 @@ Vertices = Callable[[int, int], list[Point]]
 
 
 def register(
-    name: str, *, closed: bool, summary: str, dimensions: range = DIMENSIONS
+    name: str, *, closed: bool, summary: str, dimensions: range = DIMENSIONS, title: str = ""
 ) -> Callable[[Vertices], Vertices]:
-    """Decorator for `vertices(order, dimensions) -> points of {0..2^order - 1}^dimensions`, each of them once."""
+    """Decorator for `vertices(order, dimensions) -> points of {0..2^order - 1}^dimensions`, each of them once.
+
+    `title` is the name as it stands in a sentence, where that is not `name`.
+    """
 
     def add(vertices: Vertices) -> Vertices:
-        CURVES.add(name, CurveKind(name, vertices, closed, summary, dimensions))
+        CURVES.add(name, CurveKind(name, vertices, closed, summary, dimensions, title or name))
         return vertices
 
     return add

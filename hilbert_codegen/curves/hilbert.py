@@ -53,7 +53,7 @@ def skilling(order: int, dimensions: int, distance: int) -> Point:
     return tuple(x)
 
 
-@register("hilbert", closed=False, summary="the paper's curve: from one corner to the next")
+@register("hilbert", title="Hilbert", closed=False, summary="the paper's curve: from one corner to the next")
 def vertices(order: int, dimensions: int) -> list[Point]:
     """All vertices; the first is (0, 0, ...), the last has 2^order - 1 on one axis and 0 on the others."""
     if dimensions == 2:

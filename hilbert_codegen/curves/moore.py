@@ -66,7 +66,7 @@ def _loop(order: int, dimensions: int) -> list[Point]:
     ]
 
 
-@register("moore", closed=True, summary="a closed Hilbert curve, for angles: t = 1 is t = 0")
+@register("moore", title="Moore", closed=True, summary="a closed Hilbert curve, for angles: t = 1 is t = 0")
 def vertices(order: int, dimensions: int) -> list[Point]:
     """All vertices. Two dimensions: up through the two left quadrants, down through the right ones. Order 1 in more
     dimensions is the cycle of the Gray code.

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from hilbert_codegen import __version__
-from hilbert_codegen.curves import AXES
+from hilbert_codegen.curves import AXES, CURVES
 from hilbert_codegen.emit import banner, misra
 from hilbert_codegen.exact.domain import Domain
 from hilbert_codegen.kernels import Built, Implementation, Table
 from hilbert_codegen.spec.plan import Plan
-from hilbert_codegen.spec.specification import INTEGER_TYPES
+from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 from hilbert_codegen.variants import PORTABLE, VARIANTS, Variant
 
 #: CMSIS-DSP's names of the signed types.
@@ -132,6 +132,30 @@ class Unit:
         return f"{self.macro}_{VARIANTS[name].switch}"
 
 
+def _less(text: str, value: int) -> str:
+    """`text` minus a number, as people write it."""
+    return text if value == 0 else f"{text} {'-' if value > 0 else '+'} {abs(value)}"
+
+
+def _scaling(spec: Spec) -> tuple[str, ...]:
+    """What codes and results stand for, a line each."""
+    formulas = [
+        f"{axis} = {float(scale)!r} * ({_less('code', zero)})"
+        for axis, scale, zero in zip(AXES, spec.heads.scale, spec.heads.zero_point, strict=False)
+    ]
+    pairs = [", ".join(formulas[i : i + 2]) for i in range(0, len(formulas), 2)]
+    c0, c1 = spec.output.codes
+    place = "the place of the nearest point of the curve"
+    if spec.estimator.kind == "mean":
+        place = "the posterior mean off the curve, else the nearest"
+    return (
+        *(f"{pair}," for pair in pairs[:-1]),
+        f"{pairs[-1]}.",
+        f"The result is floor({c0} + t * ({_less(str(c1), c0)}) + 1/2), t {place}.",
+        "Every input is valid; nothing can overflow.",
+    )
+
+
 def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
     """Everything about a proved decoder that its files say."""
     spec = plan.spec
@@ -145,19 +169,6 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
     axes = tuple(AXES[: spec.dimensions])
     # Three heads at most are named in the signature of one point; more are read from an array.
     named = spec.dimensions <= 3
-    formulas = [
-        f"{axis} = {float(scale)!r} * (code - {zero})"
-        for axis, scale, zero in zip(axes, spec.heads.scale, spec.heads.zero_point, strict=True)
-    ]
-    scaling = [
-        *(", ".join(formulas[i : i + 2]) + ("," if i + 2 < len(formulas) else ".") for i in range(0, len(formulas), 2)),
-        f"The result is floor({c0} + t * ({c1} - {c0}) + 1/2), t the place of the nearest point of the curve.",
-        "Every input is valid; nothing can overflow.",
-    ]
-    if spec.estimator.kind == "mean":
-        scaling[-2] = (
-            f"The result is floor({c0} + t * ({c1} - {c0}) + 1/2), t the posterior mean off the curve, else nearest."
-        )
     in_place = (
         not planar and spec.dimensions == 2 and spec.heads.bits == 8 and INTEGER_TYPES[spec.output.dtype][0] == 16
     )
@@ -179,7 +190,7 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
         header_name=f"{prefix}_decoder.h",
         source_name=f"{prefix}_decoder.c",
         strategy=built.strategy,
-        curve_title=f"{spec.curve.name} curve of order {spec.curve.order}"
+        curve_title=f"{CURVES[spec.curve.name].title} curve of order {spec.curve.order}"
         + (f" in {spec.dimensions} dimensions" if spec.dimensions > 2 else ""),
         facts=banner.facts(plan, built),
         proof=f"{answer}, {pairs}.",
@@ -202,7 +213,7 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
         code1=_literal(c1, spec.output.dtype),
         result_doc=f"{min(c0, c1)} to {max(c0, c1) - (1 if closed else 0)}: {c0} at t = 0, {c1} at t = 1"
         + (", the second given as the first" if closed else ""),
-        scaling_doc=tuple(scaling),
+        scaling_doc=_scaling(spec),
         aliasing_doc=aliasing,
         heads_doc=banner.heads_doc(plan),
         branch_codes=banner.number(min(spec.pitch(axis) for axis in range(spec.dimensions))),

@@ -38,8 +38,8 @@
 /* The header must come from the same configuration. */
 typedef char depth_header_matches_source[(DEPTH_DECODER_CONFIG_HASH == 0x085BC505UL) ? 1 : -1];
 
-/* Placement hooks: define them to put the tables, the functions, or the functions inside (which the compiler is to go on
-   inlining) into sections of your choice. */
+/* Placement hooks: define them to put the tables, the functions, or the functions inside (which the compiler is to go
+   on inlining) into sections of your choice. */
 #if !defined(DEPTH_TABLE_ATTR)
 #if defined(HILBERT_USE_CMSIS_DSP)
 #define DEPTH_TABLE_ATTR ARM_DSP_TABLE_ATTRIBUTE
@@ -58,7 +58,10 @@ typedef char depth_header_matches_source[(DEPTH_DECODER_CONFIG_HASH == 0x085BC50
 #define DEPTH_INNER_ATTR
 #endif
 
-/* Hexagon vectors of 128 bytes, from v66 on: chosen where the compiler has them; predefine DEPTH_USE_HVX as 0 or 1 to force it. */
+/*
+ * Hexagon vectors of 128 bytes, from v66 on: chosen where the compiler has them.
+ * Predefine DEPTH_USE_HVX as 0 or 1 to force it.
+ */
 #if !defined(DEPTH_USE_HVX)
 #if defined(__HVX__) && defined(__HVX_LENGTH__) && defined(__HVX_ARCH__)
 #define DEPTH_USE_HVX ((__HVX_LENGTH__ == 128) && (__HVX_ARCH__ >= 66))
@@ -76,7 +79,10 @@ typedef char depth_header_matches_source[(DEPTH_DECODER_CONFIG_HASH == 0x085BC50
 #define DEPTH_RELOAD(table, turn) __asm__("" : "+r"(table) : "r"(turn))
 #endif
 
-/* Helium: chosen where the compiler has it; predefine DEPTH_USE_MVE as 0 or 1 to force it. */
+/*
+ * Helium: chosen where the compiler has it.
+ * Predefine DEPTH_USE_MVE as 0 or 1 to force it.
+ */
 #if !defined(DEPTH_USE_MVE)
 #if defined(__ARM_FEATURE_MVE) && !defined(__ARM_BIG_ENDIAN)
 #define DEPTH_USE_MVE (__ARM_FEATURE_MVE & 1)
@@ -98,6 +104,7 @@ typedef char depth_header_matches_source[(DEPTH_DECODER_CONFIG_HASH == 0x085BC50
 #define DEPTH_KEEP_ORDER() (void)0
 #endif
 
+/* clang-format off */
 /* Rows of 256: bases of the tiles, starts of their windows, starts of the distances' windows, around them the pool: 8032 entries, 16064 bytes. */
 static const uint16_t depth_picture[8032] DEPTH_TABLE_ATTR = {
      4874U,  4498U,  4409U,  4330U,  1777U,  1846U,  1925U,  2004U,  2687U,  2687U,  2687U,  2687U,  2687U,  2687U,  2687U,  2687U,
@@ -1135,6 +1142,8 @@ static const uint16_t depth_hvx_pairs[64] DEPTH_HVX_ALIGNED DEPTH_TABLE_ATTR = {
 };
 #endif
 
+/* clang-format on */
+
 /*
  * Decode one point, x | y << 8 of its raw bits: the base of its tile and what lies in the tile's window of the pool add
  * up to its result. `starts` is the picture from the first window's start on.
@@ -1273,7 +1282,8 @@ static inline HVX_VectorPair depth_results(depth_points_t points, const HVX_Vect
     /* Equal ranks: a bit of the cell tells. */
     const HVX_Vector tie = Q6_V_vand_VV(Q6_V_vmux_QVV(isOwn, around, Q6_Vuh_vlsr_VuhR(around, 1)), ones);
     const HVX_Vector rankX = Q6_Vb_vadd_VbVb(points.rankX, tie);
-    /* Of own segments the horizontal one is taken where rank x is greater, of far edges the vertical one. */
+    /* Of own segments the horizontal one is taken where rank x is greater, of far edges the
+       vertical one. */
     const HVX_VectorPred isFirst = Q6_Q_vand_VR(segments, (int32_t)0x38383838U);
     const HVX_VectorPred isSecond = Q6_Q_vand_VR(segments, (int32_t)0xC4C4C4C4U);
     const HVX_VectorPred greater =
@@ -1288,8 +1298,10 @@ static inline HVX_VectorPair depth_results(depth_points_t points, const HVX_Vect
     const HVX_Vector vertexAndFalls = Q6_Vb_vlut32_VbVbR_nomatch(cell, bytes[1], 3);
     const HVX_Vector vertex = Q6_V_vand_VV(vertexAndFalls, Q6_V_vsplat_R((int32_t)0x3F3F3F3FU));
     const HVX_Vector falls = Q6_Vuh_vlsr_VuhR(vertexAndFalls, 6);
-    const HVX_Vector kind = Q6_V_vor_VV(axis, Q6_Vh_vasl_VhR(Q6_V_vand_VV(axis, falls), 2));
-    /* K, from the vertex's place and its coordinate along the segment, and the code along it, both as half-words. */
+    const HVX_Vector falling = Q6_Vh_vasl_VhR(Q6_V_vand_VV(axis, falls), 2);
+    const HVX_Vector kind = Q6_V_vor_VV(axis, falling);
+    /* K, from the vertex's place and its coordinate along the segment, and the code along it; both as
+       half-words. */
     const HVX_Vector along = Q6_V_vmux_QVV(isH, column, Q6_Vuh_vlsr_VuhR(row, 2));
     const HVX_Vector chosen = Q6_V_vmux_QVV(isH, points.codeX, points.codeY);
     const HVX_Vector minus = Q6_Vb_vlut32_VbVbR_nomatch(kind, bytes[3], 1);
@@ -1661,4 +1673,3 @@ void depth_decode_block_distance(const int8_t *pSrcX, const int8_t *pSrcY, int16
     }
 }
 #endif
-
