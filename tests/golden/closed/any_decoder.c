@@ -26,9 +26,9 @@
  * cell                  26.15233737 x 26.15233737 codes
  * half branch distance  13.07616868 x 13.07616868 codes
  * curve length          7.2 unit intervals
- * tables                128 bytes
+ * tables                360 bytes
  *
- * The nearest of the four edges and four corners of the square between vertices, by integer arithmetic.
+ * The nearest point by integer arithmetic that rounds nothing: 2 words of 32 bits for a coordinate.
  *
  * Proved: value, equal to the exact reference on all 65536 pairs of codes.
  * MISRA C:2012: any_decoder.h lists the deviations.
@@ -58,14 +58,14 @@ typedef char any_header_matches_source[(ANY_DECODER_CONFIG_HASH == 0x44AE46B1UL)
 #define ANY_INNER_ATTR
 #endif
 
+/* The nearest point: on the segment from the vertex at place `near` to that at `far`, or at `near`. */
 typedef struct
 {
-    int64_t arc;     /* arc length of the candidate, in 2^-32 cells */
-    int64_t square;  /* squared distance to the clamped query, in 2^-60 cells */
-    int64_t offX;    /* from the candidate to the clamped query, in 2^-32 cells */
-    int64_t offY;
-    uint32_t own;    /* 1 where it belongs to the query's own cell */
-} any_candidate_t;
+    uint32_t near;
+    uint32_t far;
+    /* Twice the distance from `near`, in units of which a cell has any_whole_cell. */
+    uint32_t gap[2];
+} any_nearest_t;
 
 /* clang-format off */
 /* Place along the curve of vertex (x, y), at y << 3 | x: 64 entries, 128 bytes. */
@@ -76,146 +76,417 @@ static const uint16_t any_place[64] ANY_TABLE_ATTR = {
     20U, 23U, 24U, 27U, 36U, 39U, 40U, 43U, 21U, 22U, 25U, 26U, 37U, 38U, 41U, 42U
 };
 
+/* Twice half a cell, in words: 2 entries, 8 bytes. */
+static const uint32_t any_whole_cell[2] ANY_TABLE_ATTR = {
+             0U, 2147483648U
+};
+
+/* Codes of x below each half cell: 16 entries, 64 bytes. */
+static const uint32_t any_start_x[16] ANY_TABLE_ATTR = {
+      0U,  54U,  67U,  81U,  94U, 107U, 120U, 133U,
+    146U, 159U, 172U, 185U, 198U, 211U, 224U, 237U
+};
+
+/* Per word what a code, a vertex and the start of x add; right of a vertex, then left: 12 entries, 48 bytes. */
+static const uint32_t any_terms_x[12] ANY_TABLE_ATTR = {
+    4212503884U,          0U, 2556365772U,  164228811U,          0U, 4035712332U,
+      82463412U,          0U, 1738601524U, 4130738484U,          0U,  259254963U
+};
+
+/* Codes of y below each half cell: 16 entries, 64 bytes. */
+static const uint32_t any_start_y[16] ANY_TABLE_ATTR = {
+      0U,  54U,  67U,  81U,  94U, 107U, 120U, 133U,
+    146U, 159U, 172U, 185U, 198U, 211U, 224U, 237U
+};
+
+/* Per word what a code, a vertex and the start of y add; right of a vertex, then left: 12 entries, 48 bytes. */
+static const uint32_t any_terms_y[12] ANY_TABLE_ATTR = {
+    4212503884U,          0U, 2556365772U,  164228811U,          0U, 4035712332U,
+      82463412U,          0U, 1738601524U, 4130738484U,          0U,  259254963U
+};
+
 /* clang-format on */
 
-/* Take a candidate if it is nearer; of equally near ones that of the own cell, then the one with the smallest arc. */
+/* Half cell of a code (counted from the smallest), 0 before the grid and 15 behind it. */
 ANY_INNER_ATTR
-static inline void any_consider(any_candidate_t *pBest, int64_t arc, uint32_t own, int64_t offX, int64_t offY)
+static uint32_t any_region(const uint32_t *pStart, uint32_t code)
 {
-    const int64_t acrossX = offX / 4;
-    const int64_t acrossY = offY / 4;
-    const int64_t square = (acrossX * acrossX) + (acrossY * acrossY);
+    uint32_t region = 0U;
+    uint32_t step;
 
-    if ((square < pBest->square) ||
-        ((square == pBest->square) && ((own > pBest->own) || ((own == pBest->own) && (arc < pBest->arc)))))
+    for (step = 8U; step > 0U; step >>= 1)
     {
-        pBest->arc = arc;
-        pBest->square = square;
-        pBest->offX = offX;
-        pBest->offY = offY;
-        pBest->own = own;
+        if (code >= pStart[region + step])
+        {
+            region += step;
+        }
     }
+    return region;
 }
 
-/* Arc length at `step` from the vertex at place `near` towards the one at `far`; -1 if no segment joins them. */
+/* The vertex at the other end of the half cell's square: the next one right of the own vertex, and before the grid. */
 ANY_INNER_ATTR
-static inline int64_t any_along(int32_t near, int32_t far, int64_t step)
+static inline uint32_t any_other(uint32_t region)
 {
-    const int32_t apart = far - near;
-    int64_t arc = (int64_t)near * 4294967296LL;
+    uint32_t vertex = region >> 1;
 
-    if (apart == 1)
+    if ((region == 0U) || (((region & 1U) == 1U) && (region != 15U)))
     {
-        arc += step;
-    }
-    else if (apart == -1)
-    {
-        arc -= step;
+        vertex++;
     }
     else
     {
-        arc = -1;
+        vertex--;
     }
-    return arc;
+    return vertex;
 }
 
-/* The nearest point of the curve to the query at (x, y), clamped to the square of the vertices. */
+/* Whether a half cell lies on the grid. */
 ANY_INNER_ATTR
-static void any_nearest(int64_t x, int64_t y, any_candidate_t *pBest)
+static inline uint32_t any_abreast(uint32_t region)
 {
-    const int64_t one = 4294967296LL;
-    const uint32_t cellX = (x < 30064771072LL) ? (uint32_t)((uint64_t)x >> 32) : 6U;
-    const uint32_t cellY = (y < 30064771072LL) ? (uint32_t)((uint64_t)y >> 32) : 6U;
-    const int64_t partX = x - ((int64_t)cellX * one);
-    const int64_t partY = y - ((int64_t)cellY * one);
-    int64_t gapX = partX;
-    int64_t gapY = partY;
-    uint32_t ownX = 0U;
-    uint32_t ownY = 0U;
-    const uint16_t *pPlace = &any_place[(cellY << 3) | cellX];
+    return ((region != 0U) && (region != 15U)) ? 1U : 0U;
+}
+
+ANY_INNER_ATTR
+static inline uint64_t any_product(uint32_t a, uint32_t b)
+{
+    const uint64_t wide = a;
+
+    return wide * b;
+}
+
+/* Twice the distance of a code from its own vertex; 0 off the grid. */
+ANY_INNER_ATTR
+static void any_gap_of(uint32_t *pGap, const uint32_t *pTerms, uint32_t code, uint32_t region)
+{
+    const uint32_t *pTerm = &pTerms[((region & 1U) == 1U) ? 0U : 6U];
+    const uint32_t keep = 0U - any_abreast(region);
+    uint64_t sum = 0U;
     uint32_t i;
 
-    pBest->arc = 0;
-    pBest->square = INT64_MAX;
-    pBest->offX = 0;
-    pBest->offY = 0;
-    pBest->own = 0U;
-    if (partX >= (one / 2))
-    {
-        ownX = 1U;
-        gapX = one - partX;
-    }
-    if (partY >= (one / 2))
-    {
-        ownY = 1U;
-        gapY = one - partY;
-    }
-    for (i = 0U; i < 4U; i++)
-    {
-        const uint32_t across = i & 1U;
-        const uint32_t up = i >> 1;
-        const int64_t arc = (int64_t)pPlace[(up << 3) | across] * one;
-        uint32_t own = 0U;
-
-        if ((across == ownX) && (up == ownY))
-        {
-            own = 1U;
-        }
-        any_consider(pBest, arc, own, partX - ((int64_t)across * one), partY - ((int64_t)up * one));
-    }
     for (i = 0U; i < 2U; i++)
     {
-        const int64_t arcX = any_along((int32_t)pPlace[(i << 3) | ownX],
-                                         (int32_t)pPlace[(i << 3) | (1U - ownX)], gapX);
-        const int64_t arcY = any_along((int32_t)pPlace[(ownY << 3) | i],
-                                         (int32_t)pPlace[((1U - ownY) << 3) | i], gapY);
+        sum += any_product(pTerm[3U * i], code);
+        sum += any_product(pTerm[(3U * i) + 1U], region >> 1);
+        sum += pTerm[(3U * i) + 2U];
+        pGap[i] = (uint32_t)sum & keep;
+        sum >>= 32;
+    }
+}
 
-        if (arcX >= 0)
+/* 2 where number a exceeds b, 1 where they are equal, else 0; of `words` words. */
+ANY_INNER_ATTR
+static uint32_t any_compare(const uint32_t *pA, const uint32_t *pB, uint32_t words)
+{
+    uint32_t i = words;
+    uint32_t order = 1U;
+
+    while ((i > 0U) && (order == 1U))
+    {
+        i--;
+        if (pA[i] > pB[i])
         {
-            any_consider(pBest, arcX, 1U - (i ^ ownY), 0, partY - ((int64_t)i * one));
+            order = 2U;
         }
-        if (arcY >= 0)
+        else if (pA[i] < pB[i])
         {
-            any_consider(pBest, arcY, 1U - (i ^ ownX), partX - ((int64_t)i * one), 0);
+            order = 0U;
+        }
+        else
+        {
+            /* The next word decides. */
+        }
+    }
+    return order;
+}
+
+/* Adds the product of two numbers of `words` words to a sum of twice as many. */
+ANY_INNER_ATTR
+static void any_add_product(uint32_t *pSum, const uint32_t *pA, const uint32_t *pB, uint32_t words)
+{
+    uint32_t i;
+    uint32_t j;
+
+    for (i = 0U; i < words; i++)
+    {
+        uint64_t sum = 0U;
+
+        for (j = 0U; (i + j) < (2U * words); j++)
+        {
+            if (j < words)
+            {
+                sum += any_product(pA[i], pB[j]);
+            }
+            sum += pSum[i + j];
+            pSum[i + j] = (uint32_t)sum;
+            sum >>= 32;
         }
     }
 }
 
-/* Position of a code on its axis, in 2^-32 cells, rounded away from the middle of the grid. */
+/* Whether the curve goes from place `near` to place `far`. */
 ANY_INNER_ATTR
-static inline int64_t any_position(uint8_t raw, int64_t factor, int64_t offset)
+static inline uint32_t any_forward(uint32_t near, uint32_t far)
 {
-    const int64_t code = (int64_t)((int8_t)raw);
-    const int64_t scaled = (code * factor) + offset;
-    const uint64_t size = (uint64_t)((scaled < 0) ? -scaled : scaled);
-    const int64_t rounded = (int64_t)((size + 32768U) >> 16);
+    const uint32_t following = near + 1U;
 
-    return 15032385536LL + ((scaled < 0) ? -rounded : rounded);
+    return (far == following) ? 1U : 0U;
+}
+
+/* Whether a segment joins two places. */
+ANY_INNER_ATTR
+static inline uint32_t any_joined(uint32_t one, uint32_t other)
+{
+    return any_forward(one, other) | any_forward(other, one);
+}
+
+/* Whether of two segments at a corner the one to `vertical` comes first along the curve. */
+ANY_INNER_ATTR
+static inline uint32_t any_first(uint32_t corner, uint32_t vertical, uint32_t horizontal)
+{
+    const uint32_t segmentV = (any_forward(corner, vertical) == 1U) ? corner : vertical;
+    const uint32_t segmentH = (any_forward(corner, horizontal) == 1U) ? corner : horizontal;
+
+    return (segmentV < segmentH) ? 1U : 0U;
+}
+
+/* Whether a far edge is nearer than the own vertex: along^2 > 4 cell (cell - across). */
+ANY_INNER_ATTR
+static uint32_t any_beyond(const uint32_t *pAlong, const uint32_t *pAcross)
+{
+    uint32_t rest[2];
+    uint32_t borrow = 0U;
+    uint32_t carry = 0U;
+    uint32_t beyond = 0U;
+    uint32_t i;
+
+    for (i = 0U; i < 2U; i++)
+    {
+        const uint32_t cell = any_whole_cell[i];
+        const uint32_t word = (cell - pAcross[i]) - borrow;
+
+        if (cell != pAcross[i])
+        {
+            borrow = 0U;
+            if (cell < pAcross[i])
+            {
+                borrow = 1U;
+            }
+        }
+        rest[i] = (word << 2) | carry;
+        carry = word >> 30;
+    }
+    if (carry == 0U)
+    {
+        /* The halves of the uppermost words tell nearly always that it is not. */
+        const uint32_t most = (pAlong[1] >> 1) + 1U;
+        const uint32_t cell = any_whole_cell[1] >> 1;
+
+        if (any_product(most, most) > any_product(cell, rest[1] >> 1))
+        {
+            uint32_t square[4] = { 0U, 0U, 0U, 0U };
+            uint32_t least[4] = { 0U, 0U, 0U, 0U };
+
+            any_add_product(square, pAlong, pAlong, 2U);
+            any_add_product(least, any_whole_cell, rest, 2U);
+            if (any_compare(square, least, 4U) == 2U)
+            {
+                beyond = 1U;
+            }
+        }
+    }
+    return beyond;
 }
 
 ANY_INNER_ATTR
-static inline int64_t any_clamp(int64_t position)
+static inline void any_take(any_nearest_t *pNearest, uint32_t near, uint32_t far,
+                            const uint32_t *pGap)
 {
-    return (position < 0) ? 0 : ((position > 30064771072LL) ? 30064771072LL : position);
+    uint32_t i;
+
+    pNearest->near = near;
+    pNearest->far = far;
+    for (i = 0U; i < 2U; i++)
+    {
+        pNearest->gap[i] = pGap[i];
+    }
+}
+
+/* The nearest point of the curve, of codes counted from the smallest. */
+ANY_INNER_ATTR
+static void any_find(uint32_t x, uint32_t y, any_nearest_t *pNearest)
+{
+    const uint32_t regionX = any_region(any_start_x, x);
+    const uint32_t regionY = any_region(any_start_y, y);
+    const uint32_t ownX = regionX >> 1;
+    const uint32_t ownY = regionY >> 1;
+    const uint32_t otherX = any_other(regionX);
+    const uint32_t otherY = any_other(regionY);
+    const uint32_t here = any_place[(ownY << 3) | ownX];
+    const uint32_t across = any_place[(ownY << 3) | otherX];
+    const uint32_t up = any_place[(otherY << 3) | ownX];
+    const uint32_t opposite = any_place[(otherY << 3) | otherX];
+    const uint32_t vertical = any_joined(here, up);
+    const uint32_t horizontal = any_joined(here, across);
+    uint32_t gapX[2];
+    uint32_t gapY[2];
+    uint32_t order;
+
+    any_gap_of(gapX, any_terms_x, x, regionX);
+    any_gap_of(gapY, any_terms_y, y, regionY);
+    order = any_compare(gapX, gapY, 2U);
+    if ((vertical & horizontal) == 1U)
+    {
+        /* On the nearer; of equally near points on the first one. */
+        if ((order == 0U) || ((order == 1U) && (any_first(here, up, across) == 1U)))
+        {
+            any_take(pNearest, here, up, gapY);
+        }
+        else
+        {
+            any_take(pNearest, here, across, gapX);
+        }
+    }
+    else if (vertical == 1U)
+    {
+        any_take(pNearest, here, up, gapY);
+    }
+    else if (horizontal == 1U)
+    {
+        any_take(pNearest, here, across, gapX);
+    }
+    else
+    {
+        const uint32_t farV = any_joined(across, opposite);
+        const uint32_t farH = any_joined(up, opposite);
+        uint32_t upright = 0U;
+
+        if ((farH == 0U) || (order == 2U) ||
+            ((order == 1U) && (any_first(opposite, across, up) == 1U)))
+        {
+            upright = farV;
+        }
+        if ((upright == 1U) && (any_beyond(gapY, gapX) == 1U))
+        {
+            any_take(pNearest, across, opposite, gapY);
+        }
+        else if ((upright == 0U) && (farH == 1U) && (any_beyond(gapX, gapY) == 1U))
+        {
+            any_take(pNearest, up, opposite, gapX);
+        }
+        else
+        {
+            const uint32_t none[2] = { 0U, 0U };
+
+            any_take(pNearest, here, here, none);
+        }
+    }
+}
+
+/* Order of two numbers by their next words a and b, `lower` being that of the words below. */
+ANY_INNER_ATTR
+static inline uint32_t any_upper_order(uint32_t lower, uint32_t a, uint32_t b)
+{
+    uint32_t order = lower;
+
+    if (a > b)
+    {
+        order = 2U;
+    }
+    if (a < b)
+    {
+        order = 0U;
+    }
+    return order;
+}
+
+/* 2 where a gap's steps exceed `bound`, 1 where they are equal, else 0; `least` steps and less than 3 more
+   are known of it. */
+ANY_INNER_ATTR
+static uint32_t any_weigh(const uint32_t *pGap, uint32_t least, uint32_t more)
+{
+    const uint32_t bound = least + more;
+    uint32_t order = 0U;
+
+    if ((more < 3U) && (bound >= least))
+    {
+        uint64_t left = 0U;
+        uint64_t right = 0U;
+        uint32_t i;
+
+        order = 1U;
+        for (i = 0U; i < 2U; i++)
+        {
+            left += any_product(pGap[i], 65535UL);
+            right += any_product(any_whole_cell[i], bound);
+            order = any_upper_order(order, (uint32_t)left, (uint32_t)right);
+            left >>= 32;
+            right >>= 32;
+        }
+        order = any_upper_order(order, (uint32_t)left, (uint32_t)right);
+    }
+    return order;
+}
+
+/* Output code of a point of the curve. */
+ANY_INNER_ATTR
+static uint16_t any_result(const any_nearest_t *pNearest)
+{
+    const uint32_t near = pNearest->near;
+    /* Of 126 steps the result is one more; the gap is as many as T, `least` or less than 3
+       more. */
+    const uint64_t scaled = any_product(pNearest->gap[1], 131070UL);
+    const uint32_t least = (uint32_t)(scaled >> 32);
+    const uint32_t rising = any_forward(near, pNearest->far);
+    const uint32_t place = near;
+    const uint32_t whole = (place * 30U) + 63U;
+    const uint32_t rest = whole % 126U;
+    uint32_t code = (place * 1040U) + (whole / 126U);
+
+    if (rising == 1U)
+    {
+        /* The result is one more for each 126 that T + rest holds. */
+        uint32_t part = (least % 126U) + rest;
+
+        code += least / 126U;
+        if (part >= 126U)
+        {
+            part -= 126U;
+            code++;
+        }
+        if (any_weigh(pNearest->gap, least, 126U - part) != 0U)
+        {
+            code++;
+        }
+    }
+    else
+    {
+        /* It is one less where T exceeds rest, and for each 126 beyond. */
+        const uint32_t excess = (least > rest) ? least : rest;
+        uint32_t steps = (excess - rest) / 126U;
+
+        if (((steps * 126U) + rest) < excess)
+        {
+            steps++;
+        }
+        code -= steps;
+        if (any_weigh(pNearest->gap, least, ((steps * 126U) + rest) - least) == 2U)
+        {
+            code--;
+        }
+    }
+    return (uint16_t)(code + 0UL);
 }
 
 /* Decode the raw bits of one point. */
 ANY_INNER_ATTR
 static uint16_t any_point(uint8_t x, uint8_t y)
 {
-    const int64_t atX = any_clamp(any_position(x, 10762899421974LL, -187451779177675LL));
-    const int64_t atY = any_clamp(any_position(y, 10762899421974LL, -187451779177675LL));
-    any_candidate_t best;
-    uint64_t arc;
-    uint32_t steps;
-    int32_t code;
+    any_nearest_t nearest;
 
-    any_nearest(atX, atY, &best);
-    arc = (uint64_t)best.arc;
-    steps = (uint32_t)(((arc * 65535U) + 135291469824ULL) >> 32);
-    steps /= 63U;
-    code = (int32_t)steps;
-    return (uint16_t)code;
+    any_find(((uint32_t)x ^ 128U), ((uint32_t)y ^ 128U), &nearest);
+    return any_result(&nearest);
 }
 
 ANY_CODE_ATTR
