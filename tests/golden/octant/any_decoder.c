@@ -38,8 +38,8 @@
 /* The header must come from the same configuration. */
 typedef char any_header_matches_source[(ANY_DECODER_CONFIG_HASH == 0xC8C0F6BAUL) ? 1 : -1];
 
-/* Placement hooks: define them to put the tables, the functions, or the functions inside (which the compiler is to go on
-   inlining) into sections of your choice. */
+/* Placement hooks: define them to put the tables, the functions, or the functions inside (which the compiler is to go
+   on inlining) into sections of your choice. */
 #if !defined(ANY_TABLE_ATTR)
 #if defined(HILBERT_USE_CMSIS_DSP)
 #define ANY_TABLE_ATTR ARM_DSP_TABLE_ATTRIBUTE
@@ -58,7 +58,10 @@ typedef char any_header_matches_source[(ANY_DECODER_CONFIG_HASH == 0xC8C0F6BAUL)
 #define ANY_INNER_ATTR
 #endif
 
-/* Helium: chosen where the compiler has it; predefine ANY_USE_MVE as 0 or 1 to force it. */
+/*
+ * Helium: chosen where the compiler has it.
+ * Predefine ANY_USE_MVE as 0 or 1 to force it.
+ */
 #if !defined(ANY_USE_MVE)
 #if defined(__ARM_FEATURE_MVE) && !defined(__ARM_BIG_ENDIAN)
 #define ANY_USE_MVE (__ARM_FEATURE_MVE & 1)
@@ -94,6 +97,7 @@ typedef char any_header_matches_source[(ANY_DECODER_CONFIG_HASH == 0xC8C0F6BAUL)
 #define ANY_INLINE static inline
 #endif
 
+/* clang-format off */
 #if !ANY_USE_MVE
 /* 2 half cell << 23 | gx, by the raw bits of x: 256 entries, 1024 bytes. */
 static const uint32_t any_column[256] ANY_TABLE_ATTR = {
@@ -384,6 +388,8 @@ static const uint8_t any_near[256] ANY_TABLE_ATTR = {
 };
 #endif
 
+/* clang-format on */
+
 #if ANY_USE_MVE
 /*
  * Decode the raw bits of one point. The sum of the words of its codes holds the number of the octant, whose lowest bit
@@ -403,9 +409,9 @@ static inline uint16_t any_point(uint8_t x, uint8_t y)
     if ((turn & 0x10U) != 0U)
     {
         const uint32_t along = ((turn & 8U) == 0U) ? (a & 0xFFU) : (255U - (b & 0xFFU));
-        const uint32_t bound = ((turn & 8U) == 0U) ? any_near[y] : any_near[x];
+        const uint32_t across = ((turn & 8U) == 0U) ? y : x;
 
-        if (along > bound)
+        if (along > any_near[across])
         {
             number = (turn >> 5) & 0x1FFU;
             turn = any_turn[number];
@@ -415,7 +421,9 @@ static inline uint16_t any_point(uint8_t x, uint8_t y)
     {
         code = ((((uint32_t)x | ((uint32_t)y << 8)) << (turn & 0xFFU)) >> 8) & 0xFFU;
     }
-    return (uint16_t)(any_base[number] + ((any_line[(turn & 0x0100U) | code] + (turn >> 9)) >> 5));
+    code |= turn & 0x0100U;
+    code = (any_line[code] + (turn >> 9)) >> 5;
+    return (uint16_t)(any_base[number] + code);
 }
 #else
 /* The linear function of an octant: base + mx * gx + my * gy, the factors one too high in the lowest bits of entry. */
@@ -505,13 +513,17 @@ uint16_t any_decode(int8_t x, int8_t y)
 ANY_INNER_ATTR
 static inline uint16x8_t any_numbers(uint16x8_t word)
 {
-    const uint16x8_t a = vldrhq_gather_shifted_offset_u16(any_number_x, vmovlbq_u8(vreinterpretq_u8_u16(word)));
+    const uint16x8_t x = vmovlbq_u8(vreinterpretq_u8_u16(word));
+    const uint16x8_t a = vldrhq_gather_shifted_offset_u16(any_number_x, x);
     const uint16x8_t b = vldrhq_gather_shifted_offset_u16(any_number_y, vshrq_n_u16(word, 8));
 
     return vshrq_n_u16(vhaddq_u16(a, b), 7);
 }
 
-/* The octants of eight points, where their own vertices are alone and far edges nearer the octants across. */
+/*
+ * The octants of eight points; where their own vertices are alone and far edges
+ * nearer, the octants across.
+ */
 ANY_INNER_ATTR
 static inline uint16x8_t any_settle(uint16x8_t word)
 {
@@ -527,9 +539,11 @@ static inline uint16x8_t any_settle(uint16x8_t word)
     const int16x8_t across = vreinterpretq_s16_u16(vshlq_n_u16(turn, 11)); /* negative where a vertex is alone */
     const mve_pred16_t row = vcmpltq_n_s16(across, limit);
     const uint16x8_t along = vmovlbq_u8(vreinterpretq_u8_u16(vpselq_u16(a, vmvnq_u16(b), row)));
-    const uint16x8_t bound = vldrbq_gather_offset_u16(any_near, vpselq_u16(y, x, row));
+    const uint16x8_t beside = vpselq_u16(y, x, row);
+    const uint16x8_t bound = vldrbq_gather_offset_u16(any_near, beside);
+    const mve_pred16_t far = vcmphiq_m_u16(along, bound, vcmpltq_n_s16(across, 0));
 
-    return vpselq_u16(vshrq_n_u16(vshlq_n_u16(turn, 2), 7), number, vcmphiq_m_u16(along, bound, vcmpltq_n_s16(across, 0)));
+    return vpselq_u16(vshrq_n_u16(vshlq_n_u16(turn, 2), 7), number, far);
 }
 
 /* The results of eight points in these octants. */
@@ -540,7 +554,9 @@ static inline uint16x8_t any_results(uint16x8_t word, uint16x8_t number, uint16x
     const uint16x8_t code = vsriq_n_u16(turn, vshlq_u16(word, vreinterpretq_s16_u16(turn)), 8);
     const uint16x8_t step = vldrhq_gather_shifted_offset_u16(any_line, vbicq_n_u16(code, 0xFE00U));
 
-    return vaddq_u16(base, vshrq_n_u16(vaddq_u16(step, vshrq_n_u16(turn, 9)), 5));
+    const uint16x8_t phase = vshrq_n_u16(turn, 9);
+
+    return vaddq_u16(base, vshrq_n_u16(vaddq_u16(step, phase), 5));
 }
 
 /* Decode eight raw words. */
@@ -575,7 +591,9 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
 
             source += 32;
             ANY_KEEP(source); /* so that the load advances it */
-            if (ANY_SELDOM(vcmpltq_n_s16(vreinterpretq_s16_u16(vorrq_u16(turnA, turnB)), 0) != 0U))
+            const int16x8_t flags = vreinterpretq_s16_u16(vorrq_u16(turnA, turnB));
+
+            if (ANY_SELDOM(vcmpltq_n_s16(flags, 0) != 0U))
             {
                 break;
             }
@@ -645,4 +663,3 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
     }
 }
 #endif
-
