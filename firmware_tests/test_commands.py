@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ import pytest
 
 import hilbert_codegen
 from firmware_tests.conftest import CONFIG, needs_board, needs_compiler, needs_emulator
-from hilbert_codegen.bench.measure import Record, compare, disagreements, rows_for, with_frame
+from hilbert_codegen.bench.measure import Record, compare, disagreements, read_baseline, rows_for, with_frame
 from hilbert_codegen.cli import main
 from hilbert_codegen.cli.measure import parse_clock, parse_frame, parse_tolerance
 from hilbert_codegen.errors import UsageError
@@ -111,6 +112,7 @@ def test_measure_json_and_baseline(config: Path, tmp_path: Path) -> None:
         (["measure", "{config}", "--frame", "2x2", "--clock", "168"], "write --clock 168MHz or --clock 168Hz"),
         (["measure", "{config}", "--strategy", "nonesuch"], "no such strategy"),
         (["measure", "{config}", "--baseline", "none.json"], "--baseline none.json: can't be read"),
+        (["measure", "{config}", "--allow-missing", "tile"], "--allow-missing tile: the baseline has no such"),
     ],
 )  # fmt: skip
 def test_bad_requests(words: list[str], expected: str, config: Path, tmp_path: Path) -> None:
@@ -271,7 +273,35 @@ def test_compare() -> None:
     assert "table_bytes" in line
     (line,) = compare([replace(RECORD, status="failed")], [old], 0.01)
     assert "not now" in line
-    assert compare([RECORD], [{**old, "board": "other"}], 0.0) == []
+    # Nothing is compared in silence: what the baseline holds and the run lacks is a line, unless it is named.
+    for name in ("board", "strategy", "variant"):
+        (line,) = compare([RECORD], [{**old, name: "other"}], 0.0)
+        assert "was measured in the baseline and is not now" in line
+        assert compare([RECORD], [{**old, name: "other"}], 0.0, ["other"]) == []
+    (line,) = compare([replace(RECORD, points=256)], [{**old, "points": 512}], 0.01)
+    assert "256 points, the baseline has" in line
+    (line,) = compare([replace(RECORD, stack_bytes=None)], [{**old, "stack_bytes": 8}], 0.01)
+    assert line.endswith("stack_bytes 8 -> not measured")
+    (line,) = compare([replace(RECORD, instructions_per_point=math.nan)], [old], 0.01)
+    assert "instructions_per_point" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("[]", "holds no measurement"),
+        ('[{"board": "b", "strategy": "s", "status": "unsupported"}]', "holds no measurement"),
+        ('[{"board": "b", "strategy": "s", "instructions_per_point": NaN}]', "instructions_per_point = nan of s on b is no number"),
+        ('[{"board": "b", "strategy": "s", "points": "512"}]', "points = '512' of s on b is no number"),
+        ('[{"board": "b", "strategy": "s", "code_bytes": true}]', "is no number"),
+        ("[" * 100_000, "is no JSON"),
+    ],
+)  # fmt: skip
+def test_a_baseline_that_holds_nothing_to_compare_with(content: str, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError, match=problem):
+        read_baseline(path)
 
 
 def test_frame_takes_the_board_clock_where_none_is_given() -> None:

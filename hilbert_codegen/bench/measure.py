@@ -7,6 +7,7 @@ sweep, a block of 256 points a call. They do not contain the caller's own instru
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -273,42 +274,63 @@ def _key(record: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def read_baseline(path: Path) -> list[dict[str, Any]]:
-    """The records of an earlier `--format json`; UsageError if the file is no such list."""
+    """The records of an earlier `--format json`; UsageError if the file is no such list, or holds nothing to compare with."""
+    remedy = "make it with --format json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"--baseline {path}: can't be read: {error.strerror}; make it with --format json") from None
-    except ValueError:
-        raise UsageError(f"--baseline {path}: is no JSON; make it with --format json") from None
+        raise UsageError(f"--baseline {path}: can't be read: {error.strerror}; {remedy}") from None
+    except (ValueError, RecursionError):
+        raise UsageError(f"--baseline {path}: is no JSON; {remedy}") from None
     if not isinstance(content, list) or not all(
         isinstance(r, dict) and {"board", "strategy"} <= set(r) for r in content
     ):
-        raise UsageError(f"--baseline {path}: is no list of records; make it with --format json")
+        raise UsageError(f"--baseline {path}: is no list of records; {remedy}")
+    if not any(record.get("status", "ok") == "ok" for record in content):
+        raise UsageError(f"--baseline {path}: holds no measurement; {remedy}")
+    for record in content:
+        for name in (*GUARDED, "points"):
+            value = record.get(name)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            if value is not None and not number:
+                raise UsageError(
+                    f"--baseline {path}: {name} = {value!r} of {_name(_key(record))} is no number; {remedy}"
+                )
     return content
 
 
-def compare(records: Sequence[Record], baseline: Sequence[Mapping[str, Any]], tolerance: float) -> list[str]:
+def _name(key: tuple[str, ...]) -> str:
+    return f"{key[1]} on {key[0]}" + (f" ({key[2]})" if key[2] != "default" else "")
+
+
+def compare(
+    records: Sequence[Record], baseline: Sequence[Mapping[str, Any]], tolerance: float, missing: Sequence[str] = ()
+) -> list[str]:
     """What got worse than the baseline by more than `tolerance` (a fraction), one line each.
 
-    Records are matched by board, strategy and variant; the emulator does not matter, for the counts are exact. A record
-    of the baseline that was measured then and is not now is a line too, if its board was measured.
+    Records are matched by board, strategy and variant; the emulator does not matter, for the counts are exact. A
+    measurement of the baseline that is not there now is a line too, unless its board, strategy or variant is among
+    `missing`; so are figures that are not there now, and another number of points.
     """
     worse = []
     new = {_key(asdict(record)): record for record in records if record.status == "ok"}
-    measured_boards = {record.board for record in records}
-    strategies = {record.strategy for record in records}
     for old in baseline:
         key = _key(old)
-        if old.get("status", "ok") != "ok" or key[0] not in measured_boards or key[1] not in strategies:
+        if old.get("status", "ok") != "ok":
             continue
         record = new.get(key)
-        name = f"{key[1]} on {key[0]}" + (f" ({key[2]})" if key[2] != "default" else "")
         if record is None:
-            worse.append(f"{name}: was measured in the baseline and is not now")
+            if not set(key) & set(missing):
+                worse.append(f"{_name(key)}: was measured in the baseline and is not now")
+            continue
+        if old.get("points", record.points) != record.points:
+            worse.append(f"{_name(key)}: {record.points} points, the baseline has {old['points']}")
             continue
         for field_name in GUARDED:
             before, after = old.get(field_name), getattr(record, field_name)
-            if isinstance(before, (int, float)) and after is not None and after > before * (1 + tolerance) + 1e-9:
+            if before is not None and after is None:
+                worse.append(f"{_name(key)}: {field_name} {before} -> not measured")
+            elif before is not None and not after <= before * (1 + tolerance) + 1e-9:
                 change = f"+{100 * (after / before - 1):.1f} %" if before else "was 0"
-                worse.append(f"{name}: {field_name} {before} -> {after} ({change})")
+                worse.append(f"{_name(key)}: {field_name} {before} -> {after} ({change})")
     return worse

@@ -108,6 +108,13 @@ def parse_tolerance(text: str) -> float:
 @click.option(
     "--baseline", type=click.Path(path_type=Path), help="An earlier --format json: exit 1 if anything got worse."
 )
+@click.option(
+    "--allow-missing",
+    "missing",
+    metavar="NAME",
+    multiple=True,
+    help="A board, strategy or variant of the baseline that need not be measured now. Repeatable.",
+)
 @click.option("--tolerance", default="1%", show_default=True, help="How much worse than the baseline is still fine.")
 @outputs_option
 @emulator_options
@@ -116,7 +123,7 @@ def command(
     config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool,
     board_names: tuple[str, ...], strategies: tuple[str, ...], points: int, frame: str | None, clock: str | None,
     order: str, block: int, odd: bool, level: str | None, cache_name: str | None, keep: Path | None, profile: bool,
-    baseline: Path | None, tolerance: str, outputs: Path | None, emulator: str, renode: str | None, compiler: str, timeout: float,
+    baseline: Path | None, missing: tuple[str, ...], tolerance: str, outputs: Path | None, emulator: str, renode: str | None, compiler: str, timeout: float,
     jobs: int, junit: Path | None, form: str,
 ) -> None:  # fmt: skip
     """Measure what the decoder costs on emulated boards: instructions, cycles (estimated), bytes, stack.
@@ -139,6 +146,10 @@ def command(
     clock_hz = parse_clock(clock) if clock is not None else None
     allowed = parse_tolerance(tolerance)
     before = read_baseline(baseline) if baseline is not None else []
+    known = {str(record.get(key)) for record in before for key in ("board", "strategy", "variant")}
+    for name in missing:
+        if name not in known:
+            raise UsageError(f"--allow-missing {name}: the baseline has no such board, strategy or variant")
     plan = plan_of(config, settings, model, strict, quiet)
     boards = boards_named(board_names, emulator, quiet)
     session = Session(plan, tuple(board.core for board in boards), read_outputs(outputs), order)
@@ -206,7 +217,7 @@ def command(
     differing = disagreements(records)
     for line in differing:
         STDERR.print(f"emulators differ: {line}", markup=False)
-    worse = compare(records, before, allowed)
+    worse = compare(records, before, allowed, missing)
     if junit is not None:
         cases = [
             Case(
@@ -228,6 +239,6 @@ def command(
     if worse:
         for line in worse:
             STDERR.print(f"worse: {line}", markup=False)
-        raise CheckFailed(f"{len(worse)} figures are worse than the baseline by more than {tolerance}")
+        raise CheckFailed(f"{len(worse)} figures are worse than the baseline by more than {tolerance}, or are missing")
     if baseline is not None and not quiet:
         STDERR.print(f"nothing is worse than the baseline by more than {tolerance}", markup=False)
