@@ -48,10 +48,12 @@ class Table:
     columns: int = 16
 
     def __post_init__(self) -> None:
-        """Raise ValueError where a value does not fit: the model would compute with what the C can't hold."""
+        """Raise ValueError where a value does not fit, or there is none: C can't hold that."""
+        if not len(self.values):
+            raise ValueError(f"table {self.name} is empty")
         bits = int(self.dtype.removeprefix("u").removeprefix("int"))
         low, high = (0, (1 << bits) - 1) if self.dtype.startswith("u") else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
-        if len(self.values) and not low <= int(self.values.min()) <= int(self.values.max()) <= high:
+        if not low <= int(self.values.min()) <= int(self.values.max()) <= high:
             raise ValueError(f"table {self.name}: a value does not fit {self.dtype}")
 
     @property

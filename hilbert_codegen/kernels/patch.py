@@ -133,6 +133,8 @@ def _build(values: IntArray, averaged: NDArray[np.bool_], fraction: int) -> tupl
     flat = [patch.width == 0 and not patch.coefficients[PLANE:].any() for patch in patches]
     planes = sorted({(int(p.coefficients[1]), int(p.coefficients[2])) for p, f in zip(patches, flat, strict=True) if f})
     bent = [patch for patch, is_flat in zip(patches, flat, strict=True) if not is_flat]
+    # C has no empty arrays, and the model reads entry 0 where it uses none.
+    bent = bent or [_Patch(np.zeros(6, np.int64), np.zeros(SIDE * SIDE, np.int64))]
     kinds, count = [], len(planes)
     for patch, is_flat in zip(patches, flat, strict=True):
         if is_flat:
