@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hilbert_codegen.config.schema import load
-from hilbert_codegen.curves import Curve, cell_inset
+from hilbert_codegen.curves import AXES, Curve, cell_inset
 from hilbert_codegen.emit.prove import proof_domain, reference_for
 from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.exact.reference import Ideal
@@ -26,6 +26,16 @@ from hilbert_codegen.spec.specification import Spec
 from hilbert_codegen.training.projection import project
 
 FloatArray = NDArray[np.float64]
+
+
+def numbers(value: ArrayLike, name: str) -> NDArray[Any]:
+    """`value` as an array of floats or integers; TypeError for anything else, masked arrays included, that names it."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array: fill it, or leave its masked points out")
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name} holds {array.dtype} values: give real numbers, or integer codes")
+    return array
 
 
 def encode(
@@ -43,8 +53,12 @@ def encode(
         head_range: the head values that span the unit square.
 
     Returns one array for each head, float64, of the shape of t, within head_range.
+
+    Raises TypeError for what holds no real numbers, ValueError for NaN and infinite values.
     """
-    values = np.asarray(t, dtype=np.float64)
+    values = numbers(t, "t").astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("t has NaN or infinite values: leave them out of the training data")
     values = np.mod(values, 1.0) if curve.closed else np.clip(values, 0.0, 1.0)
     margin = float(cell_inset(curve.order) if inset is None else inset)
     points = curve.vertices
@@ -88,11 +102,13 @@ class Decoder:
     def words(self, *heads: ArrayLike) -> NDArray[np.unsignedinteger[Any]]:
         """Index raw x | raw y << 8 (| raw z << 16) into the flattened tables, for codes of the heads' dtype."""
         dtype = np.dtype(self.spec.heads.dtype)
-        codes = [np.asarray(v) for v in self._all(heads)]
+        codes = self._all(heads)
         for code in codes:
             if code.dtype != dtype:
                 raise TypeError(f"codes must be {dtype}, not {code.dtype}")
-        raw = [np.ascontiguousarray(code).view(np.uint8) for code in codes]
+        if self.spec.heads.bits != 8:
+            raise ValueError("a table exists for 8-bit heads only")
+        raw = [code.astype(np.uint8) for code in codes]
         word: NDArray[np.unsignedinteger[Any]] = raw[0].astype(np.uint16 if len(raw) == 2 else np.uint32)
         for axis, bits in enumerate(raw[1:], 1):
             word = word | (bits.astype(word.dtype) << word.dtype.type(8 * axis))
@@ -108,19 +124,21 @@ class Decoder:
         c0, c1 = self.spec.output.codes
         return (np.asarray(codes, dtype=np.float64) - c0) / (c1 - c0)
 
-    def _all(self, heads: Sequence[ArrayLike]) -> Sequence[ArrayLike]:
+    def _all(self, heads: Sequence[ArrayLike]) -> list[NDArray[Any]]:
         if len(heads) != self.spec.dimensions:
             raise ValueError(f"{len(heads)} arrays for {self.spec.dimensions} heads: give one for each")
-        return heads
+        return [numbers(head, AXES[axis]) for axis, head in enumerate(heads)]
 
     def nearest(self, *heads: ArrayLike) -> tuple[FloatArray, FloatArray]:
-        """(t, distance to the curve in cells) of real head values, float64, by the nearest point in floating point."""
+        """(t, distance to the curve in cells) of real head values, float64, by the nearest point in floating point; NaN
+        where a head value is NaN or infinite.
+        """
         spec = self.spec
         inset, last = float(spec.inset), spec.curve.side - 1
 
-        def grid(axis: int, head: ArrayLike) -> FloatArray:
+        def grid(axis: int, head: NDArray[Any]) -> FloatArray:
             low, high = (float(end) for end in spec.heads.range_of(axis))
-            unit = (np.asarray(head, dtype=np.float64) - low) / (high - low)
+            unit: FloatArray = (head.astype(np.float64) - low) / (high - low)
             return (unit - inset) * last / (1.0 - 2.0 * inset)
 
         places = np.broadcast_arrays(*(grid(axis, head) for axis, head in enumerate(self._all(heads))))
@@ -134,7 +152,7 @@ class Decoder:
         """
         if self.spec.dimensions <= 3:
             return np.asarray(self._codes[self.words(*heads)])
-        arrays = [np.asarray(head) for head in self._all(heads)]
+        arrays = self._all(heads)
         if any(array.dtype != np.dtype(self.spec.heads.dtype) for array in arrays):
             raise TypeError(f"codes must be {self.spec.heads.dtype}, not {arrays[0].dtype}")
         arrays = np.broadcast_arrays(*arrays)
@@ -149,9 +167,11 @@ def decode(*heads: Any, decoder: Decoder | None = None) -> NDArray[np.generic]:
     """Decode head outputs, one array for each head, all of one shape: `decode(x, y, decoder)`, `decode(x, y, z, decoder)`.
 
     Integer arrays are codes of the decoder's head dtype: the result is exactly what the generated C gives, in the
-    output dtype. Float arrays are real head values: the result is t in [0, 1], float64.
+    output dtype. Float arrays are real head values: the result is t in [0, 1], float64, and NaN where one is NaN or
+    infinite.
 
-    Raises TypeError for integers of another type or without a decoder, ValueError for 16-bit integer heads (use the
+    Raises TypeError for integers of another type, beside an array of floats or without a decoder, and for what holds no
+    numbers (None, bool, complex, masked arrays); ValueError for 16-bit integer heads (use the
     generated C) or another number of arrays than the decoder has heads.
     """
     if decoder is None:
@@ -160,6 +180,9 @@ def decode(*heads: Any, decoder: Decoder | None = None) -> NDArray[np.generic]:
         arrays = list(heads)
     if not isinstance(decoder, Decoder):
         raise TypeError("the last argument must be a Decoder")
-    if arrays and np.issubdtype(np.asarray(arrays[0]).dtype, np.integer):
+    kinds = {numbers(value, name).dtype.kind for value, name in zip(arrays, AXES, strict=False)}
+    if "f" not in kinds:
         return decoder.codes(*arrays)
+    if kinds != {"f"}:
+        raise TypeError("some heads hold integers and others real numbers: give codes of all, or real values of all")
     return decoder.nearest(*arrays)[0]

@@ -112,3 +112,68 @@ def test_three_heads_decode_codes_by_the_whole_table() -> None:
     assert decode(*codes, decoder).tolist() == wanted
     with pytest.raises(ValueError, match="2 arrays for 3 heads"):
         decode(codes[0], codes[1], decoder)
+
+
+def test_single_codes_keep_their_shape(plan: Callable[..., Plan]) -> None:
+    decoder = Decoder(plan().spec)
+    for zero in (np.int8(3), np.array(3, np.int8)):
+        got = decode(zero, zero, decoder)
+        assert np.shape(got) == ()
+        assert got == decode(np.full((1, 1), 3, np.int8), np.full((1, 1), 3, np.int8), decoder)[0, 0]
+    assert np.shape(decode(0.5, 0.25, decoder)) == ()
+    assert decode(np.zeros((0, 3)), np.zeros((0, 3)), decoder).shape == (0, 3)
+
+
+def test_values_that_are_no_numbers_give_none(plan: Callable[..., Plan]) -> None:
+    """NaN where a head is NaN or infinite; values however large are as near to the curve as its border."""
+    decoder = Decoder(plan().spec)
+    x, y = np.array([np.nan, 0.5, np.inf, -np.inf, 0.5]), np.array([0.5, np.nan, 0.5, 0.5, 0.5])
+    np.testing.assert_array_equal(np.isnan(decode(x, y, decoder)), [True, True, True, True, False])
+    t, distance = decoder.nearest(np.array([1e160, -1e300]), np.array([0.2, 0.9]))
+    np.testing.assert_array_equal(t, decode(np.array([1.0, 0.0]), np.array([0.2, 0.9]), decoder))
+    assert (distance > 1e160).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "problem"),
+    [
+        (np.zeros(3), np.zeros(3, np.int8), "some heads hold integers and others real numbers"),
+        (np.zeros(3, np.int8), np.zeros(3), "some heads hold integers and others real numbers"),
+        (None, None, "x holds object values"),
+        (np.zeros(3, bool), np.zeros(3, bool), "x holds bool values"),
+        (np.zeros(3), np.zeros(3) + 1j, "y holds complex128 values"),
+        (np.zeros(3), np.ma.masked_equal(np.zeros(3), 0), "y is a masked array"),
+        (np.array(["1"]), np.array(["1"]), "x holds <U1 values"),
+    ],
+    ids=["float-int", "int-float", "none", "bool", "complex", "masked", "text"],
+)
+def test_what_holds_no_numbers_is_refused(x: object, y: object, problem: str, plan: Callable[..., Plan]) -> None:
+    with pytest.raises(TypeError, match=problem):
+        decode(x, y, Decoder(plan().spec))  # type: ignore[arg-type]
+
+
+def test_sixteen_bit_codes_are_refused(plan: Callable[..., Plan]) -> None:
+    decoder = Decoder(plan("heads.dtype=int16", "heads.scale=0.0000152587890625").spec)
+    with pytest.raises(ValueError, match="8-bit heads only"):
+        decode(np.zeros(3, np.int16), np.zeros(3, np.int16), decoder)
+
+
+@pytest.mark.parametrize("t", [np.nan, np.inf, [0.5, -np.inf]])
+def test_targets_that_are_no_numbers_are_refused(t: object) -> None:
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        encode(t, make_curve("hilbert", 2))  # type: ignore[arg-type]
+    for other in (None, True, 1j, np.ma.masked_equal([0.5], 0.5)):
+        with pytest.raises(TypeError, match=r"^t "):
+            encode(other, make_curve("hilbert", 2))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("changes", [[], ["curve.kind=moore"], ["curve.inset=0.1", "curve.order=2"]])
+def test_ties_of_real_heads_go_to_the_own_cell(plan: Callable[..., Plan], changes: list[str]) -> None:
+    """Real values of all codes, on grids where many tie, decode to what the exact table has."""
+    decoder = Decoder(plan("curve.orientation=rotate_90", "output.dtype=int32", *changes).spec)
+    codes = np.arange(-128, 128, dtype=np.int8)
+    x, y = np.meshgrid(codes, codes)
+    t = decode(decoder.real(0, x), decoder.real(1, y), decoder)
+    exact = decoder.t_of(decode(x, y, decoder))
+    apart = np.abs(t - exact)
+    np.testing.assert_allclose(np.minimum(apart, 1 - apart) if decoder.spec.curve.closed else apart, 0, atol=1e-8)
