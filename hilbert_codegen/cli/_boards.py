@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import tokenize
 import xml.etree.ElementTree as ElementTree
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,8 +90,9 @@ def read_outputs(path: Path | None) -> NDArray[np.int64] | None:
         return None
     try:
         codes = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"--outputs {path}: can't be read: {error}; give a .npy file of codes") from None
+    except (OSError, ValueError, EOFError, SyntaxError, MemoryError, tokenize.TokenError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise UsageError(f"--outputs {path}: can't be read: {reason}; give a .npy file of codes") from None
     if not isinstance(codes, np.ndarray) or not np.issubdtype(codes.dtype, np.integer):
         raise UsageError(f"--outputs {path}: holds no integers; give the network's quantized outputs, shape (n, 2)")
     return codes.astype(np.int64)

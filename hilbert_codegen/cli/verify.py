@@ -11,9 +11,21 @@ import click
 
 from hilbert_codegen.bench.verify import verify
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
+from hilbert_codegen.config.schema import show_value
 from hilbert_codegen.emit.generate import generate
-from hilbert_codegen.errors import CheckFailed
+from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.targets.host import host_compiler
+
+
+def compiler_words(command: str) -> list[str]:
+    """The words of a --compiler; UsageError where there are none, or a quote is open."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"--compiler {show_value(command)}: {error}; quote it as a shell would need it") from None
+    if not words:
+        raise UsageError("--compiler: empty; name a compiler, for example gcc")
+    return words
 
 
 @click.command()
@@ -35,15 +47,13 @@ def command(
     Every function is run: decode, decode_block and, where configured, those with the distance. PASS or FAIL with the
     first mismatch for each.
     """
+    commands = [(compiler, compiler_words(compiler)) for compiler in compilers]
     plan = plan_of(config, settings, model, strict, quiet)
     records, failed = [], False
     with progress(quiet) as step:
         generated = generate(plan, step)
-        for compiler in compilers or (shlex.join(host_compiler()),):
+        for compiler, words in commands or [(shlex.join(host_compiler()), list(host_compiler()))]:
             step(f"compiling and running with {compiler}")
-            words = shlex.split(compiler)
-            if not words:
-                raise click.UsageError("--compiler: empty; name a compiler, for example gcc")
             for verdict in verify(plan, generated, words):
                 failed |= verdict.mismatches > 0
                 records.append({"compiler": compiler, "strategy": generated.built.strategy, **asdict(verdict)})

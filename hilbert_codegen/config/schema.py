@@ -29,6 +29,12 @@ else:
 
 #: Configurations are small; anything larger was not meant to be one.
 MAX_CONFIG_BYTES = 1 << 20
+#: A key of more parts than this takes the parser time and memory with the square of their number.
+MAX_KEY_PARTS = 32
+_KEY_PART = r"""(?:[\w-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
+_LONG_KEY = re.compile(rf"(?<![\w-]){_KEY_PART}(?:[ \t]*\.[ \t]*{_KEY_PART}){{{MAX_KEY_PARTS}}}")
+#: Whole numbers of more bits stand for nothing that is configured here.
+MAX_BITS = 256
 
 #: Every float32 (a model's scale) has an exact decimal of at most 112 digits; exact arithmetic on many more is slow.
 MAX_DIGITS = 120
@@ -116,6 +122,8 @@ def _each(value: object, count: int) -> object:
 
 def _ranges(value: object) -> object:
     """[low, high] for all heads, or a list of such pairs."""
+    if value in ([], ()):
+        raise ValueError("is empty")
     if isinstance(value, (list, tuple)) and value and all(isinstance(pair, (list, tuple)) for pair in value):
         return tuple(tuple(pair) for pair in value)
     return _list_to_tuple(value)
@@ -365,6 +373,8 @@ def show_value(value: object) -> str:
         text = str(float(value))
     elif isinstance(value, str):
         text = '"' + value.encode("unicode_escape").decode().replace('"', '\\"') + '"'
+    elif isinstance(value, Mapping):
+        text = "{...}"
     else:
         text = str(value)
     return text if len(text) <= 60 else text[:57] + "..."
@@ -380,7 +390,16 @@ def read_toml(path: Path, what: str = "configuration") -> dict[str, Any]:
         if content[4:8] == b"TFL3":
             raise UsageError(f"{path.name}: is a .tflite model, no {what}; give the model with --model, or in [model]")
         # Editors on Windows put a byte order mark before UTF-8; TOML has none.
-        return tomllib.loads(content.decode("utf-8-sig"), parse_float=Decimal)
+        text = content.decode("utf-8-sig")
+        if long := _LONG_KEY.search(text):
+            line = text.count("\n", 0, long.start()) + 1
+            raise UsageError(f"{path.name}: line {line}: a key of more than {MAX_KEY_PARTS} parts; keys are table.key")
+        parsed = tomllib.loads(text, parse_float=Decimal)
+        if _has_long_number(parsed):
+            raise UsageError(
+                f"{path.name}: a whole number of more than {MAX_BITS} bits; none that is configured is so long"
+            )
+        return parsed
     except FileNotFoundError:
         raise UsageError(f"{path}: no such {what} file; give the path of a .toml file") from None
     except OSError as error:
@@ -389,6 +408,17 @@ def read_toml(path: Path, what: str = "configuration") -> dict[str, Any]:
         raise UsageError(f"{path.name}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
     except (tomllib.TOMLDecodeError, ArithmeticError, RecursionError, ValueError) as error:
         raise UsageError(f"{path.name}: not valid TOML: {_one_line(error)}") from None
+
+
+def _has_long_number(parsed: object) -> bool:
+    """Whether a whole number has over MAX_BITS bits: as a decimal number it takes long to write, or Python refuses to."""
+    waiting = [parsed]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, int) and value.bit_length() > MAX_BITS:
+            return True
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return False
 
 
 def _one_line(error: BaseException) -> str:
@@ -402,9 +432,11 @@ def parse_setting(text: str) -> tuple[str, str, Any]:
     if not equals or not match:
         raise UsageError(f"--set {text}: write it as table.key=value, for example --set curve.order=2")
     try:
-        parsed = tomllib.loads(f"value = {value}", parse_float=Decimal)["value"]
-    except (tomllib.TOMLDecodeError, ArithmeticError, RecursionError, ValueError):
+        parsed = tomllib.loads("" if _LONG_KEY.search(value) else f"value = {value}", parse_float=Decimal)["value"]
+    except (tomllib.TOMLDecodeError, ArithmeticError, RecursionError, ValueError, KeyError):
         parsed = value.strip()
+    if _has_long_number(parsed):
+        raise UsageError(f"--set {name.strip()}: a whole number of more than {MAX_BITS} bits; give a shorter one")
     return match[1], match[2], parsed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -28,7 +29,7 @@ MAX_DATA_BYTES = 1 << 32
 #: What NumPy and zipfile raise on files that are damaged, or made to do harm.
 _UNREADABLE = (
     OSError, ValueError, EOFError, KeyError, TypeError, MemoryError, OverflowError, NotImplementedError, RuntimeError,
-    SyntaxError, RecursionError, struct.error, zipfile.BadZipFile, zlib.error,
+    SyntaxError, RecursionError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 

@@ -12,10 +12,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -23,12 +25,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hilbert_codegen.cli import main
+from hilbert_codegen.cli._boards import read_outputs
 from hilbert_codegen.config.schema import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import HilbertError, UsageError
 from hilbert_codegen.models.model import find_heads
 from hilbert_codegen.pilot.settings import load_pilot
 from hilbert_codegen.spec.plan import make_plan
+from hilbert_codegen.targets.emulators.renode import Renode
+from hilbert_codegen.targets.tools import Found, Missing, Unusable
 
 tflite = pytest.importorskip("tflite")
 
@@ -56,12 +61,27 @@ HOSTILE = st.one_of(
         "a" * 5000, "int", "", " ", "-o", "$(touch evil)", "`touch evil`", "[bold]", "[/bold]", "\r\n", "🙂",
     ]),
 )  # fmt: skip
+
+
+class Verbatim(str):
+    """TOML as it is to be written."""
+
+    __slots__ = ()
+
+
 NUMBER = st.one_of(
     st.integers(-(10**20), 10**20),
     st.sampled_from([0, 1, -1, 2, 3, 6, 7, 9, 127, 128, -128, 255, 256, 65535, 65536, 10**400, -(2**63)]),
+    # As a decimal number these are longer than Python converts; TOML has hexadecimal ones too.
+    st.sampled_from([Verbatim("0x" + "f" * 4000), Verbatim("0b1" + "0" * 20_000), Verbatim("0o" + "7" * 9000)]),
     st.floats(),
     st.floats(0, 1),
 )
+#: Dotted keys: of few parts, and of so many that a parser may take long.
+DOTTED = st.builds(
+    lambda part, count, gap: gap.join([part] * count),
+    st.sampled_from(["a", "heads", '"a.b"', '"\\\""', "''"]), st.sampled_from([2, 30, 33, 40_000]), st.sampled_from([".", " . "]),
+)  # fmt: skip
 VALUE = st.recursive(
     st.one_of(NUMBER, HOSTILE, st.booleans()),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(HOSTILE, inner, max_size=2)),
@@ -78,6 +98,8 @@ GOOD: dict[str, dict[str, Any]] = {
 
 def toml(value: Any) -> str:
     """`value` as inline TOML."""
+    if isinstance(value, Verbatim):
+        return str(value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
@@ -111,6 +133,11 @@ def configurations(draw: st.DrawFn) -> str:
     lines = []
     for table, keys in tables.items():
         lines.append(f"{toml(table)} = {toml(keys)}")
+    if draw(st.integers(0, 19)) == 0:
+        key = draw(DOTTED)
+        lines.insert(
+            draw(st.integers(0, len(lines))), draw(st.sampled_from([f"{key} = 1", f"[{key}]", f"x = {{{key} = 1}}"]))
+        )
     return "\n".join(lines)
 
 
@@ -141,6 +168,8 @@ def try_plan(path: Path, *overrides: str) -> None:
 @example("x = " + "[" * 5000)
 @example("[heads]\nscale = " + "[" * 320 + "]" * 320 + "\nzero_point = 0")
 @example(".".join("a" * 3000) + " = 1")
+@example(".".join("a" * 40_000) + " = 1")
+@example("[heads]\nscale = 1\nzero_point = 0x" + "f" * 3600)
 @example("[heads]\nscale = 1\nzero_point = " + "9" * 5000)
 @example('[heads]\nscale = 1\nzero_point = 0\n[model]\nfile = "a\\u0000b"')
 @example('[heads]\nscale = 1\nzero_point = 0\n[model]\nfile = "/dev/zero"')
@@ -425,6 +454,80 @@ def test_any_bytes_as_samples(data: st.DataObject) -> None:
             load_pilot(place / "pilot.toml").samples()
         except HilbertError as error:
             one_line(error)
+
+
+def array_file(header: bytes) -> bytes:
+    """A .npy file with this header."""
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64)
+
+
+HEADER = b"{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4), }"
+
+
+@cases(200)
+@given(st.data())
+def test_any_header_of_samples(data: st.DataObject) -> None:
+    """Archives that are sound, of arrays whose headers are not: NumPy reads those as Python."""
+    header = bytearray(HEADER)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(header) - 1))
+        what = data.draw(
+            st.one_of(
+                st.sampled_from([b"(", b")", b"'", b"{", b"[", b"\\", b"\n", b"0x", b"9" * 30]), st.binary(max_size=2)
+            )
+        )
+        header[at : at + data.draw(st.integers(0, 2))] = what
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as made:
+        made.writestr("inputs.npy", array_file(bytes(header) + b"\n"))
+        made.writestr("truth.npy", array_file(HEADER + b"\n"))
+    with folder() as place:
+        (place / "pilot.toml").write_text(PILOT, encoding="utf-8")
+        (place / "data.npz").write_bytes(stream.getvalue())
+        (place / "codes.npy").write_bytes(array_file(bytes(header) + b"\n"))
+        for reading in (lambda: load_pilot(place / "pilot.toml").samples(), lambda: read_outputs(place / "codes.npy")):
+            try:
+                reading()
+            except HilbertError as error:
+                one_line(error)
+
+
+@pytest.mark.parametrize("header", [b"{'descr': '|u1', 'shape': ((3, 4), }\n", b"((\n", b"'\n", b"{\n"])
+def test_headers_with_something_left_open(header: bytes, tmp_path: Path) -> None:
+    (tmp_path / "codes.npy").write_bytes(array_file(header))
+    with pytest.raises(UsageError, match="can't be read") as caught:
+        read_outputs(tmp_path / "codes.npy")
+    one_line(caught.value)
+
+
+WORDS = st.lists(
+    st.sampled_from(["gcc", "nonesuch", '"', "'", "\\", "-O2", " ", "$(touch evil)", "\n", "--help", "é", ";", "-o", "/"]),
+    max_size=4,
+).map("".join)  # fmt: skip
+
+
+@cases(60)
+@given(WORDS.filter(lambda text: "gcc" not in text))
+@example('"gcc')
+@example("gcc '")
+@example("")
+def test_any_command_of_a_compiler_or_an_emulator(words: str) -> None:
+    """Commands given by the user, unbalanced quotes among them: one line, and nothing is run by a shell."""
+    with folder() as place:
+        (place / "a.toml").write_text("[heads]\nscale = 0.00390625\nzero_point = -128\n", encoding="utf-8")
+        for command in (["verify", str(place / "a.toml"), f"--compiler={words}", "-q"],):
+            err = io.StringIO()
+            status: object = 0
+            with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):
+                try:
+                    main(command)
+                except SystemExit as stop:
+                    status = stop.code
+            assert status in (1, 2), (status, err.getvalue())
+            assert err.getvalue().count("hilbert-codegen: ") == 1, err.getvalue()
+        with mock.patch.dict(os.environ, {"RENODE": words}):
+            assert isinstance(Renode().find(), (Found, Missing, Unusable))
+        assert sorted(path.name for path in place.iterdir()) == ["a.toml"]
 
 
 @pytest.mark.parametrize(
