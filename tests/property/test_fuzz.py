@@ -506,7 +506,7 @@ WORDS = st.lists(
 ).map("".join)  # fmt: skip
 
 
-@cases(60)
+@cases(20)
 @given(WORDS.filter(lambda text: "gcc" not in text))
 @example('"gcc')
 @example("gcc '")
