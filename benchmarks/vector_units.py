@@ -17,7 +17,8 @@ from hilbert_codegen.config.schema import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.spec.plan import make_plan
-from tests.compilers.crossrun import MACHINES, per_point, write_case
+from tests.compilers.matrix.machines import MACHINES, per_point
+from tests.compilers.matrix.run import write_sources
 
 HEADS = "[heads]\nscale = 0.00390625\nzero_point = -128\n"
 TABLE_STRATEGIES = ("full", "strip", "tile", "line", "octant", "segment")
@@ -46,14 +47,14 @@ def executed(machine: str, strategy: str, settings: Sequence[str], function: str
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "case.toml").write_text(HEADS, encoding="ascii")
-        fixed = ["code.prefix=depth", "code.max_flash_bytes=1048576", "code.variants=all", f"code.strategy={strategy}"]
+        fixed = ["code.prefix=m", "code.max_flash_bytes=1048576", "code.variants=all", f"code.strategy={strategy}"]
         plan = make_plan(load(folder / "case.toml", [*fixed, *settings]))
         try:
             generated = generate(plan)
         except UsageError:
             return "-"
-        write_case(folder, plan, generated)
-        return f"{per_point(folder, MACHINES[machine], 'depth', function):.2f}"
+        write_sources(folder, plan, generated)
+        return f"{per_point(folder, MACHINES[machine], function):.2f}"
 
 
 def row(cells: Iterable[object]) -> None:
@@ -66,7 +67,7 @@ def command() -> None:
     """Print the tables."""
     for machine in ("cortex-m55-clang", "cortex-m55-gcc", "hexagon-v66-hvx", "hexagon-v67"):
         if missing := MACHINES[machine].missing:
-            raise click.ClickException(f"not installed: {', '.join(missing)}")
+            raise click.ClickException(f"{missing} is not installed")
     row(["Helium, cell grid, order 3", *HELIUM])
     row(["---"] * (len(HELIUM) + 1))
     for strategy in TABLE_STRATEGIES:

@@ -7,9 +7,9 @@
 For every shape of configuration and every strategy that is not refused there: gcc and clang from -O0 to -Os, C99 to
 C17 and as C++, AddressSanitizer with UndefinedBehaviorSanitizer, and the same check on Arm, RISC-V,
 big-endian PowerPC and Hexagon by emulation, always with the warnings of `tools.WARNINGS` as errors. The check
-(templates/harness/check.c.j2) decodes every pair singly and in blocks, blocks of every length up to two of the widest vectors
-and a bit from every misalignment, in place where that is allowed, between guards. What is missing on this machine is
-skipped by name; --strict makes that a failure.
+(check.c.j2) decodes every pair singly, in blocks, and where memory allows in one call, blocks of every length up to two of the
+widest vectors and a bit from every misalignment, in place where that is allowed, between guards. What is missing on this
+machine is skipped by name; --strict makes that a failure.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import jinja2
 import numpy as np
 
-from hilbert_codegen.emit.render import Generated, render_harness
+from hilbert_codegen.emit.render import Generated, environment
+from hilbert_codegen.emit.unit import unit_of
 from hilbert_codegen.kernels import Table
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.targets.tools import WARNINGS
@@ -233,12 +235,21 @@ def write_sources(folder: Path, plan: Plan, generated: Generated) -> None:
         "distances": Table("distances", "uint8", ideal.distance.reshape(-1).astype(np.int64), ""),
     }
     size = {"rows": len(domain.codes[1]), "columns": len(domain.codes[0]), "longest": LONGEST, "shifts": SHIFTS}
-    files = dict(generated.files)
-    files["check.h"] = render_harness(plan, generated, "harness/check.h.j2", **size)
-    files["check.c"] = render_harness(plan, generated, "harness/check.c.j2", **size)
-    files["check_expected.c"] = render_harness(plan, generated, "harness/check_expected.c.j2", **tables)
-    for name, content in files.items():
+    env = environment()
+    env.loader = jinja2.FileSystemLoader(HERE)
+    names = {"d": unit_of(plan, generated.built, domain), "whole": fits_in_memory(plan, generated), **size, **tables}
+    for name, content in generated.files.items():
         (folder / name).write_bytes(content)
+    for name in ("check.h", "check.c", "check_expected.c"):
+        (folder / name).write_text(env.get_template(f"{name}.j2").render(names), encoding="ascii")
+
+
+def fits_in_memory(plan: Plan, generated: Generated) -> bool:
+    """Whether the boards have room for all pairs with their answers at once."""
+    domain = generated.domain
+    return (
+        domain.complete and len(domain.codes[0]) * len(domain.codes[1]) == 65536 and plan.spec.output.dtype != "int32"
+    )
 
 
 def _run(command: list[str], folder: Path, seconds: float) -> str:
