@@ -61,8 +61,8 @@ def command(emulator: str, rows: int) -> None:
                         jobs.append((replace(one, strategy=built.measured_as), board))
         click.echo(f"{name}: {', '.join(sorted({decoder.strategy for decoder, _ in jobs}))}", err=True)
         for record in measure_all(jobs, session.sweep, how, done=lambda what: click.echo(what, err=True)):
-            wanted = variants.get((record.core, record.strategy, record.variant))
-            if record.status == "ok" and wanted is not None and record.instructions_per_point is not None:
+            measured = variants.get((record.core, record.strategy, record.variant))
+            if record.status == "ok" and measured is not None and record.instructions_per_point is not None:
                 entry = costs.setdefault(record.core, {}).setdefault(record.strategy, {})
                 entry[wanted] = round(record.instructions_per_point, 2)
             elif record.status == "failed":

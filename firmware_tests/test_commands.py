@@ -75,7 +75,7 @@ def test_run_passes_and_reports(config: Path, tmp_path: Path) -> None:
 
 def test_measure_json_and_baseline(config: Path, tmp_path: Path) -> None:
     needs_board("mps2-an386", "qemu")
-    words = ["measure", config, "--board", "mps2-an386", "--emulator", "qemu", "--points", "512"]
+    words = ["measure", str(config), "--board", "mps2-an386", "--emulator", "qemu", "--points", "512"]
     done = command(*words, "--format", "json", "--frame", "256x192", "--clock", "168MHz", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (record,) = json.loads(done.stdout)
@@ -202,7 +202,7 @@ def test_all_emulators_are_compared(config: Path, tmp_path: Path) -> None:
 
 def descendants(process: int) -> dict[int, str]:
     """The running processes below `process` and their command lines, from Linux's /proc."""
-    found = {}
+    found: dict[int, str] = {}
     for path in Path("/proc").glob(f"{process}/task/*/children"):
         try:
             children = [int(child) for child in path.read_text().split()]

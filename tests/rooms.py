@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import partial
 
 import grimp
 
@@ -57,11 +58,15 @@ def table() -> str:
     return "\n".join(rows)
 
 
+def _filled(content: str, found: re.Match[str]) -> str:
+    return f"{found[1]}\n{content}\n\n{found[3]}"
+
+
 def written(text: str) -> str:
     """The page `text` with picture and table as the code has them."""
     for name, content in (("picture", picture()), ("rooms", table())):
         pattern = rf"(<!-- {name}: .*? -->\n)(.*?)(<!-- end of {name} -->)"
-        text = re.sub(pattern, lambda found, new=content: f"{found[1]}\n{new}\n\n{found[3]}", text, flags=re.DOTALL)
+        text = re.sub(pattern, partial(_filled, content), text, flags=re.DOTALL)
     return text
 
 

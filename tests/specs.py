@@ -71,7 +71,7 @@ def decode_plainly(spec: Spec, *codes: int) -> tuple[int, Fraction]:
     code = math.floor(c0 + s / total * (c1 - c0) + half)
     if spec.curve.closed and code == c1:
         code = c0
-    return code, sum((r * spec.pitch(axis)) ** 2 for axis, r in enumerate(rest))
+    return code, sum(((r * spec.pitch(axis)) ** 2 for axis, r in enumerate(rest)), Fraction(0))
 
 
 @st.composite

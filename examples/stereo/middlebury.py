@@ -30,7 +30,7 @@ def tiles() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray
 
     def shrink(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         tone = (image[:rows, :columns] @ gray).reshape(rows // SHRINK, SHRINK, columns // SHRINK, SHRINK)
-        return np.rint(tone.mean(axis=(1, 3))).astype(np.uint8)
+        return np.asarray(np.rint(tone.mean(axis=(1, 3))), dtype=np.uint8)
 
     pair = np.stack([shrink(left), shrink(right)], axis=-1)
     # The truth of a 2 x 2 block of small pixels is the disparity at its middle: four original pixels, all known.

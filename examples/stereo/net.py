@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from scenes import MARGIN, WIDTH
 
 BOUND = 6.0  # every hidden activation lives in [0, 6]
@@ -26,7 +28,7 @@ TRUNK = {
 STAGE = {"f1": (32, 32, 1, 3)}  # each variant's own last hidden layer
 
 
-def hilbert(order: int) -> np.ndarray:
+def hilbert(order: int) -> NDArray[Any]:
     """Vertices of the Hilbert curve of the given order, int (4**order, 2), in the usual d2xy order."""
     points = []
     for d in range(4**order):
@@ -60,7 +62,7 @@ class Curve:
     @property
     def side(self) -> int:
         """Grid points a side."""
-        return 2**self.order
+        return 1 << self.order
 
     @property
     def inset(self) -> float:
@@ -68,7 +70,7 @@ class Curve:
         return 2.0 ** -(self.order + 1)
 
     @property
-    def vertices(self) -> np.ndarray:
+    def vertices(self) -> NDArray[Any]:
         """Grid points in order, float32 (4**order, 2)."""
         return hilbert(self.order).astype(np.float32)
 
@@ -77,12 +79,12 @@ class Curve:
         """Head values per cell."""
         return (1 - 2 * self.inset) / (self.side - 1)
 
-    def encode(self, t: np.ndarray) -> np.ndarray:
+    def encode(self, t: NDArray[Any]) -> NDArray[Any]:
         """t in [0, 1], any shape -> grid coordinates, shape + (2,)."""
         v = self.vertices
         s = np.clip(t, 0, 1) * (len(v) - 1)
         i = np.minimum(s.astype(int), len(v) - 2)
-        return v[i] + (s - i)[..., None].astype(np.float32) * (v[i + 1] - v[i])
+        return np.asarray(v[i] + (s - i)[..., None].astype(np.float32) * (v[i + 1] - v[i]))
 
     def to_grid(self, head: tf.Tensor) -> tf.Tensor:
         """Head values (..., 2) -> grid coordinates in cells."""
@@ -107,7 +109,8 @@ class Curve:
         r2 = tf.reduce_min(miss2, -1)
         if np.isinf(gate):
             return nearest, r2
-        nodes, shares = np.polynomial.legendre.leggauss(3)
+        legendre: Any = np.polynomial.legendre  # some releases of NumPy give it no types
+        nodes, shares = legendre.leggauss(3)
         place = (np.arange(segments)[:, None] + (nodes + 1) / 2).reshape(-1).astype(np.float32)
         on_curve = self.encode(place / segments).astype(np.float32)
         weight = np.tile(shares, segments).astype(np.float32)
@@ -118,9 +121,9 @@ class Curve:
         return tf.where(r2 > gate**2, mean, nearest), r2
 
 
-def make_weights(rng: np.random.Generator, variants: list[str]) -> dict[str, np.ndarray]:
+def make_weights(rng: np.random.Generator, variants: list[str]) -> dict[str, NDArray[Any]]:
     """He-initialized trunk and last layers of the variants, by name/w and name/b."""
-    weights: dict[str, np.ndarray] = {}
+    weights: dict[str, NDArray[Any]] = {}
 
     def add(name: str, spec: tuple[int, int, int, int]) -> None:
         cin, cout, _, k = spec

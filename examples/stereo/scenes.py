@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +62,7 @@ def _lookup(atlas: FloatArray, index: npt.NDArray[np.intp], row: FloatArray, col
     base = index * (TEXTURE_SIDE * TEXTURE_SIDE)
     top = flat[base + r0 * TEXTURE_SIDE + c0] * (1 - fc) + flat[base + r0 * TEXTURE_SIDE + c1] * fc
     low = flat[base + r1 * TEXTURE_SIDE + c0] * (1 - fc) + flat[base + r1 * TEXTURE_SIDE + c1] * fc
-    return top * (1 - fr) + low * fr
+    return np.asarray(top * (1 - fr) + low * fr)
 
 
 class _Layers:
@@ -106,7 +107,7 @@ class _Layers:
     def shade(self, u: FloatArray, v: FloatArray, best: npt.NDArray[np.intp], atlas: FloatArray) -> FloatArray:
         row = u * self.ts[best] + v * self.tc[best] + self.shift[best, 0]
         col = u * self.tc[best] - v * self.ts[best] + self.shift[best, 1]
-        return self.level[best] + self.contrast[best] * _lookup(atlas, self.texture[best], row, col)
+        return np.asarray(self.level[best] + self.contrast[best] * _lookup(atlas, self.texture[best], row, col))
 
 
 def scenes(seed: int, count: int) -> tuple[npt.NDArray[np.uint8], FloatArray]:
@@ -133,7 +134,7 @@ def scenes(seed: int, count: int) -> tuple[npt.NDArray[np.uint8], FloatArray]:
     return views, truth
 
 
-def depth_edges(truth: npt.NDArray[np.floating], radius: int = 2) -> npt.NDArray[np.bool_]:
+def depth_edges(truth: npt.NDArray[np.floating[Any]], radius: int = 2) -> npt.NDArray[np.bool_]:
     """Pixels within `radius` grid pixels of a depth edge, bool (count, 32, 32)."""
     mark = np.zeros(truth.shape, bool)
     step = np.abs(np.diff(truth, axis=1)) > EDGE_JUMP

@@ -23,10 +23,12 @@ import functools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from net import BOUND, HEAD_MAX, STAGE, Curve, Net, make_weights
+from numpy.typing import NDArray
 from scenes import HEIGHT, WIDTH, scenes
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -44,7 +46,7 @@ ABLATION_STEPS = 800
 SIGMA = 0.5  # cells
 GATE = 0.15  # cells
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, NDArray[Any]]
 Variables = dict[str, tf.Variable]
 
 
@@ -54,12 +56,13 @@ def task_loss(error: tf.Tensor) -> tf.Tensor:
 
 
 @functools.cache
-def training_scenes(seed: int) -> tuple[np.ndarray, np.ndarray]:
+def training_scenes(seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Views and truth of one seed, rendered once a run."""
-    return scenes(seed, SCENES_PER_SEED)
+    views, truth = scenes(seed, SCENES_PER_SEED)
+    return views, truth
 
 
-def batches(rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def batches(rng: np.random.Generator) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """Endless (views float32 in [0, 1], truth) with random flips, gain and brightness."""
     parts = [training_scenes(seed) for seed in TRAIN_SEEDS]
     while True:
@@ -204,7 +207,7 @@ ABLATIONS: dict[str, dict[str, float]] = {
 }
 
 
-def trunk_codes(weights: Arrays, views: np.ndarray) -> np.ndarray:
+def trunk_codes(weights: Arrays, views: NDArray[Any]) -> NDArray[Any]:
     """The quantized trunk's features as codes, uint8 (count, 32, 32, 32): all that heads on a fixed trunk see."""
     net = Net({name: tf.Variable(value) for name, value in weights.items()}, quantized=True)
     run = tf.function(net.trunk)
@@ -213,7 +216,7 @@ def trunk_codes(weights: Arrays, views: np.ndarray) -> np.ndarray:
 
 
 def ablate(
-    weights: Arrays, codes: np.ndarray, truth: np.ndarray, steps: int, noise: float = NOISE, **loss: float
+    weights: Arrays, codes: NDArray[Any], truth: NDArray[Any], steps: int, noise: float = NOISE, **loss: float
 ) -> Arrays:
     """The last layers of p = 3 from scratch on the finished, fixed trunk, with the given parts of the loss."""
     fresh = make_weights(np.random.default_rng(5), ["p3"])
@@ -233,7 +236,8 @@ def ablate(
                 total, _ = head_loss(net, features, "p3", t, target, **parts)
             optimizer.apply_gradients(zip(tape.gradient(total, trained), trained, strict=True))
 
-        return step
+        made: Callable[..., None] = step
+        return made
 
     # Points first: the decoded value has no useful gradient before.
     first, final = make_step(task=0.0, alpha=1.0, beta=0.0), make_step(**loss)

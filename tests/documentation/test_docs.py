@@ -98,7 +98,9 @@ def steps(value: Any) -> list[str]:
 
 def continuous(text: str) -> list[str]:
     """The commands of all YAML blocks, a line each; `venv/bin/` is the PATH of the test."""
-    yaml = pytest.importorskip("yaml") if blocks(text, "yaml") else None
+    if not blocks(text, "yaml"):
+        return []
+    yaml = pytest.importorskip("yaml")
     lines = [line for block in blocks(text, "yaml") for step in steps(yaml.safe_load(block)) for line in
              step.replace("\\\n", " ").splitlines()]  # fmt: skip
     provide = re.compile(r"sudo |apt-get |curl |tar |mkdir -p \"\$HOME|echo .*GITHUB_PATH")

@@ -130,7 +130,7 @@ def _cortex_m() -> list[Target]:
         vectors, text, ram, edge = BOARDS.get(board, (0, 0, 0x20000000, 0))
         flags = (f"-mcpu={core}", "-mthumb", *abi)
         defines = (f"-DSTACK_TOP=0x{ram + 0x10000:x}", *([f"-DCHECK_EDGE=0x{edge:X}U"] if edge else []))
-        place = (f"--section-start=.vectors=0x{vectors:x}", f"-Ttext=0x{text:x}")
+        place: tuple[str, ...] = (f"--section-start=.vectors=0x{vectors:x}", f"-Ttext=0x{text:x}")
         place += (f"-Tdata=0x{ram + 0x10000:x}", f"-Tbss=0x{ram + 0x20000:x}")
         found += [
             Target(

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from numpy.typing import NDArray
 
 from hilbert_codegen.bench.session import Session
 from hilbert_codegen.cli import group
@@ -19,6 +20,8 @@ from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.targets.cores import CORES, core
 from hilbert_codegen.variants import PORTABLE, VARIANTS
+
+Codes = NDArray[np.int64]
 
 #: What each core executes beside portable C.
 OWN = {
@@ -74,7 +77,7 @@ def test_each_variant_is_proved(plan: Callable[..., Plan], strategy: str) -> Non
     assert {"hvx", "mve"} <= set(built.variants)
     for name, code in built.variants.items():
 
-        def wrong(x: np.ndarray, y: np.ndarray, model: Callable[..., np.ndarray] = code.decode) -> np.ndarray:
+        def wrong(x: Codes, y: Codes, model: Callable[..., Codes] = code.decode) -> Codes:
             return np.asarray(model(x, y) ^ ((x == 9) & (y == 200)))
 
         faulty = replace(built, variants={**built.variants, name: replace(code, decode=wrong)})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from hilbert_codegen.curves import cell_inset, make_curve
 from hilbert_codegen.emit.prove import proof_domain, prove, reference_for
@@ -38,9 +40,10 @@ def make_spec(
     )
 
 
-def quadrature(spec: Spec, raw: np.ndarray) -> np.ndarray:
+def quadrature(spec: Spec, raw: NDArray[np.int64]) -> NDArray[np.float64]:
     """Mean s by Gauss-Legendre in quarters of a segment: knows neither erf nor that the weight splits by axis."""
-    nodes, weights = np.polynomial.legendre.leggauss(12)
+    legendre: Any = np.polynomial.legendre  # some releases of NumPy give it no types
+    nodes, weights = legendre.leggauss(12)
     place = ((np.arange(4 * spec.curve.segments)[:, None] + (nodes + 1) / 2) / 4).reshape(-1)
     weight = np.tile(weights, 4 * spec.curve.segments)
     vertices = spec.curve.vertices.astype(float)

@@ -257,6 +257,7 @@ def test_maps_with_a_mask_and_two_output_tensors(map_pilot: Callable[..., Path])
     assert model.plan is not None and model.plan.spec.heads.layout == "planar"
     assert model.subsets["mask"].quantization.count == 30 * 32
     assert model.subsets["all"].float_truth.max < 1e-5
+    assert model.trace.float_t is not None
     errors = model.trace.quantized_t - model.trace.float_t
     assert model.subsets["mask"].quantization == ErrorStats.of(errors[:, :, :4])
     assert model.gain("1D", "mae", "mask").value > 1.0
@@ -299,6 +300,7 @@ def test_the_report_is_one_file_that_needs_nothing(line: Evaluation) -> None:
 @pytest.mark.filterwarnings("error")
 def test_errors_of_zero_and_of_any_size_are_drawn_without_a_warning(map_pilot: Callable[..., Path]) -> None:
     model = evaluate(load_pilot(map_pilot())).models[0]
+    assert model.trace.float_t is not None
     exact = replace(model, trace=replace(model.trace, quantized_t=model.trace.float_t))
     for result in (model, exact):
         for span in (0.0, 1e-300, -1.0, 1e300):
