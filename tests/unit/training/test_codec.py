@@ -80,7 +80,7 @@ def test_more_heads_encode_and_decode(dimensions: int, order: int) -> None:
     t = np.linspace(0, 1, 301).reshape(7, 43)
     heads = encode(t, decoder.spec.curve)
     assert len(heads) == dimensions
-    np.testing.assert_allclose(decode(*heads, decoder), t, atol=1e-9)
+    np.testing.assert_allclose(np.asarray(decode(*heads, decoder), dtype=np.float64), t, atol=1e-9)
     if dimensions > 3:
         codes = np.random.default_rng(1).integers(-128, 128, (dimensions, 2, 50)).astype(np.int8)
         found = decode(*codes, decoder)
