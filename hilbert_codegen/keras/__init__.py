@@ -76,9 +76,9 @@ def decode_mean(heads: Tensor, on: HeadCurve, sigma: float, gate: float, samples
 
 
 def encode(t: Tensor, on: HeadCurve) -> Tensor:
-    """The curve point c(t) as head values: a tensor (...) in [0, 1] -> (..., heads)."""
+    """The curve point c(t) as head values: a tensor (...) -> (..., heads); clipped to [0, 1], modulo 1 if closed."""
     start, step = (ops.convert_to_tensor(part, dtype=t.dtype) for part in on.segments())
-    arc = ops.clip(t, 0.0, 1.0) * on.curve.segments
+    arc = (t - ops.floor(t) if on.curve.closed else ops.clip(t, 0.0, 1.0)) * on.curve.segments
     first = ops.minimum(ops.floor(arc), on.curve.segments - 1)
     index = ops.cast(first, "int32")
     part = ops.expand_dims(arc - first, -1)

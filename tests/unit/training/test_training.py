@@ -1,4 +1,4 @@
-"""The paper's loss, in NumPy and (where Keras is installed) as tensors."""
+"""The paper's loss in NumPy, by hand and by its properties."""
 
 from __future__ import annotations
 
@@ -78,45 +78,3 @@ def test_shapes_follow_the_input() -> None:
     t = np.random.default_rng(0).random((3, 4, 5))
     assert on.targets(t).shape == (3, 4, 5, 2)
     assert hilbert_loss(on.targets(t), t, on).shape == (3, 4, 5)
-
-
-def test_keras_equals_numpy() -> None:
-    pytest.importorskip("tensorflow")
-    from hilbert_codegen import keras as hk
-
-    rng = np.random.default_rng(1)
-    for name, order in CURVES:
-        on = HeadCurve(make_curve(name, order), 0.1, (-1.0, 1.0))
-        t = rng.random((7, 9)).astype(np.float32)
-        heads = (2.4 * rng.random((7, 9, 2)) - 1.2).astype(np.float32)
-        for reach in (0.5, 1.0, math.inf):
-            wanted = hilbert_loss(heads, t, on, alpha=0.4, beta=0.7, reach=reach)
-            loss = hk.HilbertLoss(on, alpha=0.4, beta=0.7, reach=reach, reduction=None)
-            assert np.allclose(np.asarray(loss(t, heads)), wanted, atol=1e-5)
-            assert np.allclose(np.asarray(loss(t[..., None], heads)), wanted, atol=1e-5)
-
-
-def test_keras_gradient_runs_along_the_curve() -> None:
-    tf = pytest.importorskip("tensorflow")
-    from hilbert_codegen import keras as hk
-
-    on = HeadCurve(make_curve("hilbert", 1), 0.0)
-    heads = tf.Variable([[0.1, 0.4]])
-    with tf.GradientTape() as tape:
-        t, _ = hk.decode(heads, on)
-    assert np.allclose(tape.gradient(t, heads).numpy(), [[0.0, 1 / 3]], atol=1e-6)
-
-
-@pytest.mark.parametrize(("dimensions", "order"), [(3, 2), (4, 1), (6, 1)])
-def test_more_heads_have_the_same_loss_in_keras(dimensions: int, order: int) -> None:
-    tf = pytest.importorskip("tensorflow")
-    import hilbert_codegen.keras as hk
-
-    on = HeadCurve(make_curve("hilbert", order, dimensions=dimensions), 0.1, (-1.0, 1.0))
-    rng = np.random.default_rng(4)
-    t = rng.random(50)
-    heads = on.targets(t) + 0.05 * rng.standard_normal((50, dimensions))
-    mine = hilbert_loss(heads, t, on, alpha=0.7, beta=2.0)
-    theirs = hk.HilbertLoss(on, alpha=0.7, beta=2.0).call(tf.constant(t), tf.constant(heads))
-    np.testing.assert_allclose(theirs.numpy(), mine, rtol=1e-9)
-    assert hk.encode(tf.constant(t), on).shape == (50, dimensions)
