@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import click
 from hilbert_codegen.bench.firmware import ORDERS
 from hilbert_codegen.bench.measure import (
     CAVEAT,
+    Record,
     compare,
     disagreements,
     measure_all,
@@ -63,6 +65,68 @@ def parse_tolerance(text: str) -> float:
     if not match:
         raise UsageError(f"--tolerance {text}: write it as 2% or 0.02")
     return float(match[1]) / (100 if match[2] else 1)
+
+
+def _assumed_clocks(records: Sequence[Record]) -> str:
+    """The clocks that milliseconds were computed with, where none was given."""
+    clocks = sorted({BOARDS[record.board].clock_hz or 0 for record in records if record.milliseconds is not None})
+    return ", ".join(f"{hertz / 1e6:g}MHz" for hertz in clocks) + " (the board's highest)"
+
+
+def _print_records(records: Sequence[Record], title: str, points: str, how: How) -> None:
+    """The table, and below it what counted, compiled and priced."""
+    console = stdout()
+    console.print(table_of(records, title))
+    models = sorted({record.cycles_model for record in records if record.cycles_model})
+    used = sorted({f"{record.emulator} {record.emulator_version}" for record in records})
+    compilers = sorted({record.compiler for record in records if record.compiler})
+    console.print(f"\n{points}; counted by {', '.join(used)}; compiled by {', '.join(compilers)}.")
+    console.print(f"* {CAVEAT}", markup=False)
+    if models:
+        console.print(f"  Cycles by: {'; '.join(models)}.", markup=False)
+    if how.cache is not None:
+        waits = f"{how.cache.wait_states} wait states at {how.cache.clock_hz / 1e6:g} MHz"
+        console.print(
+            f"  Misses: {how.cache.title}, {how.cache.lines} lines of {how.cache.line_bytes} bytes, {waits}.",
+            markup=False,
+        )
+
+
+def _print_remarks(records: Sequence[Record], refused: Mapping[str, str]) -> None:
+    """What was not measured, and the notes, each once."""
+    for name, reason in refused.items():
+        STDERR.print(f"not measured: {name}: {reason}", markup=False)
+    notes: dict[str, list[str]] = {}
+    for record in records:
+        if record.note:
+            notes.setdefault(record.note, []).append(f"{record.strategy} on {record.board} by {record.emulator}")
+    for note, names in notes.items():
+        names = names if len(names) <= 8 else [f"{len(names)} of {len(records)} measurements"]
+        STDERR.print(f"{', '.join(names)}: {note}", markup=False)
+
+
+def _cases(records: Sequence[Record], worse: Sequence[str]) -> list[Case]:
+    """Measurements as test cases, and what is worse than the baseline as failed ones."""
+    return [
+        Case(
+            f"hilbert-codegen.measure.{record.board}",
+            f"{record.strategy} {record.variant} by {record.emulator}",
+            failure=record.note if record.status == "failed" else "",
+            skipped=record.note if record.status in ("unsupported", "refused") else "",
+        )
+        for record in records
+    ] + [Case("hilbert-codegen.measure.baseline", line, failure=line) for line in worse]
+
+
+def _judge(records: Sequence[Record], differing: Sequence[str]) -> None:
+    """Raise CheckFailed where emulators differ or a measurement failed."""
+    failed = [record for record in records if record.status == "failed"]
+    if differing:
+        raise CheckFailed(f"the emulators count differently, first {differing[0]}")
+    if failed:
+        raise CheckFailed(
+            f"{len(failed)} of {len(records)} measurements failed, first {failed[0].strategy} on {failed[0].board}: {failed[0].note}"
+        )
 
 
 @click.command()
@@ -177,65 +241,23 @@ def command(
     if form == "json":
         click.echo(json.dumps([asdict(record) for record in records], indent=2))
     else:
-        console = stdout()
-        clocks = sorted({BOARDS[record.board].clock_hz or 0 for record in records if record.milliseconds is not None})
-        assumed = ", ".join(f"{hertz / 1e6:g}MHz" for hertz in clocks) + " (the board's highest)"
-        title = "" if frame is None else f"{frame} at {clock or assumed}"
-        console.print(table_of(records, title))
+        title = "" if frame is None else f"{frame} at {clock or _assumed_clocks(records)}"
         ways = [
             ORDERS[order][0],
             f"{block} a call",
             *(["odd addresses"] if odd else []),
             *([f"-{level}"] if level else []),
         ]
-        shape = ", ".join(ways)
-        models = sorted({record.cycles_model for record in records if record.cycles_model})
-        used = sorted({f"{record.emulator} {record.emulator_version}" for record in records})
-        compilers = sorted({record.compiler for record in records if record.compiler})
-        console.print(
-            f"\n{rows * 256} points each, {shape}; counted by {', '.join(used)}; compiled by {', '.join(compilers)}."
-        )
-        console.print(f"* {CAVEAT}", markup=False)
-        if models:
-            console.print(f"  Cycles by: {'; '.join(models)}.", markup=False)
-        if how.cache is not None:
-            waits = f"{how.cache.wait_states} wait states at {how.cache.clock_hz / 1e6:g} MHz"
-            console.print(
-                f"  Misses: {how.cache.title}, {how.cache.lines} lines of {how.cache.line_bytes} bytes, {waits}.",
-                markup=False,
-            )
+        _print_records(records, title, f"{rows * 256} points each, {', '.join(ways)}", how)
     if not quiet:
-        for name, reason in refused.items():
-            STDERR.print(f"not measured: {name}: {reason}", markup=False)
-        notes: dict[str, list[str]] = {}
-        for record in records:
-            if record.note:
-                notes.setdefault(record.note, []).append(f"{record.strategy} on {record.board} by {record.emulator}")
-        for note, names in notes.items():
-            names = names if len(names) <= 8 else [f"{len(names)} of {len(records)} measurements"]
-            STDERR.print(f"{', '.join(names)}: {note}", markup=False)
+        _print_remarks(records, refused)
     differing = disagreements(records)
     for line in differing:
         STDERR.print(f"emulators differ: {line}", markup=False)
     worse = compare(records, before, allowed, missing)
     if junit is not None:
-        cases = [
-            Case(
-                f"hilbert-codegen.measure.{record.board}",
-                f"{record.strategy} {record.variant} by {record.emulator}",
-                failure=record.note if record.status == "failed" else "",
-                skipped=record.note if record.status in ("unsupported", "refused") else "",
-            )
-            for record in records
-        ] + [Case("hilbert-codegen.measure.baseline", line, failure=line) for line in worse]
-        write_junit(junit, cases)
-    failed = [record for record in records if record.status == "failed"]
-    if differing:
-        raise CheckFailed(f"the emulators count differently, first {differing[0]}")
-    if failed:
-        raise CheckFailed(
-            f"{len(failed)} of {len(records)} measurements failed, first {failed[0].strategy} on {failed[0].board}: {failed[0].note}"
-        )
+        write_junit(junit, _cases(records, worse))
+    _judge(records, differing)
     if worse:
         for line in worse:
             STDERR.print(f"worse: {line}", markup=False)
