@@ -9,9 +9,11 @@ import click
 
 from hilbert_codegen.cli._common import STDERR, format_option, package_option, plan_of, plan_options, progress
 from hilbert_codegen.emit import writer as output
+from hilbert_codegen.emit.choose import too_large
 from hilbert_codegen.emit.depfile import refuse_foreign, rule, tool_files
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.render import render_package
+from hilbert_codegen.errors import CheckFailed
 
 
 @click.command()
@@ -39,6 +41,11 @@ def command(
     plan = plan_of(config, settings, model, strict, quiet)
     with progress(quiet) as step:
         result = generate(plan, step)
+    if warning := too_large(plan, result.built):
+        if strict:
+            raise CheckFailed(warning)
+        if not quiet:
+            STDERR.print(f"hilbert-codegen: warning: {warning}", markup=False)
     files = {**result.files, **(render_package(plan, result, package) if package else {})}
     names = list(files)
     if list_outputs:

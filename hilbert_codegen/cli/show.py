@@ -46,14 +46,14 @@ def _plain(value: Any) -> Any:
 
 
 def _front(candidates: list[Candidate]) -> set[str]:
-    """Names on the Pareto front of measured instructions a point and table bytes."""
+    """Names on the Pareto front of measured instructions per point and bytes of flash."""
     usable = [c for c in candidates if c.built is not None and c.cost is not None]
 
     def beaten(a: Candidate) -> bool:
         assert a.built is not None and a.cost is not None
         for b in usable:
             assert b.built is not None and b.cost is not None
-            size, cost = b.table_bytes - a.table_bytes, b.cost - a.cost
+            size, cost = b.flash_bytes - a.flash_bytes, b.cost - a.cost
             if size <= 0 and cost <= 0 and (size < 0 or cost < 0):
                 return True
         return False
@@ -92,16 +92,24 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     }
 
     def fits(candidate: Candidate) -> bool:
-        return candidate.built is not None and candidate.table_bytes <= plan.config.code.max_flash_bytes
+        return candidate.built is not None and candidate.flash_bytes <= plan.config.code.max_flash_bytes
+
+    wanted = plan.config.code.strategy
+    fitting = next((c.name for c in candidates if fits(c)), "")
+    taken = fitting if wanted == "auto" else wanted
 
     strategies = [
         {
             "strategy": c.name,
             "table_bytes": c.table_bytes if c.built else None,
+            "code_bytes": c.code_bytes if c.built else None,
             "instructions_per_point": c.cost,
             "variants": list(c.built.implementations) if c.built else [],
             "pareto": c.name in front,
             "fits": fits(c),
+            "typical": c.typical,
+            "kind": c.built.measured_as if c.built else None,
+            "taken": c.name == taken,
             "refused": c.refusal,
         }
         for c in candidates
@@ -112,6 +120,7 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
         click.echo(json.dumps(record, indent=2))
         return
     console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=132)
     rows = Table("key", "value", "from", title=f"Configuration {plan.settings.source}", title_justify="left")
     for row in _values(plan):
         rows.add_row(row["key"], show_value(row["value"]), row["from"])
@@ -131,14 +140,27 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     console.print(facts)
     target = plan.config.code.target
     sizes = Table(
-        "strategy", "table bytes", f"instructions/point, {target}", "front", "fits", "variants",
-        title=f"Strategies, all proved exact; limit {plan.config.code.max_flash_bytes} bytes", title_justify="left",
+        "", "strategy", "tables", "code", f"instr/pt, {target}", "front", "fits", "kind", "variants",
+        title=f"Strategies, all proved exact; limit {plan.config.code.max_flash_bytes} bytes of tables and code",
+        title_justify="left",
     )  # fmt: skip
     for c in candidates:
         if c.built is None:
-            sizes.add_row(c.name, "refused", c.refusal, "", "", "")
+            sizes.add_row("", c.name, "refused")
         else:
-            cost = "not measured" if c.cost is None else f"{c.cost:.2f}"
+            cost = "not measured" if c.cost is None else f"{c.cost:.2f}" + ("~" if c.typical else "")
             marks = "*" if c.name in front else "", "yes" if fits(c) else "no"
-            sizes.add_row(c.name, str(c.table_bytes), cost, *marks, ", ".join(c.built.implementations))
+            here = ">" if c.name == taken else ""
+            code = str(c.code_bytes) if c.code_bytes else "not measured"
+            variants = ", ".join(c.built.implementations)
+            sizes.add_row(here, c.name, str(c.table_bytes), code, cost, *marks, c.built.measured_as, variants)
     console.print(sizes)
+    for c in candidates:
+        if c.built is None:
+            console.print(f"{c.name}: refused: {c.refusal}", markup=False)
+    how = "the fastest that fits" if wanted == "auto" else "the configuration's own"
+    console.print(
+        f"> {taken or 'none'}: {how}. Instructions are those of the kind of build, measured over a sweep of order 3 or 4."
+    )
+    if any(c.typical for c in candidates):
+        console.print("~ measured for interleaved heads only.")

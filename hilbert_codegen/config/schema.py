@@ -281,8 +281,9 @@ class CodeTable(_Table):
         "auto", "How the decoder works; `auto` is the fastest that fits.", "auto or the name of a strategy"
     )
     max_flash_bytes: int = _key(
-        16384,
-        "Most bytes of tables that `auto` may spend, on `target`.",
+        20480,
+        "Most bytes of flash, tables and code together, that `auto` may spend on `target`; a strategy by name that takes "
+        "more is a warning.",
         "a whole number from 64 to 1048576",
         ge=64,
         le=1 << 20,

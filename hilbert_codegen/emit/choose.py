@@ -30,7 +30,9 @@ class Candidate:
         built: tables and models, those of the plan's variants included, or None.
         refusal: why it can't be used, or "".
         cost: measured instructions per point on the plan's target core (costs.json), or None where never measured.
+        typical: whether `cost` is that of interleaved heads, since it was not measured for the plan's layout.
         table_bytes: bytes of the tables there, 0 where refused.
+        code_bytes: measured bytes of the code there, 0 where refused or never measured.
     """
 
     name: str
@@ -38,20 +40,42 @@ class Candidate:
     refusal: str
     cost: float | None
     table_bytes: int
+    code_bytes: int = 0
+    typical: bool = False
+
+    @property
+    def flash_bytes(self) -> int:
+        """Tables and code."""
+        return self.table_bytes + self.code_bytes
 
 
-def _cost_tables() -> dict[str, dict[str, dict[str, float]]]:
-    text = (Path(__file__).parent / "costs.json").read_text(encoding="utf-8")
-    known: dict[str, dict[str, dict[str, float]]] = json.loads(text)["instructions_per_point"]
-    return known
+#: measured_as -> variant -> figure, on one core.
+Figures = dict[str, dict[str, float]]
 
 
-def costs(target: str) -> dict[str, dict[str, float]]:
-    """`measured_as` -> variant -> measured instructions per point on the core `target`, from costs.json (`make costs`)."""
+def _measured(what: str) -> dict[str, Figures]:
+    """Core -> the figures called `what` in costs.json (`make costs`)."""
+    known: dict[str, dict[str, Figures]] = json.loads(
+        (Path(__file__).parent / "costs.json").read_text(encoding="utf-8")
+    )
+    return known.get(what, {})
+
+
+def _of_core(known: Mapping[str, Figures], name: str) -> Figures:
+    return known.get(name) or known.get(CORES[name].counted_as, {})
+
+
+def costs(target: str, planar: bool = False) -> Figures:
+    """`measured_as` -> variant -> measured instructions per point on the core `target`, of planar heads where those were
+    measured."""
     if target != ANY and target not in CORES:
         raise UsageError(f"code.target = {show_value(target)}: no such core; give one of {', '.join([ANY, *CORES])}")
-    known, name = _cost_tables(), ANY_COSTS if target == ANY else target
-    return known.get(name) or known.get(CORES[name].counted_as, {})
+    name = ANY_COSTS if target == ANY else target
+    figures = dict(_of_core(_measured("instructions_per_point"), name))
+    if planar:
+        for kind, some in _of_core(_measured("instructions_per_point_planar"), name).items():
+            figures[kind] = {**figures.get(kind, {}), **some}
+    return figures
 
 
 def variants_for(cores: Sequence[Core]) -> tuple[str, ...]:
@@ -91,6 +115,35 @@ def table_bytes(plan: Plan, built: Built) -> int:
     return max(built.implementations[running_on(built, one)].table_bytes for one in cores)
 
 
+def code_bytes(plan: Plan, built: Built) -> int:
+    """Measured bytes of the code on the plan's target core; for any core, on the one where it is largest.
+
+    Of a kind of build that was never measured, those of the strategy's largest kind; 0 where it has none.
+    """
+    target = plan.config.code.target
+    known = _measured("code_bytes")
+    sizes = [0.0]
+    for one in CORES.values() if target == ANY else [core(target)]:
+        figures, variant = _of_core(known, one.name), running_on(built, one)
+        if variant in figures.get(built.measured_as, {}):
+            sizes.append(figures[built.measured_as][variant])
+        else:
+            name = built.measured_as.split(", ")[0]
+            sizes += [size for kind, some in figures.items() if kind.split(", ")[0] == name for size in some.values()]
+    return int(max(sizes))
+
+
+def too_large(plan: Plan, built: Built) -> str:
+    """What to say of a decoder whose tables and code are larger than `code.max_flash_bytes`; "" if they are not."""
+    tables, code, limit = table_bytes(plan, built), code_bytes(plan, built), plan.config.code.max_flash_bytes
+    if tables + code <= limit:
+        return ""
+    return (
+        f"code.max_flash_bytes = {limit}: {built.strategy} takes {tables + code} bytes on {plan.config.code.target}, "
+        f"{tables} of tables and {code} of code; raise it, or choose another strategy"
+    )
+
+
 def _cost(plan: Plan, built: Built, known: Mapping[str, Mapping[str, float]]) -> float | None:
     """Instructions per point of what runs on the target core."""
     target = plan.config.code.target
@@ -111,7 +164,8 @@ def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> I
 
     A strategy whose build turns out to be of a dearer kind than its cheapest comes as late as that costs.
     """
-    known = costs(plan.config.code.target)
+    planar = plan.spec.heads.layout == "planar"
+    known, usual = costs(plan.config.code.target, planar), costs(plan.config.code.target)
 
     def least(name: str) -> float:
         kinds = [cost for entry, some in known.items() if entry.split(", ")[0] == name for cost in some.values()]
@@ -128,18 +182,21 @@ def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> I
         if candidate is None:
             try:
                 built = build(plan, expected, name)
-                candidate = Candidate(name, built, "", _cost(plan, built, known), table_bytes(plan, built))
+                cost = _cost(plan, built, known)
+                typical = planar and cost is not None and cost == _cost(plan, built, usual)
+                sizes = table_bytes(plan, built), code_bytes(plan, built)
+                candidate = Candidate(name, built, "", cost, *sizes, typical)
             except Refused as refusal:
                 candidate = Candidate(name, None, str(refusal), None, 0)
-        cost = lowest if candidate.built is None else math.inf if candidate.cost is None else candidate.cost
-        if cost > lowest:
-            waiting.append((cost, name, candidate))
+        place = lowest if candidate.built is None else math.inf if candidate.cost is None else candidate.cost
+        if place > lowest:
+            waiting.append((place, name, candidate))
         else:
             yield candidate
 
 
 def choose(plan: Plan, expected: Ideal) -> Built:
-    """What `code.strategy` asks for: a strategy by name, or the fastest whose tables fit. Raises UsageError."""
+    """What `code.strategy` asks for: a strategy by name, or the fastest that fits. Raises UsageError."""
     settings = plan.settings
     wanted = plan.config.code.strategy
     if wanted != "auto":
@@ -155,9 +212,9 @@ def choose(plan: Plan, expected: Ideal) -> Built:
     tried = []
     for candidate in survey(plan, expected):
         tried.append(candidate)
-        if candidate.built is not None and candidate.table_bytes <= limit:
+        if candidate.built is not None and candidate.flash_bytes <= limit:
             return candidate.built
     sizes = ", ".join(
-        f"{c.name} {c.table_bytes} bytes" if c.built else f"{c.name} refused ({c.refusal})" for c in tried
+        f"{c.name} {c.flash_bytes} bytes" if c.built else f"{c.name} refused ({c.refusal})" for c in tried
     )
     raise settings.error("code.max_flash_bytes", f"no strategy fits: {sizes}", "raise it, or lower curve.order")
