@@ -39,5 +39,15 @@ def test_the_changelog_has_this_version() -> None:
     assert all(date for _, date in found[1:])
 
 
+def test_every_seeded_fault_still_has_its_line_and_its_test() -> None:
+    """tests/mutations runs them, in many minutes; this tells at once who moved the line."""
+    mutants = tomllib.loads((ROOT / "tests" / "mutations" / "mutants.toml").read_text(encoding="utf-8"))["mutant"]
+    for mutant in mutants:
+        text = (ROOT / mutant["file"]).read_text(encoding="utf-8")
+        assert text.count(mutant["find"]) == 1, f"{mutant['name']}: not once in {mutant['file']}"
+        file, _, test = mutant["test"].partition("::")
+        assert f"def {test.partition('[')[0]}(" in (ROOT / file).read_text(encoding="utf-8"), mutant["name"]
+
+
 def test_the_package_tells_type_checkers_of_its_types() -> None:
     assert (ROOT / "hilbert_codegen" / "py.typed").is_file()
