@@ -27,7 +27,7 @@ MAX_DISPARITY = 16.0
 EDGE_JUMP = 1.0 / 16.0  # in t: a step of more than one pixel of disparity between neighbours is a depth edge
 TEXTURE_SIDE = 256
 
-FloatArray = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.floating[Any]]
 
 
 def textures(rng: np.random.Generator, count: int) -> FloatArray:
@@ -102,7 +102,7 @@ class _Layers:
         inside[0] = True
         best = np.where(inside, disparity, -1.0).argmax(axis=0)
         pick = best, np.arange(x.size)
-        return u[pick], disparity[pick], best
+        return np.asarray(u[pick]), np.asarray(disparity[pick]), best
 
     def shade(self, u: FloatArray, v: FloatArray, best: npt.NDArray[np.intp], atlas: FloatArray) -> FloatArray:
         row = u * self.ts[best] + v * self.tc[best] + self.shift[best, 0]

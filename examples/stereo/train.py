@@ -309,7 +309,8 @@ def main() -> None:
         return
     weights = finetune(fold(pretrain(arguments.steps[0])), arguments.steps[1])
     arguments.weights.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(arguments.weights, **weights)
+    named: dict[str, Any] = dict(weights)
+    np.savez(arguments.weights, **named)
     for variant in VARIANTS:
         export(weights, variant, "1d" if variant == "p0" else variant, arguments.models)
 

@@ -66,7 +66,7 @@ class Domain:
         mask = (1 << bits) - 1
         if self.listed is not None:
             return [column & mask for column in self.listed.T]
-        return np.meshgrid(*(codes & mask for codes in reversed(self.codes)), indexing="ij")[::-1]
+        return list(np.meshgrid(*(codes & mask for codes in reversed(self.codes)), indexing="ij"))[::-1]
 
 
 def proof_domain(spec: Spec) -> Domain:

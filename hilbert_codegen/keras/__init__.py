@@ -58,7 +58,8 @@ def decode_mean(heads: Tensor, on: HeadCurve, sigma: float, gate: float, samples
         raise ValueError("t wraps round on a closed curve: it has no mean")
     kind = heads.dtype
     nearest, r2 = decode(heads, on)
-    nodes, shares = np.polynomial.legendre.leggauss(samples)  # type: ignore[no-untyped-call]
+    legendre: Any = np.polynomial.legendre  # some releases of NumPy give it no types
+    nodes, shares = legendre.leggauss(samples)
     start, step = on.segments()
     within = (nodes + 1) / 2
     place = (np.arange(len(start))[:, None] + within).reshape(-1)

@@ -187,8 +187,9 @@ def _child(folder: Path) -> None:
     try:
         kind, _ = read_file(path)
         found = kind.run(path, inputs, request["outputs"], request["signature"], request["reference"], count)
-        outputs = {f"output{i}": values for i, values in enumerate(found.pop("outputs"))}
-        np.savez(folder / "results.npz", **outputs, **{key: np.array(value) for key, value in found.items()})
+        arrays: dict[str, Any] = {f"output{i}": values for i, values in enumerate(found.pop("outputs"))}
+        arrays |= {key: np.array(value) for key, value in found.items()}
+        np.savez(folder / "results.npz", **arrays)
     except UsageError as error:
         (folder / "usage.txt").write_text(str(error), encoding="utf-8")
     except Exception as error:

@@ -309,7 +309,7 @@ def _noise(lsb: FloatArray, along: FloatArray, across: FloatArray) -> HeadNoise:
     sd = flat.std(axis=0)
     worst = 0.0
     if len(flat) > 1 and (sd > 0).all():
-        pairs = np.corrcoef(flat.T)[np.triu_indices(len(sd), 1)]
+        pairs = np.asarray(np.corrcoef(flat.T))[np.triu_indices(len(sd), 1)]
         worst = float(pairs[np.abs(pairs).argmax()])
     return HeadNoise(
         tuple(sd.tolist()), tuple(flat.mean(axis=0).tolist()),

@@ -17,6 +17,7 @@ float32: a cell of order 6 has fewer than four bfloat16 values.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,8 @@ def _constants(on: HeadCurve, like: Tensor) -> tuple[Tensor, Tensor]:
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # NumPy's quadrature does not trace
 def _quadrature(samples: int) -> tuple[list[float], list[float]]:
     """Places in [0, 1] and weights of Gauss-Legendre quadrature."""
-    nodes, shares = np.polynomial.legendre.leggauss(samples)  # type: ignore[no-untyped-call]
+    legendre: Any = np.polynomial.legendre  # some releases of NumPy give it no types
+    nodes, shares = legendre.leggauss(samples)
     return ((nodes + 1) / 2).tolist(), shares.tolist()
 
 

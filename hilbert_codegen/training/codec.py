@@ -155,7 +155,7 @@ class Decoder:
         arrays = self._all(heads)
         if any(array.dtype != np.dtype(self.spec.heads.dtype) for array in arrays):
             raise TypeError(f"codes must be {self.spec.heads.dtype}, not {arrays[0].dtype}")
-        arrays = np.broadcast_arrays(*arrays)
+        arrays = list(np.broadcast_arrays(*arrays))
         if arrays[0].size == 0:
             return np.zeros(arrays[0].shape, dtype=self.spec.output.dtype)
         queries = np.stack([array.reshape(-1).astype(np.int64) for array in arrays], axis=1)

@@ -102,7 +102,7 @@ class Sides:
         block = (code & 0xFF) >> self.shift
         if self.last is None or self.after is None:
             return np.asarray(self.before[block])
-        return np.where(code > self.last[block], self.after[block], self.before[block])
+        return np.asarray(np.where(code > self.last[block], self.after[block], self.before[block]))
 
 
 def _sides(codes: IntArray, values: IntArray) -> Sides:
@@ -150,7 +150,7 @@ class Axis:
     def code(self, raw: IntArray) -> IntArray:
         """Codes of raw bits, changed as above."""
         code = np.where(raw > self.high, raw - 256, raw)
-        return np.minimum(np.maximum(code - self.below, self.low) + self.above, self.high)
+        return np.asarray(np.minimum(np.maximum(code - self.below, self.low) + self.above, self.high))
 
 
 def _axis(spec: Spec, axis: int, folded: Folded, ranks: IntArray) -> Axis:
@@ -545,8 +545,8 @@ class _Registers:
             self.free = [(len(self.rows), quarter) for quarter in range(4)]
             self.rows.append(np.zeros(self.size, dtype=np.int64))
         at, quarter = self.free.pop(0)
-        entries = self.size // 4
-        self.rows[at][quarter * entries : quarter * entries + len(table)] = table
+        start = quarter * (self.size // 4)
+        self.rows[at][start : start + len(table)] = table
         return {"at": at, "quarter": quarter}
 
     def large(self, table: IntArray) -> dict[str, object]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from torch import nn
 
@@ -43,14 +44,14 @@ class Maps(nn.Module):
         return self.heads(torch.relu(self.hidden(pixels)))
 
 
-class Random(CalibrationDataReader):  # type: ignore[misc]
+class Random(CalibrationDataReader):
     """Random pictures."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         draw = np.random.default_rng(0)
         self.left = iter([{"pixels": draw.random(shape, dtype=np.float32)} for _ in range(16)])
 
-    def get_next(self) -> dict[str, np.ndarray] | None:
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         """One picture after the other."""
         return next(self.left, None)
 

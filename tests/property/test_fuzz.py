@@ -430,7 +430,8 @@ quantized = "q.tflite"
 def archive(**arrays: np.ndarray[Any, Any]) -> bytes:
     """A .npz file's bytes."""
     stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)
+    named: dict[str, Any] = dict(arrays)
+    np.savez_compressed(stream, **named)
     return stream.getvalue()
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from hilbert_codegen.bench.verify import run_pairs
 from hilbert_codegen.config.schema import load
@@ -30,19 +32,19 @@ def layout(geometry: _Geometry) -> Layout:
     return next(layouts(SPEC, geometry))
 
 
-def changed(values: np.ndarray, place: int, by: int) -> np.ndarray:  # type: ignore[type-arg]
+def changed(values: NDArray[Any], place: int, by: int) -> NDArray[Any]:
     copy = values.copy()
     copy.reshape(-1)[place] += by
     return copy
 
 
-def without_the_second(entries: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def without_the_second(entries: NDArray[Any]) -> NDArray[Any]:
     """The first list of two or more ends after its first entry."""
     first = int(np.flatnonzero(entries >> LAST == 0)[0])
     return changed(entries, first, 1 << LAST)
 
 
-def swapped(entries: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def swapped(entries: NDArray[Any]) -> NDArray[Any]:
     """The first two entries of a list of three change places."""
     first = next(i for i in range(len(entries)) if not (entries[i : i + 2] >> LAST).any())
     copy = entries.copy()

@@ -163,10 +163,11 @@ def test_torch_traces_without_a_break_and_keeps_precision_under_autocast() -> No
     rng = np.random.default_rng(2)
     heads = torch.tensor(rng.random((64, 2)), dtype=torch.float32)
     t = torch.tensor(rng.random(64), dtype=torch.float32)
-    traced = torch.compile(loss, backend="aot_eager", fullgraph=True)
+    traced: Any = torch.compile(loss, backend="aot_eager", fullgraph=True)
     assert torch.allclose(traced(heads, t), loss(heads, t), atol=1e-6)
-    for plain in (lambda h: ht.decode(h, on)[0], lambda h: ht.decode_mean(h, on, 0.4, 0.1)[0]):
-        compiled = torch.compile(plain, backend="aot_eager", fullgraph=True)
+    plains: list[Any] = [lambda h: ht.decode(h, on)[0], lambda h: ht.decode_mean(h, on, 0.4, 0.1)[0]]
+    for plain in plains:
+        compiled: Any = torch.compile(plain, backend="aot_eager", fullgraph=True)
         assert torch.allclose(compiled(heads), plain(heads), atol=1e-6)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         coarse = heads.to(torch.bfloat16)
