@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hilbert_codegen.bench.firmware import COLUMNS, ROWS, Image, Sweep
 from hilbert_codegen.bench.session import TIMEOUT
+from hilbert_codegen.curves import AXES
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.spec.specification import INTEGER_TYPES
 from hilbert_codegen.targets.boards import Board
@@ -192,9 +193,8 @@ def _compare(text: str, row: int, sweep: Sweep, bits: int, signed: bool, distanc
     if not len(wrong):
         return 0, ""
     i = int(wrong[0])
-    return len(wrong), (
-        f"x = {sweep.pairs[row, i, 0]}, y = {sweep.pairs[row, i, 1]}: expected {expected[i]}, got {got[i]}"
-    )
+    where = ", ".join(f"{axis} = {code}" for axis, code in zip(AXES, sweep.pairs[row, i], strict=False))
+    return len(wrong), (f"{where}: expected {expected[i]}, got {got[i]}")
 
 
 def run_image(

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbert_codegen.curves import AXES
 from hilbert_codegen.emit.prove import Domain, reference_for
 from hilbert_codegen.emit.render import environment
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.exact.reference import Ideal
+from hilbert_codegen.exact.reference import Ideal, ideal_of
 from hilbert_codegen.resources import resource
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.spec.specification import INTEGER_TYPES, type_range
@@ -80,7 +81,7 @@ class Sweep:
     """The pairs of codes that the board program runs over, and the exact answers.
 
     Attributes:
-        pairs: codes (x, y), int64, shape (256, 256, 2), [row, column].
+        pairs: codes (x, y, ...), int64, shape (256, 256, heads), [row, column].
         order: a name of ORDERS, or "listed" where the program must hold the pairs as data, because they follow no rule.
         output: exact results, int64, shape (256, 256), [row, column].
         distance: exact distances, int64, the same shape.
@@ -111,6 +112,8 @@ def make_sweep(
 
     Raises UsageError where `outputs` are not codes of the heads.
     """
+    if plan.spec.dimensions > 2:
+        return _many_heads(plan, outputs, order)
     eight = plan.spec.heads.bits == 8
     codes = plan.spec.heads.codes() if eight else np.arange(-32768, 32768, 257, dtype=np.int64)
     if outputs is not None:
@@ -141,6 +144,37 @@ def make_sweep(
     return Sweep(pairs, order, exact.codes[y, x], exact.distance[y, x].astype(np.int64), statement)
 
 
+def _other(place: NDArray[np.int64], axis: int) -> NDArray[np.int64]:
+    """other() of the self-test: index of the code of a further head at a place."""
+    value = ((place + (axis << 16)) * 0x9E3779B1) & 0xFFFFFFFF
+    value ^= value >> 15
+    # Only the low 21 bits of the product count: it stays within 64 bits.
+    return np.asarray((((value & 0x1FFFFF) * 0x85EBCA6B) >> 13) & 255)
+
+
+def _many_heads(plan: Plan, outputs: NDArray[np.int64] | None, order: str) -> Sweep:
+    """65,536 tuples: all pairs of the first two heads, the codes of the others by a fixed rule; or a network's outputs."""
+    spec = plan.spec
+    count, codes = spec.dimensions, spec.heads.codes()
+    if outputs is not None:
+        low, high = type_range(spec.heads.dtype)
+        if outputs.ndim != 2 or outputs.shape[1] != count or not len(outputs):
+            raise UsageError(f"the network's outputs have shape {outputs.shape}: give (n, {count}) codes")
+        if outputs.min() < low or outputs.max() > high:
+            raise UsageError(f"the network's outputs lie in {outputs.min()}..{outputs.max()}: give {low}..{high}")
+        tuples = np.resize(outputs.astype(np.int64), (ROWS, COLUMNS, count))
+        order, statement = "listed", f"65,536 tuples from {len(outputs)} outputs of the network"
+    else:
+        raw = ORDERS[order][1](np.arange(ROWS * COLUMNS, dtype=np.int64)).reshape(ROWS, COLUMNS)
+        index = [raw & 255, raw >> 8, *(_other(raw, axis) for axis in range(2, count))]
+        tuples = np.stack([codes[i] for i in index], axis=-1)
+        statement = f"65,536 of the 2^{8 * count} tuples of codes: all pairs of x and y with others by a fixed rule"
+        if order != "sweep":
+            statement += f", {ORDERS[order][0]}"
+    exact = ideal_of(spec, tuples.reshape(-1, count)).codes.reshape(ROWS, COLUMNS)
+    return Sweep(tuples, order, exact, np.zeros_like(exact), statement)
+
+
 def selftest_files(plan: Plan, sweep: Sweep) -> dict[str, bytes]:
     """The generated self-test, `<prefix>_selftest.h` and `.c`: name -> bytes."""
     spec = plan.spec
@@ -160,6 +194,9 @@ def selftest_files(plan: Plan, sweep: Sweep) -> dict[str, bytes]:
         "in_type": head,
         "out_type": out,
         "out_unsigned": f"uint{bits}_t",
+        "n": spec.dimensions,
+        "planes": [axis.upper() for axis in AXES[: spec.dimensions]],
+        "others_of": ", those of the other heads by other()" if spec.dimensions > 2 and sweep.order != "listed" else "",
         "planar": spec.heads.layout == "planar",
         "distance": plan.distance,
         "output_sums": checksums(sweep.output, bits),

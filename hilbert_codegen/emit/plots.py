@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbert_codegen.curves import AXES
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.exact.reference import ideal
 from hilbert_codegen.spec.plan import Plan
@@ -51,6 +52,8 @@ def curve_line(plan: Plan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def plan_figure(plan: Plan) -> Figure:
     """Three panels over the head codes: the curve coloured by t, the regions of its branches, the distance to it."""
+    if plan.spec.dimensions > 2:
+        return _many_heads(plan)
     plt = pyplot()
     codes = np.sort(plan.spec.heads.codes())
     if plan.spec.heads.bits == 16:
@@ -78,5 +81,38 @@ def plan_figure(plan: Plan) -> Figure:
     figure.suptitle(
         f"{plan.spec.curve.name}, order {plan.spec.curve.order}, inset {float(plan.spec.inset):.4g}: "
         f"length {float(plan.spec.curve.length(plan.spec.inset)):.4g}, cell {float(plan.spec.pitch(0)):.4g} codes"
+    )
+    return figure  # type: ignore[no-any-return]
+
+
+def _many_heads(plan: Plan) -> Figure:
+    """Three and more heads: the codes of every head against t, and the curve's projections on pairs of neighbouring heads."""
+    plt = pyplot()
+    spec = plan.spec
+    points = spec.curve.vertices.astype(np.float64)
+    if spec.curve.closed:
+        points = np.concatenate([points, points[:1]])
+    codes = [points[:, a] * float(spec.pitch(a)) + float(spec.origin(a)) for a in range(spec.dimensions)]
+    t = np.arange(len(points)) / spec.curve.segments
+    pairs = [(0, 1), (0, 2), (1, 2)] if spec.dimensions == 3 else []
+    figure = plt.figure(figsize=(13, 4.3 if pairs else 1.1 * spec.dimensions + 0.8), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 2)) if pairs else (figure, None)
+    rows = left.subplots(spec.dimensions, 1, sharex=True)
+    for a, panel in enumerate(rows):
+        panel.plot(t, codes[a], color="C0", linewidth=1.2)
+        panel.set_ylabel(f"{AXES[a]}, codes")
+    rows[-1].set_xlabel("t")
+    if right is not None:
+        for panel, (a, b) in zip(right.subplots(1, len(pairs)), pairs, strict=True):
+            # Vertices that fall on one another are drawn apart along the third head, as if seen at an angle.
+            shift = 0.12 * (codes[3 - a - b] - codes[3 - a - b].min())
+            panel.plot(codes[a] + shift, codes[b] + shift, color="0.6", linewidth=0.8)
+            panel.scatter(codes[a] + shift, codes[b] + shift, c=t, cmap="viridis", s=14, zorder=2)
+            panel.set_xlabel(f"{AXES[a]} head, codes")
+            panel.set_ylabel(f"{AXES[b]} head, codes")
+            panel.set_aspect("equal")
+    figure.suptitle(
+        f"{spec.curve.name}, order {spec.curve.order}, {spec.dimensions} heads, inset {float(spec.inset):.4g}: "
+        f"length {float(spec.curve.length(spec.inset)):.4g}, cell {float(spec.pitch(0)):.4g} codes"
     )
     return figure  # type: ignore[no-any-return]
