@@ -35,7 +35,7 @@ READ_INSTRUCTIONS = 20_000_000
 #: Said once, where people read the numbers.
 CAVEAT = (
     "Instructions are exact. Cycles are an estimate by the named model; no model or emulator here knows flash wait "
-    "states, caches or bus contention, which can double a table's cost."
+    "states, caches or bus contention, by which tables that are read at random can take three times as long (see --cache)."
 )
 
 

@@ -243,7 +243,7 @@ def command(
     else:
         title = "" if frame is None else f"{frame} at {clock or _assumed_clocks(records)}"
         ways = [
-            ORDERS[order][0],
+            ORDERS[order][0] if outputs is None else "in the order of the outputs",
             f"{block} a call",
             *(["odd addresses"] if odd else []),
             *([f"-{level}"] if level else []),
