@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hilbert_codegen.config.schema import load
+from hilbert_codegen.emit.choose import build
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.prove import proof_domain, reference_for
 from hilbert_codegen.emit.render import Generated
@@ -144,7 +145,7 @@ def cases(folder: Path, shapes: list[str] | None = None, strategies: list[str] |
         ideal = reference_for(plan.spec, proof_domain(plan.spec))
         for strategy in strategies or STRATEGIES.names():
             try:
-                STRATEGIES[strategy].build(plan.spec, ideal, plan.distance)
+                build(plan, ideal, strategy)
             except Refused:
                 continue
             found.append((shape, strategy))

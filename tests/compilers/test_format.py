@@ -1,0 +1,50 @@
+"""Generated C obeys .clang-format, and templates keep to lines that people can read."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.compilers.matrix.cases import SHAPES, cases, made
+from tests.paths import ROOT
+
+#: Beside this Python if it came from PyPI (extra `test`), else on PATH.
+FORMATTER = shutil.which("clang-format", path=str(Path(sys.executable).parent)) or shutil.which("clang-format-19")
+#: Shapes that between them have every strategy, layout and width.
+WANTED = ("cell", "odd", "odds", "ring", "angle", "split", "soft")
+
+
+def formatted(text: str) -> str:
+    """`text` as clang-format writes it."""
+    assert FORMATTER is not None
+    command = [FORMATTER, f"--style=file:{ROOT / '.clang-format'}", "--assume-filename=decoder.c"]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.skipif(FORMATTER is None, reason="clang-format is not installed (extra test)")
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape in WANTED])
+def test_generated_c_is_formatted(shape: str, tmp_path: Path) -> None:
+    if shape == "soft":
+        pytest.importorskip("flint", reason="the mean's exact table needs python-flint")
+    for _, strategy in cases(tmp_path, [shape]):
+        for name, content in made(shape, strategy, tmp_path)[1].files.items():
+            text = content.decode("ascii")
+            assert formatted(text) == text, f"{strategy}: {name}"
+
+
+@pytest.mark.skipif(FORMATTER is None, reason="clang-format is not installed (extra test)")
+def test_what_is_not_formatted_is_found() -> None:
+    text = "int a(void)\n{\n    return 0;\n}\n"
+    assert formatted(text) == text
+    assert formatted(text.replace("    return", "  return")) == text
+    assert formatted(text.replace("(void)\n{", "(void) {")) == text
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "templates").rglob("*.j2")), ids=lambda path: path.name)
+def test_lines_of_templates_are_under_120_characters(path: Path) -> None:
+    long = [n for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if len(line) >= 120]
+    assert not long, f"{path.relative_to(ROOT)}: lines {long}"
