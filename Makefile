@@ -46,6 +46,12 @@ vector-units: $(READY) ## what the Helium and HVX variants execute a point (docs
 side-by-side: $(READY) ## all strategies and what people write first, on every core: benchmarks/results
 	$(BIN)/python benchmarks/side_by_side.py
 
+field: $(READY) ## other orders, blocks, compilers and a slow flash: benchmarks/results/field.md
+	$(BIN)/python benchmarks/field.py --rows 64
+
+board-speed: $(READY) ## seconds that boards take with each emulator that is here
+	$(BIN)/python benchmarks/board_speed.py
+
 host-speed: $(READY) ## seconds to generate with proof, and to decode 10 million pairs in NumPy
 	$(BIN)/python benchmarks/host_speed.py
 
@@ -74,4 +80,4 @@ wheel: $(READY) ## build the wheel into build/dist
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: check lock matrix docs help setup run test lint firmware-test robot side-by-side host-speed costs goldens wheel clean
+.PHONY: check lock matrix docs help setup run test lint firmware-test robot side-by-side field board-speed host-speed costs goldens wheel clean

@@ -111,7 +111,7 @@ def lacking(line: str) -> str:
     """The tool that `line` needs and this machine has not, or ""."""
     words = shlex.split(line, comments=True)
     if words[0] == "hilbert-codegen":
-        for board in [word for before, word in itertools.pairwise(words) if before == "--board"]:
+        for board in [word for before, word in itertools.pairwise(words) if before == "--board" and word != "all"]:
             try:
                 choose(BOARDS[board])
             except UsageError as error:
