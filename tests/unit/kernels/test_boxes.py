@@ -108,3 +108,12 @@ def test_three_heads_are_proved_on_all_triples(tmp_path: object) -> None:
     source = generated.files["hilbert_decoder.c"].decode()
     assert "Proved: value, equal to the exact reference on all 16777216 triples of codes." in source
     assert "hilbert_decode(int8_t x, int8_t y, int8_t z)" in source
+
+
+def test_the_model_is_exact_on_the_ties_of_three_heads() -> None:
+    """Codes on cell borders and in the middle of cells, where several half segments are equally near."""
+    spec = spec_of(3, 2)
+    codes = np.arange(-128, 128, 16)
+    queries = np.stack([axis.reshape(-1) for axis in np.meshgrid(codes, codes, codes)], axis=1)
+    found = next(layouts(spec, _Geometry(spec))).decode(*(queries & 255).T)
+    assert np.array_equal(found, decode_tuples(spec, queries))
