@@ -24,6 +24,7 @@ import numpy as np
 
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, as_output
+from hilbert_codegen.kernels.distances import distances, with_distances
 from hilbert_codegen.kernels.folding import (
     Folded,
     Quarters,
@@ -264,8 +265,7 @@ class Octant:
             raise Refused("tables by axis code are for 8-bit heads")
         if spec.estimator.kind != "nearest":
             raise Refused(f"the estimator {spec.estimator.kind} is no linear function of one code")
-        if distance:
-            raise Refused("octants hold no distances")
+        away = distances(spec, ideal) if distance else None
         side = spec.curve.side
         stride = 1 << (2 * (2 * side - 2) - 1).bit_length()
         entries = stride * (2 * side - 2)
@@ -286,7 +286,8 @@ class Octant:
                     decider, wide = builder.decider()
                 except _NoBase:
                     continue
-                return self._built(spec, builder, table, decider, wide)
+                built = self._built(spec, builder, table, decider, wide)
+                return built if away is None else with_distances(built, away)
         raise Refused(
             f"no base of {WORD} bits gives exactly rounded results (a span of {abs(c1 - c0)} over "
             f"{spec.curve.segments} segments{', closed' if spec.curve.closed else ''})"

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table
+from hilbert_codegen.kernels.distances import distances, with_distances
 from hilbert_codegen.kernels.folding import Folded, Item, Quarters, fold, quarters, tie_ranks
 from hilbert_codegen.spec.specification import Spec
 
@@ -388,8 +389,7 @@ class Segment:
             raise Refused("tables by axis code are for 8-bit heads")
         if spec.estimator.kind != "nearest":
             raise Refused(f"the estimator {spec.estimator.kind} depends on both codes nearly everywhere")
-        if distance:
-            raise Refused("rows by axis code hold no distances")
+        away = distances(spec, ideal) if distance else None
         rows = Rows(Words.of(spec), ideal.codes.reshape(-1))
         result = Table("result", spec.output.dtype, rows.results, "decoded codes by half segment and label")
 
@@ -399,13 +399,14 @@ class Segment:
             narrow = Lanes(rows)
             return Implementation((*narrow.tables(), result), narrow.decode, params=rows.params())
 
-        return Built(
+        built = Built(
             strategy=self.name,
             portable=Implementation((*rows.tables(), result), rows.decode, params=rows.params()),
             note="Results by half segment and axis code, the segment found by one comparison: constant time.",
             kind="" if rows.words.strict else "ties",
             offers={"mve": lanes},
         )
+        return built if away is None else with_distances(built, away)
 
 
 STRATEGIES.add(Segment.name, Segment())

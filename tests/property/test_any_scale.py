@@ -15,6 +15,7 @@ from hilbert_codegen.curves import ORIENTATIONS, cell_inset, make_curve
 from hilbert_codegen.emit.prove import proof_domain, prove
 from hilbert_codegen.exact.reference import ideal
 from hilbert_codegen.kernels import STRATEGIES, Implementation, Refused, Table
+from hilbert_codegen.kernels.distances import distances
 from hilbert_codegen.kernels.folding import fold, quarters, refused_wishes, tie_order
 from hilbert_codegen.kernels.octant_lanes import lanes
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Heads, Output, Spec
@@ -75,6 +76,22 @@ def test_every_kind_of_grid_is_exact(name: str, case: str) -> None:
     assert spec.curve.order > 3 or max(c.table_bytes for c in built.implementations.values()) <= LIMITS[name] + more
 
 
+@pytest.mark.parametrize("name", ["octant", "segment"])
+@pytest.mark.parametrize("case", CASES)
+def test_distances_of_offsets_are_exact(name: str, case: str) -> None:
+    spec = CASES[case]
+    expected = ideal(spec)
+    if case == "two scales":
+        with pytest.raises(Refused, match="cells of as many codes"):
+            STRATEGIES[name].build(spec, expected, distance=True)
+        return
+    built = equipped(STRATEGIES[name].build(spec, expected, distance=True), ["mve"], spec, expected)
+    assert all(code.distance is not None for code in built.implementations.values())
+    prove(spec, built, proof_domain(spec), expected)
+    if name == "octant" and spec.curve.order <= 3:
+        assert max(code.table_bytes for code in built.implementations.values()) < 16384
+
+
 @pytest.mark.parametrize("case", sorted(set(CASES) - {"order 4"}))
 @pytest.mark.parametrize(
     "output",
@@ -113,6 +130,19 @@ def lattices(draw: st.DrawFn) -> Spec:
     return line_spec(
         order, scale, zero, inset, curve=draw(st.sampled_from(["hilbert", "moore"])), orientation=orientation
     )
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(lattices())
+def test_distances_of_offsets_settle_ties(spec: Spec) -> None:
+    expected = ideal(spec)
+    try:
+        found = distances(spec, expected)
+    except Refused as refusal:
+        assert "cells of as many codes" in str(refusal)
+        return
+    x, y = np.meshgrid(np.arange(256), np.arange(256))
+    np.testing.assert_array_equal(found.model(x, y), expected.distance)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
