@@ -26,6 +26,7 @@ from hilbert_codegen.errors import UsageError
 from hilbert_codegen.pilot.estimator import EstimatorTrial, propose_estimator
 from hilbert_codegen.pilot.forecast import Known, forecast, known_of
 from hilbert_codegen.pilot.metrics import ErrorStats
+from hilbert_codegen.pilot.probe import probe
 from hilbert_codegen.pilot.results import Evaluation, NetResult
 from hilbert_codegen.training.loss import HeadCurve
 
@@ -41,14 +42,14 @@ DEVIATIONS = 4.0
 NEARLY = 1.05
 #: Share of the error to truth that is to go, or a second head is not worth a training.
 WORTHWHILE = 0.03
-#: The 1D float net's root mean square error to truth over its quantization error, above which no task of the study gained.
-INDICATOR = 3.0
+#: An order whose ease (`probe`) is below this usually paid in the study, above it usually not.
+EASY = 1.2
 #: Factors that nine of ten figures of the study, measured after a forecast, lay within: by figure, and by whether the
 #: forecast was made from the 1D net alone or from another order.
 SPREAD: Mapping[str, tuple[float, float]] = {
-    "truth": (1.35, 1.3),
-    "quantization rmse": (2.2, 2.2),
-    "quantization robust_sd": (2.0, 2.0),
+    "truth": (1.55, 1.5),
+    "quantization rmse": (1.9, 1.9),
+    "quantization robust_sd": (1.9, 1.9),
 }
 
 
@@ -101,7 +102,7 @@ class Advice:
         best: the one to train, None where none will help.
         baseline: (quantization error, error to truth) of the best 1D net in t.
         baseline_source: which that is.
-        indicator: the 1D float net's error to truth over its quantization error (root mean squares); NaN if unknown.
+        ease: what `probe` found on the inputs, by order; empty where there was nothing to probe.
         verdict: lines that say what to do.
         warnings: what spoils the range of the codes.
         estimators: for each Hilbert model measured: (name, nearest point, best mean), the first with sigma 0.
@@ -111,7 +112,7 @@ class Advice:
     best: Candidate | None
     baseline: tuple[ErrorStats, ErrorStats]
     baseline_source: str
-    indicator: float
+    ease: Mapping[int, float]
     verdict: tuple[str, ...]
     warnings: tuple[str, ...]
     estimators: tuple[tuple[str, EstimatorTrial, EstimatorTrial], ...] = ()
@@ -132,23 +133,26 @@ class Advice:
             "best": None if self.best is None else self.best.record(),
             "baseline": {"source": self.baseline_source, "quantization": self.baseline[0].record(),
                          "truth": self.baseline[1].record()},
-            "indicator": self.indicator,
+            "ease": {str(order): value for order, value in self.ease.items()},
             "verdict": list(self.verdict),
             "warnings": list(self.warnings),
             "estimators": [{"model": n, "nearest": trial(a), "mean": trial(b)} for n, a, b in self.estimators],
         }  # fmt: skip
 
 
-def _score(truth: ErrorStats, baseline: ErrorStats) -> float:
+def score(truth: ErrorStats, baseline: ErrorStats) -> float:
+    """Mean of the ratios of MAE and RMSE to truth over the baseline's; NaN where that has no error."""
     if not (baseline.mae > 0 and baseline.rmse > 0):
         return math.nan
     return (truth.mae / baseline.mae + truth.rmse / baseline.rmse) / 2
 
 
-def _candidate(curve: str, order: int, inset: Fraction, scale: float, known: Known, baseline: ErrorStats) -> Candidate:
+def _candidate(
+    curve: str, order: int, inset: Fraction, scale: float, known: Known, baseline: ErrorStats, ease: Mapping[int, float]
+) -> Candidate:  # fmt: skip
     """The forecast for an order that was not measured."""
     on = HeadCurve(make_curve(curve, order), inset)
-    said = forecast(on, scale, known)
+    said = forecast(on, scale, known, ease)
     half = on.pitch / scale / 2
     refusal = ""
     if said.blur > BLUR:
@@ -164,7 +168,7 @@ def _candidate(curve: str, order: int, inset: Fraction, scale: float, known: Kno
     return Candidate(
         curve, order, float(inset), on.length, half, said.noise, said.blur, f"forecast from {known.label}", False,
         nothing if blurred else said.quantization, nothing if blurred else said.truth,
-        math.nan if blurred else said.jumps, math.nan if blurred else _score(said.truth, baseline),
+        math.nan if blurred else said.jumps, math.nan if blurred else score(said.truth, baseline),
         {name: factors[which] for name, factors in SPREAD.items()}, refusal,
     )  # fmt: skip
 
@@ -184,18 +188,18 @@ def _measured(name: str, models: Sequence[NetResult], baseline: ErrorStats, unfi
             f"{noise:.2g} codes"
         )
     parts = [m.subsets["all"] for m in models]
-    truth = _pooled([p.quantized_truth for p in parts])
+    truth = pooled([p.quantized_truth for p in parts])
     jumps = [m.jumps / m.trace.truth.size for m in models if m.jumps is not None]
     seeds = f", {len(models)} seeds" if len(models) > 1 else ""
     return Candidate(
         plan.spec.curve.name, plan.spec.curve.order, float(plan.spec.inset), float(plan.spec.curve.length(plan.spec.inset)),
         half, noise, float(np.sqrt(np.square(residual).mean())) * plan.spec.curve.segments, f"measured on {name}{seeds}",
-        True, _pooled([p.quantization for p in parts]), truth, float(np.mean(jumps)) if jumps else math.nan,
-        _score(truth, baseline), dict.fromkeys(SPREAD, 1.0), refusal,
+        True, pooled([p.quantization for p in parts]), truth, float(np.mean(jumps)) if jumps else math.nan,
+        score(truth, baseline), dict.fromkeys(SPREAD, 1.0), refusal,
     )  # fmt: skip
 
 
-def _pooled(stats: Sequence[ErrorStats]) -> ErrorStats:
+def pooled(stats: Sequence[ErrorStats]) -> ErrorStats:
     """The mean over seeds of every figure."""
     names = stats[0].figures
     return ErrorStats(
@@ -232,13 +236,12 @@ def advise_from_noise(
             # The noise given is that of the order itself, so nothing is to be scaled for the length.
             noise = noise_lsb * scale * rng.standard_normal(count)
             known = Known("the noise given", order, on.length, truth, residual, noise, scale)
-            found.append(_candidate("hilbert", order, inset, scale, known, baseline[1]))
+            found.append(_candidate("hilbert", order, inset, scale, known, baseline[1], {}))
     best, lines = choose(found)
     if spread == 0:
         lines.append("This takes the float net to be exact: give its error with --truth-error, or a pilot.")
     lines += _wanted(found, baseline[0], wanted)
-    indicator = spread / baseline[0].rmse if spread else math.nan
-    return Advice(tuple(found), best, baseline, f"normal noise of {noise_1d_lsb:g} codes", indicator, tuple(lines), ())
+    return Advice(tuple(found), best, baseline, f"normal noise of {noise_1d_lsb:g} codes", {}, tuple(lines), ())
 
 
 def _insets(insets: Sequence[str | Fraction], order: int) -> list[Fraction]:
@@ -281,14 +284,14 @@ def advise_from_pilot(
         unfit = f"{NOT_LEARNT}: {answer.reasons[0]}" if answer is not None and answer.passed is False else ""
         found.append(_measured(group, groups[group], baseline[1], unfit))
     curve = "moore" if any(k.closed for k in known) else "hilbert"
-    found = forecasts(known, found, orders, insets, baseline[1], curve)
+    ease = probe(evaluation.inputs, evaluation.truth, curve, range(1, 5)) if evaluation.inputs is not None else {}
+    found = forecasts(known, found, orders, insets, baseline[1], curve, ease)
     best, lines = choose(found)
     for candidate in found:
         if candidate.refusal.startswith(NOT_LEARNT):
             name_of = candidate.source.removeprefix("measured on ")
             lines.append(f"{name_of} has not learnt its task{candidate.refusal.removeprefix(NOT_LEARNT)}")
-    indicator, words = _indicator(rivals, baseline, known)
-    lines += [*words, *_wanted(found, baseline[0], wanted)]
+    lines += [*_indicated(ease), *_wanted(found, baseline[0], wanted)]
     used = [*(() if baseline_only else evaluation.models), *evaluation.baselines]
     warnings = [f"{r.name}, seed {r.seed}: {line}" for r in used for line in r.warnings or r.network.spoilers]
     estimators = tuple(
@@ -296,7 +299,7 @@ def advise_from_pilot(
         for group in sorted(groups)
         if groups[group][0].has_float and not groups[group][0].closed
     )
-    return Advice(tuple(found), best, baseline, name, indicator, tuple(lines), tuple(warnings), estimators)
+    return Advice(tuple(found), best, baseline, name, ease, tuple(lines), tuple(warnings), estimators)
 
 
 def scale_of(known: Known) -> float:
@@ -316,7 +319,7 @@ def _nearest(known: Sequence[Known], order: int) -> list[Known]:
 
 def forecasts(
     known: Sequence[Known], measured: Sequence[Candidate], orders: Sequence[int], insets: Sequence[str | Fraction],
-    baseline: ErrorStats, curve: str,
+    baseline: ErrorStats, curve: str, ease: Mapping[int, float],
 ) -> list[Candidate]:  # fmt: skip
     """The measured candidates and forecasts for the other orders, by order.
 
@@ -326,13 +329,14 @@ def forecasts(
         orders, insets: to forecast.
         baseline: error to truth of the best 1D net.
         curve: its kind.
+        ease: what `probe` found, or empty.
     """
     found = list(measured)
     done = {(c.order, c.curve) for c in measured}
     failed = min((c.order for c in measured if c.refusal.startswith(NOT_LEARNT)), default=99)
     for order in sorted({order for order in orders if (order, curve) not in done}):
         for inset in _insets(insets, order):
-            tried = [_candidate(curve, order, inset, scale_of(k), k, baseline) for k in _nearest(known, order)]
+            tried = [_candidate(curve, order, inset, scale_of(k), k, baseline, ease) for k in _nearest(known, order)]
             best = min(tried, key=lambda c: (c.refusal != "", math.isnan(c.score), c.score, c.blur, c.source))
             if order > failed:
                 best = replace(best, refusal=f"order {failed}: it was tried, and its float net has not learnt the task")
@@ -367,7 +371,7 @@ def _best_baseline(
     if rivals:
         stats = {
             name: tuple(
-                _pooled([getattr(r.subsets["all"], kind) for r in results])
+                pooled([getattr(r.subsets["all"], kind) for r in results])
                 for kind in ("quantization", "quantized_truth")
             )
             for name, results in rivals.items()
@@ -380,24 +384,12 @@ def _best_baseline(
     return "no baseline: assumed from " + least.label, (ErrorStats.of(noise), ErrorStats.of(least.residual + noise))
 
 
-def _indicator(
-    rivals: Mapping[str, list[NetResult]], baseline: tuple[ErrorStats, ErrorStats], known: Sequence[Known]
-) -> tuple[float, list[str]]:
-    """The 1D net's float error over its quantization error, and what the study's threshold says of it."""
-    one = [k for k in known if k.order == 0]
-    if not one:
-        return math.nan, []
-    least = min(one, key=lambda k: (float(np.square(k.residual).mean()), k.label))
-    residual, noise = (float(np.sqrt(np.square(v).mean())) for v in (least.residual, least.noise))
-    if noise == 0:
-        return math.nan, []
-    value = residual / noise
-    side = "below" if value < INDICATOR else "above"
-    verb = "usually paid" if value < INDICATOR else "seldom paid"
-    return value, [
-        f"Indicator: the float 1D net's error to truth is {value:.2g} times its quantization error, {side} "
-        f"{INDICATOR:g}, where more heads {verb} in the study (docs/pilot.md)."
-    ]
+def _indicated(ease: Mapping[int, float]) -> list[str]:
+    """What the study's threshold says of the probe."""
+    if not ease:
+        return []
+    shown = ", ".join(f"{ease[order]:.2f} at order {order}" for order in sorted(ease))
+    return [f"Ease of the inputs, before any training: {shown}; below {EASY:g} an order usually paid in the study."]
 
 
 def choose(candidates: Sequence[Candidate]) -> tuple[Candidate | None, list[str]]:

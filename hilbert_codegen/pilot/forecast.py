@@ -3,8 +3,8 @@ r"""What to expect of an order that has not been trained, from a net that has: o
 What is known of the trained net is, for each point, its truth, the float net's error to it (residual) and the noise
 that quantization adds to a head. With Hilbert heads on a curve that is `grow` times as long,
 
-- the residual, in t, is KNOWLEDGE times that of a single head, and that of other Hilbert heads: what was measured over
-  the study's tasks where the order could be trained;
+- the residual, in t, changes by what `probe` found on the inputs; where there was nothing to probe, it is KNOWLEDGE times
+  that of a single head, and that of other Hilbert heads: what was measured over the study's tasks;
 - the head's noise, beyond what rounding alone makes, rises by grow^RISE, for the function it computes is steeper;
 - a float net that knows t to a spread answers with the mean of the curve over that spread (`blurred`). The spread of a
   point is taken to be the size of its residual: it is what leaves the curve at corners, and loses it where it is not
@@ -17,6 +17,7 @@ The constants and the spread of the forecasts about what was then measured come 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,12 +26,12 @@ from numpy.typing import NDArray
 from hilbert_codegen.pilot.metrics import ErrorStats
 from hilbert_codegen.pilot.networks import head_curve
 from hilbert_codegen.pilot.noise import blurred, frame, is_jump, join
+from hilbert_codegen.pilot.probe import KNOWLEDGE, easier
 from hilbert_codegen.pilot.results import NetResult
 from hilbert_codegen.training.loss import HeadCurve, difference
 
 FloatArray = NDArray[np.float64]
 
-KNOWLEDGE = 0.85
 RISE = 0.3
 #: Points that a forecast simulates, at most.
 _POINTS = 12_000
@@ -106,13 +107,24 @@ def known_of(result: NetResult) -> Known | None:
     )  # fmt: skip
 
 
-def forecast(on: HeadCurve, scale: float, known: Known, seed: int = 1) -> Forecast:
-    """What to expect of heads of range [0, 1] and `scale` on the curve `on`, after what is `known`."""
+def residual_factor(order: int, known: Known, ease: Mapping[int, float]) -> float:
+    """What becomes of the float net's error between the known net and one of `order`; `ease` is `probe`'s, or empty."""
+    if order in ease and known.order in {0, *ease}:
+        return easier(ease[order]) / (
+            easier(ease[known.order]) if known.order else KNOWLEDGE if known.length > 1 else 1.0
+        )
+    return 1.0 if known.length > 1 else KNOWLEDGE
+
+
+def forecast(
+    on: HeadCurve, scale: float, known: Known, ease: Mapping[int, float] | None = None, seed: int = 1
+) -> Forecast:
+    """What to expect of heads of range [0, 1] and `scale` on the curve `on`, after what is `known` and probed."""
     generator = np.random.default_rng(seed)
     pick = generator.permutation(len(known.truth))[:_POINTS]
     truth = known.truth[pick]
     grow = on.length / known.length
-    residual = known.residual[pick] * (1.0 if known.length > 1 else KNOWLEDGE)
+    residual = known.residual[pick] * residual_factor(on.curve.order, known, ease or {})
     noise = _raised(known, grow, scale)
     place = truth + residual
     place = place % 1.0 if known.closed else np.clip(place, 0.0, 1.0)

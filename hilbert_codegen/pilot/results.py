@@ -145,7 +145,6 @@ class NetResult:
     changes: tuple[Change, ...] = ()
     predicted: dict[str, dict[str, float]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    micro: str | None = None
     plan: Plan | None = field(default=None, repr=False)
 
     @property
@@ -233,6 +232,8 @@ class Evaluation:
     baselines: tuple[NetResult, ...]
     models: tuple[NetResult, ...]
     verdict: Verdict | None = None
+    inputs: FloatArray | None = field(default=None, repr=False)
+    truth: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
 
     @property
     def span(self) -> float:
@@ -273,7 +274,6 @@ def _net(result: NetResult) -> dict[str, Any]:
         "parameters": result.network.parameters,
         "macs": result.network.macs,
         "host_ms_per_inference": None if result.host_ms is None else result.host_ms.__dict__,
-        "tflite_micro": result.micro,
         "errors": {name: _subset(subset) for name, subset in result.subsets.items()},
     }
     if result.decoder is not None:
