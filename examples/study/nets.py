@@ -127,7 +127,7 @@ def _kernel_codes(kernel: Any) -> Any:
 
 def _forward(weights: Weights, x: Any, head: Head, limits: Any | None) -> tuple[Any, list[Any]]:
     """x (seeds, batch, inputs) -> heads (seeds, batch, outputs) and the largest activation of each hidden layer."""
-    largest = []
+    largest: list[Any] = []
     for layer in range(len(weights) // 2):
         kernel, bias = weights[2 * layer], weights[2 * layer + 1]
         last = layer == len(HIDDEN)
@@ -159,9 +159,12 @@ def _steps(
             loss = 0.5 * loss + 0.5 * head.loss(coarse, truth) + CONSISTENCY * gap
         return loss * SCALE * len(seeds)
 
-    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+    @tf.function(jit_compile=True)
     def loop(*state: Any) -> Any:
         def body(i: Any, *state: Any) -> Any:
+            current: Any
+            first: Any
+            second: Any
             current, first, second = state[:count], state[count : 2 * count], state[2 * count :]
             picks = [tf.random.stateless_uniform((BATCH,), [seed, i], 0, inputs.shape[0], tf.int32) for seed in seeds]
             pick = tf.stack(picks)

@@ -96,7 +96,7 @@ def run_task(task: Task, steps: int, seeds: list[int], output: Path) -> None:
     np.savez_compressed(
         folder / "samples.npz", readings=np.round(255 * test_x[:1500]).astype(np.uint8), t=test_t[:1500]
     )
-    np.savez_compressed(output / f"{task.name}.npz", **found)  # type: ignore[arg-type]
+    np.savez_compressed(output / f"{task.name}.npz", **found)
 
 
 def main() -> None:

@@ -189,7 +189,7 @@ def accuracy(items: Sequence[dict[str, Any]], indicator: str) -> dict[str, Any]:
     def best(part: Sequence[dict[str, Any]]) -> float:
         values = sorted(item[indicator] for item in part)
         steps = [values[0] / 2, *((a * b) ** 0.5 for a, b in itertools.pairwise(values)), values[-1] * 2]
-        return max(steps, key=lambda threshold: right(part, threshold))
+        return float(max(steps, key=lambda threshold: right(part, threshold)))
 
     hits = 0
     for task in {item["task"] for item in known}:

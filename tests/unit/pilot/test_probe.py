@@ -12,7 +12,7 @@ def test_a_place_among_pixels_suits_a_folded_curve_and_a_linear_reading_does_not
     t = rng.random(4000)
     pixels = np.exp(-0.5 * ((np.arange(48) - 4 - 40 * t[:, None]) / 1.8) ** 2) + 0.03 * rng.standard_normal((4000, 48))
     linear = t[:, None] * rng.uniform(0.5, 1.0, 16) + 0.3 * rng.random((4000, 3)) @ rng.random((3, 16))
-    easy, hard = (probe(x, t, "hilbert", (1, 2, 3)) for x in (pixels, linear))
+    easy, hard = (probe(np.asarray(x, np.float64), t, "hilbert", (1, 2, 3)) for x in (pixels, linear))
     assert easy[1] < 0.8 and easy[2] < 0.9
     assert hard[1] > 1.2 and hard[1] < hard[2] < hard[3]
 
