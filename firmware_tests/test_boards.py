@@ -9,12 +9,14 @@ import pytest
 
 from firmware_tests.conftest import decoder_of, needs_board, plan_of
 from hilbert_codegen.bench.boardrun import run_image, unsupported
-from hilbert_codegen.bench.firmware import Program, Sweep, make_sweep
+from hilbert_codegen.bench.firmware import Program, Sweep, make_sweep, selftest_files
 from hilbert_codegen.bench.measure import measure_once
 from hilbert_codegen.bench.session import Decoder, How
+from hilbert_codegen.config.schema import load
+from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.kernels import STRATEGIES
-from hilbert_codegen.spec.plan import Plan
+from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets.boards import BOARDS
 from hilbert_codegen.targets.emulators import EMULATORS
 from hilbert_codegen.targets.toolchains import choose
@@ -123,3 +125,23 @@ def test_every_board_has_a_core_and_a_place_to_run() -> None:
     for board in BOARDS:
         assert board.machines and set(board.machines) <= set(EMULATORS.names())
         assert board.flash.size >= 1 << 16 and board.ram.size >= 8192
+
+
+@pytest.mark.parametrize("emulator", ["unicorn", "qemu"])
+@pytest.mark.parametrize(("heads", "layout"), [(3, "interleaved"), (4, "planar"), (6, "interleaved")])
+def test_more_heads(heads: int, layout: str, emulator: str, tmp_path: Path) -> None:
+    """65,536 tuples of three to six heads through every function, short and misaligned blocks."""
+    board = needs_board("mps2-an386", emulator)
+    config = tmp_path / "many.toml"
+    config.write_text(
+        f"[curve]\ndimensions = {heads}\norder = 1\n"
+        f"[heads]\nscale = 0.00390625\nzero_point = -128\nlayout = '{layout}'\n[code]\nprefix = 'depth'\n"
+    )
+    plan = make_plan(load(config))
+    sweep = make_sweep(plan)
+    assert sweep.pairs.shape == (256, 256, heads)
+    files = {**generate(plan).files, **selftest_files(plan, sweep)}
+    program = Program(tmp_path / "image", board, choose(board.core), "depth", files)
+    verdict = run_image(EMULATORS[emulator], program.image(), board, plan, sweep)
+    assert verdict.passed, verdict.reason
+    assert verdict.pairs == 65536
