@@ -8,7 +8,13 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from hilbert_codegen.curves import AXES, CURVES, ORDERS_OF, ORIENTATIONS, cell_inset, make_curve
+from hilbert_codegen.kernels import STRATEGIES, serves
 from hilbert_codegen.spec.specification import Heads, Output, Spec, type_range
+
+
+def two_heads() -> list[str]:
+    """Names of the strategies that are made for two heads."""
+    return [name for name in STRATEGIES.names() if serves(STRATEGIES[name], 2)]
 
 
 @st.composite

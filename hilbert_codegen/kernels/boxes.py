@@ -408,7 +408,9 @@ class Boxes:
     dimensions = range(3, 7)
 
     def build(self, spec: Spec, ideal: Ideal, distance: bool) -> Built:
-        """Refused for distances, and where no number of fractional bits settles every comparison."""
+        """Refused for two heads, for distances, and where no number of fractional bits settles every comparison."""
+        if spec.dimensions not in self.dimensions:
+            raise Refused(f"it is not made for {spec.dimensions} heads")
         if distance:
             raise Refused(f"it has no distances for {spec.dimensions} heads")
         geometry = _Geometry(spec)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hilbert_codegen.kernels import STRATEGIES
 from hilbert_codegen.targets.tools import WARNINGS
 from tests.compilers.matrix.cases import made
 from tests.compilers.matrix.run import CLANG, Target, check, targets, write_sources
+from tests.specs import two_heads
 
 #: One target of each kind of machine and runtime check.
 CHOSEN = (
@@ -51,7 +51,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("strategy", STRATEGIES.names())
+@pytest.mark.parametrize("strategy", two_heads())
 def test_every_strategy(strategy: str, kind: str, tmp_path: Path) -> None:
     if strategy == "patch":
         pytest.importorskip("flint", reason="the mean's exact table needs python-flint")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from hilbert_codegen.emit.misra import DEVIATIONS
-from hilbert_codegen.kernels import STRATEGIES
 from tests.compilers.matrix.cases import SHAPES, cases, made
 from tests.conftest import needs
 from tests.paths import ROOT
+from tests.specs import two_heads
 
 DOCUMENT = ROOT / "docs" / "misra.md"
 
@@ -43,7 +43,7 @@ def findings(folder: Path) -> list[str]:
 
 
 @needs("cppcheck")
-@pytest.mark.parametrize("strategy", STRATEGIES.names())
+@pytest.mark.parametrize("strategy", two_heads())
 def test_no_finding_without_a_reason(strategy: str, tmp_path: Path) -> None:
     if "soft" in SHAPES and strategy == "patch":
         pytest.importorskip("flint", reason="the mean's exact table needs python-flint")

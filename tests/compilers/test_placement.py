@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from hilbert_codegen.cli import main
-from hilbert_codegen.kernels import STRATEGIES
 from tests.conftest import needs
 from tests.paths import ROOT
+from tests.specs import two_heads
 
 elffile = pytest.importorskip("elftools.elf.elffile", reason="pyelftools is not installed")
 
@@ -52,7 +52,7 @@ def placed(path: Path) -> dict[str, str]:
 
 
 @needs("gcc")
-@pytest.mark.parametrize("strategy", STRATEGIES.names())
+@pytest.mark.parametrize("strategy", two_heads())
 def test_everything_is_where_the_hooks_say(strategy: str, tmp_path: Path) -> None:
     config = tmp_path / "depth.toml"
     distance = str(strategy not in ("segment", "octant", "line", "patch")).lower()

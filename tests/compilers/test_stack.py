@@ -11,12 +11,12 @@ import pytest
 
 from hilbert_codegen.emit.render import render_harness
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.kernels import STRATEGIES
 from hilbert_codegen.targets.emulators.qemu import Qemu, one_instruction_a_block
 from hilbert_codegen.targets.tools import Found
 from tests.compilers.matrix.cases import cases, made
 from tests.compilers.matrix.run import CLANG, Target, build, targets, write_sources
 from tests.conftest import needs
+from tests.specs import two_heads
 
 #: Most bytes of stack that any function of a decoder may need, its callees included, at -O2 and -Os. What
 #: libgcc's arithmetic needs beside is not in gcc's account; `measure` paints the stack and has it.
@@ -53,7 +53,7 @@ def deepest(name: str, stack: dict[str, int], calls: dict[str, set[str]], path: 
 
 
 @needs("arm-none-eabi-gcc")
-@pytest.mark.parametrize("strategy", STRATEGIES.names())
+@pytest.mark.parametrize("strategy", two_heads())
 def test_stack_is_bounded_and_nothing_recurses(strategy: str, tmp_path: Path) -> None:
     if strategy == "patch":
         pytest.importorskip("flint", reason="the mean's exact table needs python-flint")
@@ -178,7 +178,7 @@ def executed(folder: Path, target: Target) -> list[int]:
 @needs("qemu-system-arm")
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("strategy", STRATEGIES.names())
+@pytest.mark.parametrize("strategy", two_heads())
 def test_time_is_constant_where_it_is_claimed(strategy: str, shape: str, core: str, tmp_path: Path) -> None:
     """As many instructions for every pair, and for every block of one length."""
     target = next(target for target in targets() if target.name == CORES[core])

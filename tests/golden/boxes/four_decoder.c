@@ -124,6 +124,7 @@ static const uint16_t four_vertex[16] FOUR_TABLE_ATTR = {
 /* clang-format on */
 
 /* Squared distance from a position to the half segment of `entry`, in 2^-60 cells. */
+FOUR_INNER_ATTR
 static uint64_t four_square(const uint32_t *pPlace, uint32_t entry)
 {
     uint64_t square = 0U;
@@ -147,6 +148,7 @@ static uint64_t four_square(const uint32_t *pPlace, uint32_t entry)
 }
 
 /* The nearest half segment of a list, the first of equally near ones. */
+FOUR_INNER_ATTR
 static uint32_t four_nearest(const uint32_t *pPlace, const uint16_t *pEntry)
 {
     uint64_t least = UINT64_MAX;
@@ -170,6 +172,7 @@ static uint32_t four_nearest(const uint32_t *pPlace, const uint16_t *pEntry)
 }
 
 /* Result of a position whose nearest half segment is `entry`. */
+FOUR_INNER_ATTR
 static inline uint16_t four_result(const uint32_t *pPlace, uint32_t entry)
 {
     const uint32_t axis = (entry >> 9) & 7U;
@@ -203,6 +206,7 @@ static inline uint16_t four_result(const uint32_t *pPlace, uint32_t entry)
 }
 
 /* Decode the raw bits of one point. */
+FOUR_INNER_ATTR
 static uint16_t four_point(uint8_t x, uint8_t y, uint8_t z, uint8_t u)
 {
     const uint32_t place[4] = {
