@@ -134,12 +134,29 @@ static uint64_t four_square(const uint32_t *pPlace, uint32_t entry)
     for (axis = 0U; axis < 4U; axis++)
     {
         const uint32_t corner = (corners & 1U) << 30;
-        const uint32_t up = (pPlace[axis] > corner) ? 1U : 0U;
-        uint32_t gap = (up != 0U) ? (pPlace[axis] - corner) : (corner - pPlace[axis]);
+        uint32_t up = 0U;
+        uint32_t gap;
+
+        if (pPlace[axis] > corner)
+        {
+            up = 1U;
+            gap = pPlace[axis] - corner;
+        }
+        else
+        {
+            gap = corner - pPlace[axis];
+        }
 
         if ((axis == ((entry >> 9) & 7U)) && (up == ((entry >> 12) & 1U)))
         {
-            gap = (gap > 536870912U) ? (gap - 536870912U) : 0U;
+            if (gap > 536870912U)
+            {
+                gap -= 536870912U;
+            }
+            else
+            {
+                gap = 0U;
+            }
         }
         square += (uint64_t)gap * gap;
         corners >>= 1;
@@ -184,13 +201,22 @@ static inline uint16_t four_result(const uint32_t *pPlace, uint32_t entry)
 
     if (((entry >> 12) & 1U) != 0U)
     {
-        part = (place > corner) ? (place - corner) : 0U;
+        if (place > corner)
+        {
+            part = place - corner;
+        }
     }
     else
     {
-        part = (place < corner) ? (corner - place) : 0U;
+        if (place < corner)
+        {
+            part = corner - place;
+        }
     }
-    part = (part < 536870912U) ? part : 536870912U;
+    if (part > 536870912U)
+    {
+        part = 536870912U;
+    }
     if (((entry >> 13) & 1U) != 0U)
     {
         arc += part;
