@@ -152,7 +152,7 @@ def tables(evaluation: Evaluation) -> list[Table]:
 @click.option(
     "--compiler", help="C compiler of the generated decoder [default: gcc, clang, cc or the package ziglang]."
 )
-@click.option("--strict", is_flag=True, help="Exit with status 1 where the KPI is missed.")
+@click.option("--strict", is_flag=True, help="Exit with status 1 where the KPI is missed, or heads are swapped.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")
 @format_option
 def command(
@@ -197,6 +197,9 @@ def command(
         for result in evaluation.models:
             for warning in result.warnings:
                 STDERR.print(f"hilbert-codegen: warning: {result.name}, seed {result.seed}: {warning}", markup=False)
+    misread = [f"{result.name}, seed {result.seed}: {result.misread}" for result in evaluation.models if result.misread]
+    if strict and misread:
+        raise CheckFailed(misread[0])
     if strict and evaluation.verdict is not None and not evaluation.verdict.passed:
         failed = [line for line in evaluation.verdict.lines if line.startswith("FAIL")]
         raise CheckFailed(failed[0] if failed else "the limit could not be judged")

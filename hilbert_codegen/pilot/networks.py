@@ -23,6 +23,7 @@ from hilbert_codegen.pilot.baselines import kind_of
 from hilbert_codegen.pilot.intervals import Bootstrap, interval, ratio
 from hilbert_codegen.pilot.metrics import RESAMPLED, ErrorStats, robust_sd
 from hilbert_codegen.pilot.noise import frame, is_jump, posterior_mean, split
+from hilbert_codegen.pilot.orientation import better_orientation
 from hilbert_codegen.pilot.results import (
     BoolArray,
     Change,
@@ -274,6 +275,7 @@ def measure_model(setting: Setting, table: ModelTable, seed: int, baselines: Seq
     near = distance <= pilot.config.evaluate.near
     parts = subsets_of(setting, near)
     network = inspect_network(path, tensors.indices, tensors.key)
+    misread = better_orientation(head_curve(plan), heads, samples.truth)
     setting.progress(label + "bootstrap", 0, 1)
     result = NetResult(
         table.name, seed, _subsets(setting, trace, parts), network, host_ms(path, samples, tensors.key), trace, setting.closed,
@@ -287,7 +289,9 @@ def measure_model(setting: Setting, table: ModelTable, seed: int, baselines: Seq
         },
         gains=tuple(_gains(setting, trace, baselines, parts)), changes=tuple(_changes(setting, trace, baselines)),
         predicted=_predicted(noise, plan, baselines) if noise else {},
-        warnings=(*plan.warnings, *network.spoilers, *head_warnings(plan, noise, codes)), plan=plan,
+        warnings=(*plan.warnings, *network.spoilers, *head_warnings(plan, noise, codes), *((misread,) if misread else ())),
+        plan=plan,
+        misread=misread,
     )  # fmt: skip
     setting.progress(label + "bootstrap", 1, 1)
     return result

@@ -145,6 +145,7 @@ class NetResult:
     changes: tuple[Change, ...] = ()
     predicted: dict[str, dict[str, float]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    misread: str | None = None
     plan: Plan | None = field(default=None, repr=False)
 
     @property
