@@ -72,10 +72,10 @@ def train_and_export(order: int, seed: int, steps: int, count: int = 2) -> dict[
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     from hilbert_codegen.curves import make_curve
     from hilbert_codegen.keras import HilbertLoss
+    from hilbert_codegen.keras.convert import to_tflite
     from hilbert_codegen.training.loss import HeadCurve
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -153,15 +153,7 @@ def train_and_export(order: int, seed: int, steps: int, count: int = 2) -> dict[
     limits = [tf.constant(limit_of(kernel).numpy()) for kernel in kernels]
 
     def convert(quantized: bool) -> bytes:
-        function = tf.function(lambda pixels: network(pixels, quantized, limits)).get_concrete_function(
-            tf.TensorSpec((1, PIXELS), tf.float32, name="pixels")
-        )
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(function)])
-        if quantized:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.inference_input_type = tf.int8
-            converter.inference_output_type = tf.int8
-        return bytes(converter.convert())
+        return to_tflite(lambda pixels: network(pixels, quantized, limits), (1, PIXELS), quantized=quantized)
 
     return {"float": convert(False), "int8": convert(True)}
 

@@ -47,7 +47,7 @@ def evaluate(
     )
     evaluation = Evaluation(
         pilot,
-        len(samples.inputs),
+        len(samples.truth),
         samples.truth.size,
         decoded_by,
         config.evaluate.kernels,

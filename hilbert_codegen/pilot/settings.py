@@ -82,12 +82,13 @@ class TaskTable(_Table):
 class DataTable(_Table):
     """Samples and truth: arrays of one .npz file, or the .npy files that the keys name.
 
-    The real network input is (array - offset) / divide. The truth is in t ("t") or in the task's unit ("task").
+    The real network input is (array - offset) / divide. A network of several inputs has a table of them: the name of
+    each input in its signature (or its tensor's whole name) and the array for it. The truth is in t ("t") or in the task's unit ("task").
     `mask` is true where a point is to be looked at apart ("away from depth edges").
     """
 
     file: str | None = None
-    inputs: str = "inputs"
+    inputs: str | dict[str, str] = "inputs"
     truth: str = "truth"
     truth_in: Literal["t", "task"] = "task"
     mask: str | None = None
@@ -173,12 +174,12 @@ class Samples:
     """The data of a pilot.
 
     Attributes:
-        inputs: real network inputs, float64 (n, ...).
+        inputs: real network inputs by their names, float64 (n, ...) each; "" is the name of an only one.
         truth: t, float64, (n,) for one value a sample, (n, h, w) for maps.
         mask: bool of the shape of truth, or None.
     """
 
-    inputs: NDArray[np.float64]
+    inputs: dict[str, NDArray[np.float64]]
     truth: NDArray[np.float64]
     mask: NDArray[np.bool_] | None
 
@@ -213,22 +214,29 @@ class Pilot:
     def samples(self, limit: int | None = None) -> Samples:
         """Load the data, at most the first `limit` samples. Raises UsageError naming the key at fault."""
         data = self.config.data
-        inputs, truth = self._array("inputs", data.inputs), self._array("truth", data.truth)
+        named = {"": data.inputs} if isinstance(data.inputs, str) else data.inputs
+        if not named:
+            raise self.error("data.inputs", "{}", "names no array", "give one for every input of the network")
+        inputs = {name: self._array("inputs", array) for name, array in named.items()}
+        truth = self._array("truth", data.truth)
         mask = self._array("mask", data.mask) if data.mask is not None else None
         if truth.ndim > 1 and truth.shape[-1] == 1:
             truth = truth[..., 0]
             mask = mask[..., 0] if mask is not None and mask.ndim > truth.ndim else mask
-        count = len(inputs)
-        if not count or len(truth) != count:
-            raise self.error("data.truth", data.truth, f"{len(truth)} entries for {count} inputs", "they must match")
+        for array in inputs.values():
+            count = len(array)
+            if not count or len(truth) != count:
+                raise self.error(
+                    "data.truth", data.truth, f"{len(truth)} entries for {count} inputs", "they must match"
+                )
         if mask is not None and mask.shape != truth.shape:
             raise self.error("data.mask", data.mask, f"shape {mask.shape}, truth {truth.shape}", "make them equal")
-        real = (inputs[:limit].astype(np.float64) - data.offset) / data.divide
+        real = {name: (array[:limit].astype(np.float64) - data.offset) / data.divide for name, array in inputs.items()}
         t = truth[:limit].astype(np.float64)
         if data.truth_in == "task":
             low, high = self.config.task.values
             t = (t - low) / (high - low)
-        if not (np.isfinite(real).all() and np.isfinite(t).all()):
+        if not all(np.isfinite(array).all() for array in (*real.values(), t)):
             raise self.error("data.file", data.file or "", "holds values that are not finite", "clean the data")
         return Samples(real, t, None if mask is None else mask[:limit].astype(bool))
 
