@@ -18,6 +18,7 @@ from rich.table import Table
 from hilbert_codegen.cli._common import STDERR, format_option
 from hilbert_codegen.emit.writer import write_named
 from hilbert_codegen.errors import CheckFailed, UsageError
+from hilbert_codegen.extras import require
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.metrics import METRICS
 from hilbert_codegen.pilot.networks import TRUTH_METRICS, Progress
@@ -170,6 +171,8 @@ def command(
     hilbert-codegen evaluate examples/line_sensor/pilot.toml --report report.html
     hilbert-codegen evaluate pilot.toml --strict -q          in CI: status 1 if the KPI is missed
     """
+    if report is not None:
+        require("plot", "--report", "matplotlib")
     records = read_latency(latency)
     loaded = load_pilot(pilot)
     if strict and loaded.config.kpi is None:

@@ -16,11 +16,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
+from hilbert_codegen.extras import require
 from hilbert_codegen.training.loss import HeadCurve
+
+require("train", "hilbert_codegen.keras", "keras")
+
+import keras  # noqa: E402  # behind the message that names the extra
+from keras import ops  # noqa: E402
 
 Tensor = Any
 

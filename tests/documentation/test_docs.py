@@ -53,8 +53,29 @@ if words[:1] == ["measure"]:
     words += ["--points", "256"]
     if "--board" not in words:
         words += ["--board", "mps2-an386"]
-os.execv(sys.executable, [sys.executable, "-m", "hilbert_codegen", *words])
+os.execv(sys.executable, [sys.executable, {runner!r}, {blocked!r}, *words])
 """
+#: The program without the packages that its first word lists: their import fails as where they are not installed.
+RUNNER = """
+import runpy, sys
+blocked = set(sys.argv.pop(1).split(","))
+
+class Missing:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.split(".")[0] in blocked:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing)
+sys.argv[0] = "hilbert-codegen"
+runpy.run_module("hilbert_codegen", run_name="__main__")
+"""
+#: The packages of each extra, as they are imported.
+EXTRAS = {
+    "tflite": ("tflite", "tflite_runtime", "ai_edge_litert"), "onnx": ("onnx", "onnxruntime"), "plot": ("matplotlib",),
+    "mean": ("flint",), "boards": ("elftools", "capstone", "unicorn", "ziglang"), "train": ("tensorflow", "keras"),
+    "torch": ("torch",),
+}  # fmt: skip
 PIP = """#!{python}
 import os, sys
 words = [w.replace("hilbert_codegen[", {root!r} + "[") for w in sys.argv[1:]]
@@ -134,6 +155,15 @@ def _importable(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
+def beyond(text: str) -> str:
+    """The packages of all extras that a page neither installs nor names; a page that installs none follows index.md."""
+    start = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    installed = re.compile(r"hilbert_codegen\[([a-z,]+)\]")
+    named = set(",".join(installed.findall(text) or installed.findall(start)).split(","))
+    named |= {name for name in EXTRAS if re.search(rf"extras? [^.]*`{name}`", text)}
+    return ",".join(package for name, packages in EXTRAS.items() if name not in named for package in packages)
+
+
 def scratch(folder: Path, text: str) -> dict[str, str]:
     """The project that a page's commands find; returns their environment."""
     for name in ("decoder.toml", "latency.json", "models"):
@@ -152,8 +182,10 @@ def scratch(folder: Path, text: str) -> dict[str, str]:
         shutil.copy(ROOT / "tests" / "compilers" / "downstream" / "main.c", folder)
     tools = folder / "bin"
     tools.mkdir()
+    (tools / "runner.py").write_text(RUNNER, encoding="utf-8")
     for name, program in (("hilbert-codegen", TOOL), ("pip", PIP)):
-        (tools / name).write_text(program.format(python=sys.executable, root=str(ROOT)), encoding="utf-8")
+        words = {"root": str(ROOT), "runner": str(tools / "runner.py"), "blocked": beyond(text)}
+        (tools / name).write_text(program.format(python=sys.executable, **words), encoding="utf-8")
         (tools / name).chmod(0o755)
     if shutil.which(CLANG):
         (tools / "clang").symlink_to(str(shutil.which(CLANG)))

@@ -31,14 +31,14 @@ def converted(module: Any, signature: Any, *, custom: bool = False, state: bool 
         return bytes(converter.convert())
 
 
-class Counter(tf.Module):  # type: ignore[misc]
+class Counter(tf.Module):
     """Adds its inputs up."""
 
     def __init__(self) -> None:
         super().__init__()
         self.total = tf.Variable(tf.zeros((1, 1)))
 
-    @tf.function(input_signature=[tf.TensorSpec((1, 1), tf.float32, name="pixels")])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[tf.TensorSpec((1, 1), tf.float32, name="pixels")])
     def __call__(self, pixels: Any) -> Any:
         """The sum so far."""
         self.total.assign_add(pixels)
