@@ -54,7 +54,7 @@ def evaluate(
         tuple(baselines),
         tuple(models),
     )
-    return dataclasses.replace(evaluation, verdict=judge(evaluation), inputs=samples.inputs, truth=samples.truth)
+    return dataclasses.replace(evaluation, verdict=judge(evaluation), inputs=samples.joined(), truth=samples.truth)
 
 
 def is_circular(pilot: Pilot) -> bool:

@@ -183,6 +183,10 @@ class Samples:
     truth: NDArray[np.float64]
     mask: NDArray[np.bool_] | None
 
+    def joined(self) -> NDArray[np.float64]:
+        """All inputs of a sample side by side, (n, values)."""
+        return np.concatenate([array.reshape(len(array), -1) for array in self.inputs.values()], axis=1)
+
 
 @dataclass(frozen=True)
 class Pilot:

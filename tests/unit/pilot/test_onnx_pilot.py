@@ -10,10 +10,10 @@ import pytest
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from hilbert_codegen.cli import main  # noqa: E402
-from hilbert_codegen.pilot.evaluate import evaluate  # noqa: E402
-from hilbert_codegen.pilot.settings import load_pilot  # noqa: E402
-from tests.paths import LINE_SENSOR  # noqa: E402
+from hilbert_codegen.cli import main
+from hilbert_codegen.pilot.evaluate import evaluate
+from hilbert_codegen.pilot.settings import load_pilot
+from tests.paths import LINE_SENSOR
 
 TORCH = LINE_SENSOR.parent / "line_sensor_torch"
 
