@@ -21,7 +21,7 @@ from tests.compilers.matrix.machines import MACHINES, per_point
 from tests.compilers.matrix.run import write_sources
 
 HEADS = "[heads]\nscale = 0.00390625\nzero_point = -128\n"
-TABLE_STRATEGIES = ("full", "strip", "tile", "line", "octant", "segment")
+TABLE_STRATEGIES = ("full", "tile_word", "tile_direct", "tile", "line", "octant", "segment")
 #: Machine, settings, block function.
 HELIUM = {
     "clang 19": ("cortex-m55-clang", [], "decode_block"),

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table
+from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, as_output
 from hilbert_codegen.kernels.distances import distances, with_distances
 from hilbert_codegen.kernels.folding import Folded, Item, Quarters, fold, quarters, tie_ranks
 from hilbert_codegen.spec.specification import Spec
@@ -329,6 +329,38 @@ class Rows:
         }
 
 
+class Joined:
+    """The same for cores with few registers: the results behind `pick`, in one table. Two outcomes only.
+
+    Attributes:
+        places: entries of `pick`, moved, and the results.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        # The lowest five bits remain a rotation.
+        before = -(-len(rows.pick) // GRAIN) * GRAIN
+        self.places = np.zeros(before + len(rows.results), dtype=np.int64)
+        self.places[: len(rows.pick)] = rows.pick + before
+        self.places[before:] = rows.results % (1 << 16)
+
+    @property
+    def suits(self) -> bool:
+        """Whether places need no more than their 16 bits, and the comparison is a carry."""
+        return self.rows.words.strict and int(self.places.max()) < 1 << 16 and len(self.places) <= 1 << 16
+
+    def decode(self, x: IntArray, y: IntArray) -> IntArray:
+        """Raw bits of output codes by the steps of templates/variants/thumb1/segment.c.j2."""
+        total, entry = self.rows.words.sums(x, y)
+        start = self.places[entry]
+        return np.asarray(self.places[start + (_rotated(total, start) >> (WORD - self.rows.words.window))])
+
+    def table(self) -> Table:
+        """What the words lead to."""
+        meaning = "places of rows of results, whose low five bits rotate the label to the top; then the results"
+        return Table("places", "uint16", self.places, meaning)
+
+
 class Lanes:
     """The same for lanes of 16 bits: halves of the words, and for a rotation a shift of the lower half, where the labels are.
 
@@ -399,12 +431,23 @@ class Segment:
             narrow = Lanes(rows)
             return Implementation((*narrow.tables(), result), narrow.decode, params=rows.params())
 
+        def joined() -> Implementation | None:
+            found = Joined(rows)
+            if not found.suits:
+                return None
+
+            def decode(x: IntArray, y: IntArray) -> IntArray:
+                return as_output(spec, found.decode(x, y))
+
+            return Implementation((*tables[:2], found.table()), decode, params=rows.params())
+
+        tables = rows.tables()
         built = Built(
             strategy=self.name,
-            portable=Implementation((*rows.tables(), result), rows.decode, params=rows.params()),
+            portable=Implementation((*tables, result), rows.decode, params=rows.params()),
             note="Results by half segment and axis code, the segment found by one comparison: constant time.",
             kind="" if rows.words.strict else "ties",
-            offers={"mve": lanes},
+            offers={"mve": lanes, "thumb1": joined},
         )
         return built if away is None else with_distances(built, away)
 

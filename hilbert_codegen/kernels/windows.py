@@ -1,15 +1,15 @@
-"""Blocks of a table as windows of one shared pool.
+"""Tiles of a table as windows of one shared pool.
 
 A decoder that adds a base to what it finds in the pool needs each block only up to a constant, modulo the width of
-the result. Two blocks that agree where they overlap (again up to a constant) can share those entries. Rows are
-chained end to end, the longest overlap first, to a short common "superstring". Tiles are joined two by two to larger
-pieces, first those whose joint bounding box saves most, and the pieces packed into rows of 256; of a few limits to
-the height of a piece the best is taken. All of it is greedy in a fixed order, so the same blocks give the same pool
-everywhere.
+the result. Two tiles that agree where they overlap (again up to a constant) can share those entries. Tiles are joined two
+by two to larger pieces, first those whose joint bounding box saves most, and the pieces packed into rows of 256; of a few
+limits to the height of a piece the best is taken. All of it is greedy in a fixed order, so the same tiles give the same
+pool everywhere.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -20,13 +20,17 @@ IntArray = NDArray[np.int64]
 
 #: Entries between a pool entry and the one below it: the y byte counts in units of 256 of the raw word.
 STRIDE = 256
-#: Rows of a tile.
+#: Rows of a tile, unless said otherwise.
 ROWS = 8
 #: Columns of the largest piece that tiles are joined to.
 WIDEST = 64
 #: Rows of the tallest piece: what is tried, and where different tiles are many, the last only.
 HEIGHTS = (8, 9, 10, 12, 15, 22)
 MANY = 300
+#: A start has 16 bits.
+MOST = 1 << 16
+#: Entries between the limits to the places of tiles that are tried.
+LIMIT_STEP = 256
 #: Instead of the gain of a candidate that is none any more.
 DEAD = -1
 
@@ -64,71 +68,24 @@ def _keys(parts: IntArray, modulus: int, exact: bool) -> list[bytes]:
     return [entry.tobytes() for entry in shape]
 
 
-def _followers(rows: IntArray, modulus: int, exact: bool) -> tuple[list[int], list[int]]:
-    """(the row that follows each row or -1, the entries they share), so that the rows form chains."""
-    count, length = rows.shape
-    following, overlap = [-1] * count, [0] * count
-    preceded = [False] * count
-    group = list(range(count))
-
-    def root(row: int) -> int:
-        while group[row] != row:
-            group[row] = group[group[row]]
-            row = group[row]
-        return row
-
-    for shared in range(length - 1, 0, -1):
-        heads: dict[bytes, list[int]] = {}
-        for row, key in enumerate(_keys(rows[:, :shared], modulus, exact)):
-            if not preceded[row]:
-                heads.setdefault(key, []).append(row)
-        for row, key in enumerate(_keys(rows[:, length - shared :], modulus, exact)):
-            if following[row] >= 0:
-                continue
-            for other in heads.get(key, ()):
-                if not preceded[other] and root(row) != root(other):
-                    following[row], overlap[row], preceded[other] = other, shared, True
-                    group[root(other)] = root(row)
-                    break
-    return following, overlap
-
-
-def row_pool(rows: IntArray, modulus: int, exact: bool = False) -> Pool:
-    """Pool of equally long rows, shape (count, length); `exact` forbids constants (all bases are 0)."""
-    blocks, which, first = distinct(rows, modulus, exact)
-    following, overlap = _followers(blocks, modulus, exact)
-    offset, added = np.zeros(len(blocks), np.int64), np.zeros(len(blocks), np.int64)
-    entries: list[int] = []
-    for row in sorted(set(range(len(blocks))) - set(following)):
-        shared = plus = 0
-        while row >= 0:
-            start = len(entries) - shared
-            if shared and not exact:
-                plus = int(entries[start] - blocks[row, 0])
-            offset[row], added[row] = start, plus
-            entries += ((blocks[row, shared:] + plus) % modulus).tolist()
-            row, shared = following[row], overlap[row]
-    return Pool(np.array(entries, np.int64), offset[which], (first - added[which]) % modulus, len(blocks))
-
-
 class _Shifts:
-    """Which tiles, of 8 rows and `width` columns, agree with which, one moved `down` (0..7) and `right` (less than
-    `width` either way) of the other.
+    """Which tiles, of `rows` rows and `width` columns, agree with which, one moved `down` (less than `rows`) and `right`
+    (less than `width` either way) of the other.
 
     The part of a tile that another covers has a number, the same for all parts that differ by no more than a constant,
     and a corner that tells the constant.
     """
 
     def __init__(self, tiles: IntArray, modulus: int, exact: bool) -> None:
-        count, _, self.width = tiles.shape
+        count, self.rows, self.width = tiles.shape
         self.exact, self.modulus = exact, modulus
         self.upper, self.lower, self.upper_corner, self.lower_corner = np.zeros(
-            (4, ROWS, 2 * self.width - 1, count), np.int64
+            (4, self.rows, 2 * self.width - 1, count), np.int64
         )
-        for down in range(ROWS):
+        for down in range(self.rows):
             for right in range(1 - self.width, self.width):
                 upper = tiles[:, down:, max(right, 0) : self.width + min(right, 0)]
-                lower = tiles[:, : ROWS - down, max(-right, 0) : self.width - max(right, 0)]
+                lower = tiles[:, : self.rows - down, max(-right, 0) : self.width - max(right, 0)]
                 known: dict[bytes, int] = {}
                 for parts, numbers in ((upper, self.upper), (lower, self.lower)):
                     keys = _keys(parts, modulus, exact)
@@ -137,7 +94,7 @@ class _Shifts:
                 self.lower_corner[down, right] = lower[:, 0, 0]
 
     def rise(self, one: IntArray, other: IntArray, down: IntArray, right: IntArray) -> IntArray:
-        """What must be added to `other` to agree with `one`, -1 where nothing does; 0 <= down < 8, |right| < width."""
+        """What must be added to `other` to agree with `one`, -1 where nothing does; 0 <= down < rows, |right| < width."""
         agree = self.upper[down, right, one] == self.lower[down, right, other]
         plus = (self.upper_corner[down, right, one] - self.lower_corner[down, right, other]) % self.modulus
         return np.asarray(np.where(agree, 0 if self.exact else plus, -1))
@@ -199,12 +156,12 @@ class _Joiner:
         self.modulus, self.tallest = shifts.modulus, tallest
         self.piece = np.arange(count)
         self.y, self.x, self.added = np.zeros((3, count), np.int64)
-        self.height, self.width = np.full(count, ROWS, np.int64), np.full(count, shifts.width, np.int64)
+        self.height, self.width = np.full(count, shifts.rows, np.int64), np.full(count, shifts.width, np.int64)
         found = []
-        for down in range(ROWS):
+        for down in range(shifts.rows):
             for right in range(1 - shifts.width, shifts.width):
-                box = (ROWS + down) * (shifts.width + abs(right))
-                if (down, right) > (0, 0) and box < 2 * ROWS * shifts.width:
+                box = (shifts.rows + down) * (shifts.width + abs(right))
+                if (down, right) > (0, 0) and box < 2 * shifts.rows * shifts.width:
                     same = self.shifts.upper[down, right][:, None] == self.shifts.lower[down, right]
                     one, other = np.nonzero(same)
                     found.append(np.stack([one, other, np.full_like(one, down), np.full_like(one, right)]))
@@ -235,7 +192,7 @@ class _Joiner:
             height, width = int(self.height[piece]), int(self.width[piece])
             covered = np.zeros((height, width), bool)
             for _, y, x, _ in where:
-                covered[y : y + ROWS, x : x + self.shifts.width] = True
+                covered[y : y + self.shifts.rows, x : x + self.shifts.width] = True
             pieces.append(_Piece(where, height, width, covered))
         return pieces
 
@@ -277,7 +234,7 @@ class _Joiner:
         self.y[own] += max(-down, 0)
         self.x[own] += max(-right, 0)
         self.piece[moved] = kept
-        self.height[kept] = max(self.y[self.piece == kept]) + ROWS
+        self.height[kept] = max(self.y[self.piece == kept]) + self.shifts.rows
         self.width[kept] = max(self.x[self.piece == kept]) + self.shifts.width
         return int(kept)
 
@@ -297,7 +254,7 @@ class _Joiner:
         s = order[start[a][of] + number // size[b][of]]
         t = order[start[b][of] + number % size[b][of]]
         down, right = self.y[t] + down[of] - self.y[s], self.x[t] + right[of] - self.x[s]
-        near = (abs(down) < ROWS) & (abs(right) < self.shifts.width)
+        near = (abs(down) < self.shifts.rows) & (abs(right) < self.shifts.width)
         of, s, t, down, right = of[near], s[near], t[near], down[near], right[near]
         wanted = self.added[t] + plus[of] - self.added[s]
         above = down < 0
@@ -329,14 +286,19 @@ def _bits(stretches: list[tuple[int, int, int]], step: int) -> int:
     return sum(((1 << length) - 1) << line * step + first for line, first, length in stretches)
 
 
-def _pack_up(pieces: list[_Piece], taken: IntArray) -> _Packed:
-    """Put each piece as far up as it can be. The picture is a number with a bit an entry, row by row."""
+def _pack_up(pieces: list[_Piece], taken: IntArray, limits: Sequence[tuple[int, int]] | None = None) -> _Packed | None:
+    """Put each piece as far up as it can be, within its limits (lowest and highest start) where there are any; None where
+    one does not fit. The picture is a number with a bit an entry, row by row.
+    """
     used = sum(1 << int(entry) for entry in taken)
     starts = []
-    for piece in pieces:
+    for number, piece in enumerate(pieces):
         bits = _bits(piece.rows, STRIDE)
-        room = (1 << used.bit_length() + bits.bit_length()) - 1
-        start = _first_free(room & ~used, piece.rows, STRIDE)
+        low, high = limits[number] if limits is not None else (0, used.bit_length())
+        room = (1 << max(used.bit_length(), low) + bits.bit_length()) - 1
+        start = _first_free((room & ~used) >> low, piece.rows, STRIDE) + low
+        if start > high:
+            return None
         used |= bits << start
         starts.append(start)
     return _Packed(pieces, starts, used.bit_length())
@@ -362,12 +324,12 @@ def _pack_left(pieces: list[_Piece], taken: IntArray, size: int) -> _Packed | No
 
 
 @lru_cache(maxsize=4)
-def _joined(data: bytes, width: int, modulus: int, exact: bool) -> tuple[list[_Piece], ...]:
+def _joined(data: bytes, rows: int, width: int, modulus: int, exact: bool) -> tuple[list[_Piece], ...]:
     """The tiles (int64, as bytes) joined to pieces of various heights, each time the tallest pieces first.
 
     Remembered, since the same tiles are packed in more than one layout.
     """
-    blocks = np.frombuffer(data, np.int64).reshape(-1, ROWS, width)
+    blocks = np.frombuffer(data, np.int64).reshape(-1, rows, width)
     shifts = _Shifts(blocks, modulus, exact)
     joined = []
     for tallest in HEIGHTS if len(blocks) <= MANY else HEIGHTS[-1:]:
@@ -378,25 +340,47 @@ def _joined(data: bytes, width: int, modulus: int, exact: bool) -> tuple[list[_P
 
 def _smallest(blocks: IntArray, modulus: int, exact: bool, taken: IntArray) -> _Packed:
     """The best of a few ways to join and to pack the tiles."""
-    joined = _joined(blocks.tobytes(), blocks.shape[2], modulus, exact)
-    best = min((_pack_up(pieces, taken) for pieces in joined), key=lambda packed: packed.size)
+    joined = _joined(blocks.tobytes(), *blocks.shape[1:], modulus, exact)
+    packings = [packed for pieces in joined if (packed := _pack_up(pieces, taken)) is not None]
+    best = min(packings, key=lambda packed: packed.size)
     area = len(taken) + sum(piece.area for piece in joined[-1])
     least = max(area, int(taken.max(initial=-1)) + 1)
     # The tallest pieces cover the least entries, but often pack well only column by column.
-    for size in range(least, best.size, max(ROWS, area // 64)):
+    for size in range(least, best.size, max(blocks.shape[1], area // 64)):
         for pieces in joined[-2:]:
             if (left := _pack_left(pieces, taken, size)) is not None:
                 return left
     return best
 
 
-def tiles_of(table: IntArray, width: int = ROWS) -> IntArray:
-    """A (256, 256) table in tiles of 8 rows and `width` columns, row by row; shape (count, 8, width)."""
-    return table.reshape(STRIDE // ROWS, ROWS, STRIDE // width, width).transpose(0, 2, 1, 3).reshape(-1, ROWS, width)
+def _reaching(
+    joined: Sequence[list[_Piece]], taken: IntArray, low: IntArray, high: IntArray, most: int
+) -> _Packed | None:
+    """The best packing of less than `most` entries such that the offset of each tile lies in low..high; None if there is
+    none. Where the upper limit of a piece is near, it is packed before those that can lie further down.
+    """
+    best = None
+    for pieces in joined:
+        limits = []
+        for piece in pieces:
+            tile, y, x, _ = piece.where.T
+            place = y * STRIDE + x
+            limits.append((max(0, int((low[tile] - place).max())), int((high[tile] - place).min())))
+        order = sorted(range(len(pieces)), key=lambda i: limits[i][1] // (4 * LIMIT_STEP))
+        packed = _pack_up([pieces[i] for i in order], taken, [limits[i] for i in order])
+        if packed is not None and packed.size < most:
+            best, most = packed, packed.size
+    return best
+
+
+def tiles_of(table: IntArray, width: int = ROWS, rows: int = ROWS) -> IntArray:
+    """A (256, 256) table in tiles of `rows` rows and `width` columns, row by row; shape (count, rows, width)."""
+    cut = table.reshape(STRIDE // rows, rows, STRIDE // width, width)
+    return np.asarray(cut.transpose(0, 2, 1, 3).reshape(-1, rows, width))
 
 
 def tile_pool(tiles: IntArray, modulus: int, exact: bool = False, taken: IntArray | None = None) -> Pool:
-    """Pool of tiles, shape (count, 8, width): entry (y, x) of a tile is at offset + 256 y + x.
+    """Pool of tiles, shape (count, rows, width): entry (y, x) of a tile is at offset + 256 y + x.
 
     The entries form rows of 256, the last of them as long as need be; those that are `taken` (indices) stay 0, for
     tables of the caller's own. Unless `exact`, entries are as small as can be, so that a base and an entry make no
@@ -404,10 +388,43 @@ def tile_pool(tiles: IntArray, modulus: int, exact: bool = False, taken: IntArra
     """
     taken = np.zeros(0, np.int64) if taken is None else taken
     blocks, which, first = distinct(tiles, modulus, exact)
-    packed = _smallest(blocks, modulus, exact, taken)
+    return _filled(blocks, which, first, modulus, exact, taken, _smallest(blocks, modulus, exact, taken))
+
+
+def reaching_pool(tiles: IntArray, modulus: int, taken: IntArray, words: IntArray) -> tuple[Pool, int] | None:
+    """A pool as of `tile_pool`, and a bias with -32768 <= offset + bias - word <= 32767 for every tile, where one is found.
+
+    `words` are the raw words of the tiles' first codes. With starts of offset + bias - word, signed and of 16 bits, the
+    place of a point is its start plus its raw word, less the bias, and no carry has to be masked.
+    """
+    blocks, which, first = distinct(tiles, modulus)
+    lowest, highest = np.full(len(blocks), MOST), np.full(len(blocks), -1)
+    np.minimum.at(lowest, which, words)
+    np.maximum.at(highest, which, words)
+    joined = _joined(blocks.tobytes(), *blocks.shape[1:], modulus, False)[:3]
+    least = int(taken.max(initial=-1)) + 1
+    best: tuple[_Packed, int] | None = None
+    # The tiles of the highest words reach from `first_reached` on, those of the lowest up to a few rows behind that.
+    for first_reached in range(0, blocks.size, LIMIT_STEP):
+        bias = int(words.max()) - first_reached - MOST // 2
+        low, high = highest - MOST // 2 - bias, lowest + MOST // 2 - 1 - bias
+        packed = _reaching(joined, taken, low, high, MOST if best is None else best[0].size)
+        if packed is not None:
+            best = packed, bias
+            if packed.size <= least:
+                break
+    if best is None:
+        return None
+    return _filled(blocks, which, first, modulus, False, taken, best[0]), best[1]
+
+
+def _filled(
+    blocks: IntArray, which: IntArray, first: IntArray, modulus: int, exact: bool, taken: IntArray, packed: _Packed
+) -> Pool:
+    """The pool of the tiles that were packed; `which` block each is, and its constant."""
     entries = np.zeros(packed.size, np.int64)
     offset, added = np.zeros(len(blocks), np.int64), np.zeros(len(blocks), np.int64)
-    window = STRIDE * np.arange(ROWS)[:, None] + np.arange(tiles.shape[2])
+    window = STRIDE * np.arange(blocks.shape[1])[:, None] + np.arange(blocks.shape[2])
     for piece, start in zip(packed.pieces, packed.starts, strict=True):
         tile, y, x, plus = piece.where.T
         if not exact:

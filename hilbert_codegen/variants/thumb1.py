@@ -1,7 +1,7 @@
 """GNU assembly for cores with only 16-bit Thumb instructions: Cortex-M0, M0+, M1, M23.
 
 Compilers run short of their eight low registers and shuffle. A strategy has it with a template in
-templates/variants/thumb1, which takes the steps of the portable C: the executable model is that of the portable C.
+templates/variants/thumb1. What it offers for this variant are tables of its own where doubled entries save instructions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hilbert_codegen.variants import Variant, add, offered
 
 
 def implement(spec: Spec, ideal: Ideal, built: Built) -> Implementation | None:
-    """What the portable C has, for interleaved 8-bit heads and results of 16 bits."""
+    """What the strategy offers, for interleaved 8-bit heads and results of 16 bits."""
     suits = spec.heads.bits == 8 and spec.heads.layout == "interleaved" and INTEGER_TYPES[spec.output.dtype][0] == 16
     return offered(built, "thumb1") if suits else None
 
@@ -26,5 +26,6 @@ add(
         condition="defined(__GNUC__) && defined(__thumb__) && !defined(__thumb2__) && !defined(__ARM_BIG_ENDIAN)",
         runs_on=lambda core: core.baseline,
         implement=implement,
+        table_attribute="THUMB1_ALIGNED",
     )
 )

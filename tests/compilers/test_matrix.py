@@ -39,12 +39,14 @@ def test_decoder_is_right_on_every_kind_of_machine(name: str, tmp_path: Path) ->
 
 
 #: A shape that each strategy takes: off the cell grid where it can.
-SHAPE = {"closed": "odds", "full": "plain", "line": "plain", "octant": "plain", "patch": "soft", "segment": "plain", "strip": "cell",
-         "tile": "cell"}  # fmt: skip
-#: Sanitizers, the assembly of ARMv6-M, Helium, HVX.
+SHAPE = {"closed": "odds", "full": "plain", "line": "plain", "octant": "plain", "patch": "soft", "segment": "plain",
+         "tile": "cell", "tile_direct": "cell", "tile_word": "cell"}  # fmt: skip
+#: Sanitizers, the assembly of ARMv6-M and of ARMv7-M, Helium, HVX.
 KINDS = {
     "sanitizers": "host/gcc/sanitizers",
     "thumb1": "arm/arm-none-eabi-gcc-O2/cortex-m0plus",
+    "thumb2": "arm/arm-none-eabi-gcc-O2/cortex-m4",
+    "thumb2 without DSP": "arm/arm-none-eabi-gcc-O2/cortex-m3",
     "helium": f"arm/{CLANG}-O2/cortex-m55",
     "hvx": f"hexagon/{CLANG}-O2/hvx",
 }

@@ -1161,7 +1161,9 @@ static inline int16_t depth_find(const uint16_t *picture, const uint16_t *starts
 DEPTH_INNER_ATTR
 static inline int16_t depth_point(uint8_t x, uint8_t y)
 {
-    return depth_find(depth_picture, &depth_picture[32], (uint32_t)x | ((uint32_t)y << 8));
+    const uint16_t *picture = depth_picture;
+
+    return depth_find(picture, &picture[32], (uint32_t)x | ((uint32_t)y << 8));
 }
 
 /* Distance of the raw bits of one point to the curve, from a pool of its own. */
@@ -1380,7 +1382,7 @@ void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst,
 DEPTH_INNER_ATTR
 static inline uint16x8_t depth_eight(uint16x8_t word)
 {
-    const uint16x8_t tile = vandq_u16(vshrq_n_u16(word, 3), vdupq_n_u16(0x1F1FU));
+    const uint16x8_t tile = vreinterpretq_u16_u8(vshrq_n_u8(vreinterpretq_u8_u16(word), 3));
     const uint16x8_t base = vldrhq_gather_shifted_offset_u16(&depth_picture[0], tile);
     const uint16x8_t start = vldrhq_gather_shifted_offset_u16(&depth_picture[32], tile);
     const uint16x8_t extra = vldrhq_gather_shifted_offset_u16(depth_picture, vaddq_u16(start, word));
@@ -1602,7 +1604,7 @@ void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst,
 DEPTH_INNER_ATTR
 static inline uint16x8_t depth_far_eight(uint16x8_t word)
 {
-    const uint16x8_t tile = vandq_u16(vshrq_n_u16(word, 3), vdupq_n_u16(0x1F1FU));
+    const uint16x8_t tile = vreinterpretq_u16_u8(vshrq_n_u8(vreinterpretq_u8_u16(word), 3));
     const uint16x8_t start = vldrhq_gather_shifted_offset_u16(&depth_picture[64], tile);
 
     return vldrbq_gather_offset_u16(depth_far_pattern, vaddq_u16(start, word));

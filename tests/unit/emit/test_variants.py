@@ -26,6 +26,7 @@ Codes = NDArray[np.int64]
 #: What each core executes beside portable C.
 OWN = {
     **dict.fromkeys(["cortex-m0", "cortex-m0plus", "cortex-m23"], "thumb1"),
+    **dict.fromkeys(["cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"], "thumb2"),
     **dict.fromkeys(["cortex-m55", "cortex-m85"], "mve"),
 }
 OTHERS = [name for name in VARIANTS.names() if name != PORTABLE]
@@ -66,15 +67,16 @@ def test_an_unknown_variant_is_a_usage_error(plan: Callable[..., Plan]) -> None:
         generate(plan('code.variants=["mve","neon"]'))
 
 
-@pytest.mark.parametrize("strategy", ["tile", "strip", "segment", "octant", "full"])
+@pytest.mark.parametrize("strategy", ["tile", "tile_direct", "tile_word", "segment", "octant", "full"])
 def test_each_variant_is_proved(plan: Callable[..., Plan], strategy: str) -> None:
     """A fault in one model alone is found, and named."""
     made = plan(f"code.strategy={strategy}", "code.variants=all", "curve.inset=0.1", "code.max_flash_bytes=200000")
-    if strategy in ("tile", "strip"):
+    if strategy.startswith("tile"):
         made = plan(f"code.strategy={strategy}", "code.variants=all", "code.max_flash_bytes=200000")
     generated = generate(made)
     built = generated.built
     assert {"hvx", "mve"} <= set(built.variants)
+    assert strategy in ("octant", "full") or {"thumb1", "thumb2"} <= set(built.variants)
     for name, code in built.variants.items():
 
         def wrong(x: Codes, y: Codes, model: Callable[..., Codes] = code.decode) -> Codes:
@@ -86,16 +88,16 @@ def test_each_variant_is_proved(plan: Callable[..., Plan], strategy: str) -> Non
 
 
 def test_tables_stand_behind_the_switches_of_those_that_read_them(plan: Callable[..., Plan]) -> None:
-    text = source(plan("code.strategy=strip", "code.variants=all", "code.max_flash_bytes=30000"))
+    text = source(plan("code.strategy=tile", "code.variants=all", "code.max_flash_bytes=30000"))
     before = {
         name: text[: text.index(f"hilbert_{name}[")].rsplit("\n#", 1)[1].splitlines()[0]
-        for name in ("pool", "strip", "hvx_bytes", "base")
+        for name in ("picture", "thumb1_picture", "thumb2_picture", "hvx_bytes")
     }
     assert before == {
-        "pool": "endif",
-        "strip": "if !HILBERT_USE_MVE",
+        "picture": "if !HILBERT_USE_THUMB1 && !HILBERT_USE_THUMB2",
+        "thumb1_picture": "if HILBERT_USE_THUMB1",
+        "thumb2_picture": "if HILBERT_USE_THUMB2",
         "hvx_bytes": "if HILBERT_USE_HVX",
-        "base": "if HILBERT_USE_MVE",
     }
 
 
