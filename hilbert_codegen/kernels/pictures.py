@@ -184,6 +184,11 @@ def make_picture(
     return Picture(shape, entries, len(pool.entries), result, far, bias)
 
 
+def far_name(name: str) -> str:
+    """Name of the table of distances beside the picture `name`."""
+    return name.replace("picture", "far_pattern")
+
+
 def _tables(spec: Spec, picture: Picture, name: str) -> tuple[Table, ...]:
     parts = ["bases of the tiles", "starts of their windows", "around them the pool"]
     if picture.shape.paired:
@@ -196,7 +201,7 @@ def _tables(spec: Spec, picture: Picture, name: str) -> tuple[Table, ...]:
     if len(picture.result):
         tables.append(Table("result", spec.output.dtype, picture.result, "results by arc length", 8))
     if len(picture.far):
-        tables.append(Table("far_pattern", "uint8", picture.far, "windows of distances"))
+        tables.append(Table(far_name(name), "uint8", picture.far, "windows of distances"))
     return tuple(tables)
 
 
@@ -250,6 +255,7 @@ class _Steps:
             distance=self.measure if len(picture.far) else None,
             params={
                 "picture": self.name,
+                "far": far_name(self.name),
                 "shift": shape.shift,
                 "mask": f"0x{shape.mask:04X}U",
                 "starts": shape.starts,
