@@ -678,7 +678,7 @@ def _parameters(arithmetic: Arithmetic, bits: int) -> dict[str, object]:
 
 def implement(spec: Spec, ideal: Ideal, built: Built) -> Implementation | None:
     """Its own tables and parameters, beside the portable ones, which decode what is left of a block."""
-    arithmetic = build(spec, ideal)
+    arithmetic = build(spec, ideal) if spec.dimensions == 2 else None
     if arithmetic is None:
         return None
     by_bytes, by_pairs, places_of = _tables(arithmetic)
