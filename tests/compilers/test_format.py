@@ -48,3 +48,9 @@ def test_what_is_not_formatted_is_found() -> None:
     assert formatted(text) == text
     assert formatted(text.replace("    return", "  return")) == text
     assert formatted(text.replace("(void)\n{", "(void) {")) == text
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "templates").rglob("*.j2")), ids=lambda path: path.name)
+def test_lines_of_templates_are_under_120_characters(path: Path) -> None:
+    long = [n for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if len(line) >= 120]
+    assert not long, f"{path.relative_to(ROOT)}: lines {long}"

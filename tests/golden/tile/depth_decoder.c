@@ -1145,8 +1145,9 @@ static const uint16_t depth_hvx_pairs[64] DEPTH_HVX_ALIGNED DEPTH_TABLE_ATTR = {
 /* clang-format on */
 
 /*
- * Decode one point, x | y << 8 of its raw bits: the base of its tile and what lies in the tile's window of the pool add
- * up to its result. `starts` is the picture from the first window's start on.
+ * Decode one point, x | y << 8 of its raw bits: the base of its tile and what lies in the tile's window of the pool
+ * add up to its result. `starts` is the picture from the first
+ * window's start on.
  */
 DEPTH_INNER_ATTR
 static inline int16_t depth_find(const uint16_t *picture, const uint16_t *starts, uint32_t word)
