@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-EXTRAS := tflite onnx plot mean boards docs test dev
+EXTRAS := tflite micro onnx plot mean boards docs test dev
 
 $(READY): pyproject.toml requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)

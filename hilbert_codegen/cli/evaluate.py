@@ -153,12 +153,15 @@ def tables(evaluation: Evaluation) -> list[Table]:
 @click.option(
     "--compiler", help="C compiler of the generated decoder [default: gcc, clang, cc or the package ziglang]."
 )
+@click.option(
+    "--micro", is_flag=True, help="Run the quantized nets by TFLite Micro's interpreter too, and compare the bytes."
+)
 @click.option("--strict", is_flag=True, help="Exit with status 1 where the KPI is missed, or heads are swapped.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")
 @format_option
 def command(
     pilot: Path, report: Path | None, record: Path | None, latency: Path | None, limit: int | None, compiler: str | None,
-    strict: bool, quiet: bool, form: str,
+    micro: bool, strict: bool, quiet: bool, form: str,
 ) -> None:  # fmt: skip
     """Does it pay? Run float and quantized models on samples, decode, and compare with a 1D baseline.
 
@@ -178,7 +181,7 @@ def command(
     if strict and loaded.config.kpi is None:
         raise UsageError(f"{pilot.name}: --strict needs a [kpi] table with model, metric and limit")
     with bar(quiet) as progress:
-        evaluation = evaluate(loaded, limit, progress, (compiler,) if compiler else None)
+        evaluation = evaluate(loaded, limit, progress, (compiler,) if compiler else None, micro)
         if report is not None:
             from hilbert_codegen.pilot.report import render_report
 
@@ -194,6 +197,8 @@ def command(
         for table in tables(evaluation):
             console.print(table)
         click.echo(f"Decoded by {evaluation.decoded_by}; {evaluation.kernels} kernels.")
+        for line in evaluation.micro_lines:
+            click.echo(line)
         for line in evaluation.verdict.lines if evaluation.verdict else ():
             click.echo(line)
     if not quiet:

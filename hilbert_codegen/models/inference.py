@@ -113,6 +113,7 @@ def infer(
     *,
     signature: str | None = None,
     reference: bool = True,
+    micro: bool = False,
     count: Count = lambda done, total: None,
 ) -> Inference:
     """Run the model at `path` on every sample.
@@ -125,10 +126,13 @@ def infer(
         outputs: indices of the outputs to keep, in this order; None keeps all.
         signature: key of the signature, where the file has several.
         reference: use the reference kernels (bit-exact); False the optimized ones.
+        micro: run a TFLite model by TFLite Micro's interpreter instead of the format's own runtime.
         count: progress.
 
     Raises UsageError if the runtime is missing or the model does not fit the samples, CheckFailed if it crashes.
     """
+    if micro and read_file(path)[0].suffix != ".tflite":
+        raise UsageError(f"{path.name}: TFLite Micro runs TFLite models alone; convert it, or leave --micro out")
     chosen = read_signature(path, signature)  # a broken file is refused here, before any native code sees it
     given = dict(samples) if isinstance(samples, Mapping) else {"": samples}
     total = len(next(iter(given.values())))
@@ -142,6 +146,7 @@ def infer(
             "outputs": list(range(len(chosen.outputs))) if outputs is None else list(outputs),
             "signature": chosen.key,
             "reference": reference,
+            "micro": micro,
         }
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
         command = [sys.executable, "-m", __name__, name]
@@ -157,7 +162,8 @@ def infer(
             raise UsageError((folder / "usage.txt").read_text(encoding="utf-8"))
         if (folder / "error.txt").exists():
             reason = (folder / "error.txt").read_text(encoding="utf-8")
-            raise UsageError(f"{path.name}: can't be run: {reason}; give a model and samples that fit")
+            by = " by TFLite Micro" if micro else ""
+            raise UsageError(f"{path.name}: can't be run{by}: {reason}; give a model and samples that fit")
         with np.load(folder / "results.npz") as results:
             return Inference(
                 tuple(results[f"output{i}"] for i in range(len(results["scale"]))),
@@ -186,7 +192,13 @@ def _child(folder: Path) -> None:
 
     try:
         kind, _ = read_file(path)
-        found = kind.run(path, inputs, request["outputs"], request["signature"], request["reference"], count)
+        wanted = (path, inputs, request["outputs"], request["signature"])
+        if request["micro"]:
+            from hilbert_codegen.models.micro import run  # it needs this module
+
+            found = run(*wanted, count)
+        else:
+            found = kind.run(*wanted, request["reference"], count)
         arrays: dict[str, Any] = {f"output{i}": values for i, values in enumerate(found.pop("outputs"))}
         arrays |= {key: np.array(value) for key, value in found.items()}
         np.savez(folder / "results.npz", **arrays)

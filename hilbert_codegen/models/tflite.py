@@ -190,7 +190,7 @@ class TFLite(ModelFormat):
     ) -> dict[str, Any]:  # fmt: skip
         """As `ModelFormat.run`. Variable tensors are reset before every sample, so that their order does not matter."""
         model = _reader(path).Model.GetRootAsModel(path.read_bytes(), 0)
-        runner = _Runner(path, model, signature, reference)
+        runner = Runner(path, model, signature, reference)
         details = [runner.outputs()[i] for i in indices]
         samples = encode_inputs(runner.inputs(), inputs)
         total = len(next(iter(samples.values())))
@@ -210,7 +210,7 @@ class TFLite(ModelFormat):
         }
 
 
-class _Runner:
+class Runner:
     """One interpreter: of the first subgraph by index, of any other by the signature's names."""
 
     def __init__(self, path: Path, model: Any, signature: str, reference: bool) -> None:

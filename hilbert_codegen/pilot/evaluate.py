@@ -16,7 +16,11 @@ from hilbert_codegen.targets.host import compiler_title, find_host_compiler
 
 
 def evaluate(
-    pilot: Pilot, limit: int | None = None, progress: Progress = lambda *_: None, compiler: Sequence[str] | None = None
+    pilot: Pilot,
+    limit: int | None = None,
+    progress: Progress = lambda *_: None,
+    compiler: Sequence[str] | None = None,
+    micro: bool = False,
 ) -> Evaluation:
     """Run everything that `pilot` names.
 
@@ -26,6 +30,7 @@ def evaluate(
         progress: told (step, done, total).
         compiler: of the generated C, this machine's by default (targets.host); where it is not installed, the proved
             model of that C decodes instead.
+        micro: run the quantized nets by TFLite Micro's interpreter too, and compare the bytes of their outputs.
 
     Raises UsageError where a file, name or shape is wrong, CheckFailed where a model crashes its interpreter or gives
     what is no number.
@@ -34,7 +39,7 @@ def evaluate(
     config = pilot.config
     compiler = find_host_compiler() if compiler is None else compiler
     native = bool(compiler) and shutil.which(compiler[0]) is not None
-    setting = Setting(pilot, samples, is_circular(pilot), tuple(compiler) if native else (), progress)
+    setting = Setting(pilot, samples, is_circular(pilot), tuple(compiler) if native else (), progress, micro)
     baselines, models = [], []
     for seed in config.evaluate.seeds:
         here = [measure_baseline(setting, table, seed) for table in config.baseline]

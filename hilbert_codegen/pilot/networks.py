@@ -31,6 +31,7 @@ from hilbert_codegen.pilot.results import (
     Gain,
     HeadNoise,
     Interval,
+    MicroCheck,
     NetResult,
     Subset,
     Trace,
@@ -59,6 +60,7 @@ class Setting:
         closed: whether t wraps round, so that errors are taken the short way.
         compiler: of the generated C; empty where none is installed: the proved model of that C then decodes.
         progress: told what runs.
+        micro: whether quantized nets run by TFLite Micro's interpreter as well.
     """
 
     pilot: Pilot
@@ -66,6 +68,7 @@ class Setting:
     closed: bool
     compiler: tuple[str, ...]
     progress: Progress
+    micro: bool = False
 
     def infer(self, path: Path, wanted: Sequence[int], label: str, signature: str | None = None) -> Inference:
         """Run the model; CheckFailed where it gives what is no number."""
@@ -83,6 +86,32 @@ class Setting:
                     f"the net has not been trained to an end; train it again"
                 )
         return found
+
+    def check_micro(
+        self, path: Path, wanted: Sequence[int], run: Inference, label: str, signature: str | None = None
+    ) -> MicroCheck | None:
+        """Compare `run` with TFLite Micro's outputs, byte by byte; None where that is not asked."""
+        if not self.micro:
+            return None
+
+        def count(done: int, total: int) -> None:
+            self.progress(f"{label}{path.name}, TFLite Micro", done, total)
+
+        other = infer(path, self.samples.inputs, wanted, signature=signature, micro=True, count=count)
+        values = differing = 0
+        largest = 0.0
+        for ours, theirs in zip(run.outputs, other.outputs, strict=True):
+            if ours.dtype != theirs.dtype or ours.shape != theirs.shape:
+                raise CheckFailed(
+                    f"{path.name}: TFLite Micro gives {theirs.dtype} of shape {theirs.shape}, tflite-runtime "
+                    f"{ours.dtype} of shape {ours.shape}"
+                )
+            values += ours.size
+            bits = f"u{ours.dtype.itemsize}"
+            differing += int((np.ascontiguousarray(ours).view(bits) != np.ascontiguousarray(theirs).view(bits)).sum())
+            if ours.size:
+                largest = max(largest, float(np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max()))
+        return MicroCheck(values, differing, largest)
 
     def shaped(self, path: Path, values: NDArray[Any], per_point: int) -> NDArray[Any]:
         """Output values as (*shape of the truth, per_point). Raises UsageError where they are too few or many."""
@@ -164,7 +193,8 @@ def measure_baseline(setting: Setting, table: BaselineTable, seed: int) -> NetRe
     pilot = setting.pilot
     label = f"{table.name}, seed {seed}: "
     path = pilot.path("baseline.quantized", table.quantized, seed)
-    run = setting.infer(path, find_outputs(path, table.output), label)
+    outputs = find_outputs(path, table.output)
+    run = setting.infer(path, outputs, label)
     try:
         kind = kind_of(table.kind, run.outputs[0])
     except ValueError as error:
@@ -187,6 +217,7 @@ def measure_baseline(setting: Setting, table: BaselineTable, seed: int) -> NetRe
     return NetResult(
         table.name, seed, subsets, inspect_network(path), host_ms(path, setting.samples), trace, setting.closed,
         kind.name, table.rival, noise_lsb=stats.rmse / lsb, robust_lsb=stats.robust_sd / lsb,
+        micro=setting.check_micro(path, outputs, run, label),
     )  # fmt: skip
 
 
@@ -292,6 +323,7 @@ def measure_model(setting: Setting, table: ModelTable, seed: int, baselines: Seq
         warnings=(*plan.warnings, *network.spoilers, *head_warnings(plan, noise, codes), *((misread,) if misread else ())),
         plan=plan,
         misread=misread,
+        micro=setting.check_micro(path, tensors.indices, run, label, tensors.key),
     )  # fmt: skip
     setting.progress(label + "bootstrap", 1, 1)
     return result

@@ -122,6 +122,21 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class MicroCheck:
+    """Output values of a quantized net by TFLite Micro's interpreter beside those of the evaluation.
+
+    Attributes:
+        values: how many were compared.
+        differing: how many are not the same bytes.
+        largest: the largest difference, in codes (in the output's unit where it is float).
+    """
+
+    values: int
+    differing: int
+    largest: float
+
+
+@dataclass(frozen=True)
 class NetResult:
     """One network of one seed: a baseline (`decoder` is None), or a model with Hilbert heads."""
 
@@ -147,6 +162,7 @@ class NetResult:
     warnings: tuple[str, ...] = ()
     misread: str | None = None
     plan: Plan | None = field(default=None, repr=False)
+    micro: MicroCheck | None = None
 
     @property
     def bits(self) -> float:
@@ -242,6 +258,23 @@ class Evaluation:
         low, high = self.pilot.config.task.values
         return abs(high - low)
 
+    @property
+    def micro_lines(self) -> tuple[str, ...]:
+        """What the comparison with TFLite Micro gave, one sentence a net that differs, or one for all; none unasked."""
+        checked = [result for result in (*self.baselines, *self.models) if result.micro is not None]
+        unlike = [result for result in checked if result.micro is not None and result.micro.differing]
+        if checked and not unlike:
+            total = sum(result.micro.values for result in checked if result.micro is not None)
+            return (
+                f"TFLite Micro gives the same bytes: {total} output values of {len(checked)} quantized nets, all equal.",
+            )
+        return tuple(
+            f"TFLite Micro gives other bytes for {r.name}, seed {r.seed}: {r.micro.differing} of {r.micro.values} output "
+            f"values, by at most {r.micro.largest:g}."
+            for r in unlike
+            if r.micro is not None
+        )
+
     def baseline_of(self, name: str, seed: int) -> NetResult:
         """The result of a baseline in one seed."""
         return next(b for b in self.baselines if (b.name, b.seed) == (name, seed))
@@ -275,6 +308,7 @@ def _net(result: NetResult) -> dict[str, Any]:
         "parameters": result.network.parameters,
         "macs": result.network.macs,
         "host_ms_per_inference": None if result.host_ms is None else result.host_ms.__dict__,
+        "tflite_micro": None if result.micro is None else result.micro.__dict__,
         "errors": {name: _subset(subset) for name, subset in result.subsets.items()},
     }
     if result.decoder is not None:
