@@ -33,8 +33,8 @@ def test_show_marks_what_is_taken_and_knows_the_layout(tmp_path: Path, capsys: p
     config.write_text(CONFIG, encoding="utf-8")
     usual = show(config, capsys, "code.target=cortex-m55")
     planar = show(config, capsys, "code.target=cortex-m55", "heads.layout=planar")
-    assert [name for name, one in usual.items() if one["taken"]] == ["tile"]
-    for name, least in {"full": 0.15, "strip": 0.15, "tile": 0.15}.items():
+    assert [name for name, one in usual.items() if one["taken"]] == ["tile_direct"]
+    for name, least in {"full": 0.15, "tile_direct": 0.15, "tile": 0.15}.items():
         before, after = usual[name]["instructions_per_point"], planar[name]["instructions_per_point"]
         assert isinstance(before, float) and isinstance(after, float)
         assert after > before + least and not planar[name]["typical"]
