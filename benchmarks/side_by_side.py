@@ -1,7 +1,7 @@
 """All strategies beside the full table (the published method) and beside what people write first, on every core, in one run.
 
 Writes side_by_side.json (records as of `hilbert-codegen measure --format json`), side_by_side.md (a table) and
-side_by_side.svg (bytes of code and tables against instructions a point, both logarithmic) into a folder.
+side_by_side.svg (bytes of code and tables against instructions per point, both logarithmic) into a folder.
 
     python benchmarks/side_by_side.py -o benchmarks/results
 """
@@ -139,7 +139,7 @@ def markdown(records: Sequence[Record], wrong: Mapping[str, int]) -> str:
 
 
 def picture(records: Sequence[Record], path: Path) -> None:
-    """Bytes against instructions a point, log axes: a colour a strategy, a marker a core."""
+    """Bytes against instructions per point, log axes: a colour a strategy, a marker a core."""
     import matplotlib
 
     matplotlib.use("Agg")

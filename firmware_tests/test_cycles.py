@@ -74,7 +74,7 @@ __attribute__((naked)) void depth_decode_block(const int8_t *pSrc, uint16_t *pDs
 
 @pytest.mark.parametrize("name", ["microbit", "mps2-an386", "mps2-an500", "mps3-an547"])
 def test_estimate_grows_with_the_loop(name: str, decoder: Callable[..., Decoder], tmp_path: Path) -> None:
-    """Twenty dependent adds more in the loop cost twenty cycles a point more, by every model."""
+    """Twenty dependent adds more in the loop cost twenty cycles per point more, by every model."""
     board = needs_board(name, "qemu")
     if isinstance(llvm_tool("llvm-mca"), Missing) and board.core.llvm_model:
         pytest.skip("llvm-mca is not installed")

@@ -152,10 +152,10 @@ def measure_once(
 def _cycles(
     program: Program, emulator: Emulator, decoder: Decoder, board: Board, sweep: Sweep, how: How, instructions: int
 ) -> tuple[float | None, str | None, str]:
-    """Estimated cycles a point and the model, or None; and what is to be said about it."""
+    """Estimated cycles per point and the model, or None; and what is to be said about it."""
     rows = min(how.rows, TRACED_ROWS, TRACED_INSTRUCTIONS * how.rows // instructions)
     if rows == 0:
-        return None, None, "no estimate of cycles: too many instructions a point to follow one by one"
+        return None, None, "no estimate of cycles: too many instructions per point to follow one by one"
     image = program.image(measure=True, rows=rows, block=how.block, shift=how.shift)
     traced = run_image(
         emulator, image, board, decoder.plan, sweep, rows=rows, measure=True, trace=True, timeout=how.timeout

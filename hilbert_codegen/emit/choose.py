@@ -162,7 +162,7 @@ def build(plan: Plan, expected: Ideal, name: str) -> Built:
 def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> Iterator[Candidate]:
     """Try the strategies `names` (all by default) on `plan`, cheapest first; each is built when it is asked for.
 
-    A strategy whose build turns out to be of a dearer kind than its cheapest comes as late as that costs.
+    A strategy is tried at the cost of its fastest build; if the build is of a slower kind, it is placed by the cost of that kind.
     """
     planar = plan.spec.heads.layout == "planar"
     known, usual = costs(plan.config.code.target, planar), costs(plan.config.code.target)

@@ -236,7 +236,8 @@ def refused_wishes(
         x, y, wanted: as of `tie_order`.
         easy: by class of y and class of x, what is refused rather than the others.
 
-    A wish is granted if it closes no circle with those granted before; those that concern most pairs of codes are first.
+    The wishes are taken one by one, those that concern most pairs of codes first; a wish is kept if it forms no circle with
+    the wishes kept before it.
     """
     keys: dict[Fraction, tuple[set[int], set[int]]] = {}
     for which, codes in enumerate((x, y)):

@@ -254,7 +254,7 @@ class _Builder:
 
 
 class Octant:
-    """About 18 instructions a point on Cortex-M3 and M4, in 2 to 4 KB up to order 3; more where an edge competes."""
+    """About 18 instructions per point on Cortex-M3 and M4, in 2 to 4 KB up to order 3; more where an edge competes."""
 
     name = "octant"
     summary = "a linear function for each octant; any scale, inset and zero point"

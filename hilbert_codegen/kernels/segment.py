@@ -407,7 +407,7 @@ class Lanes:
 
 
 class Segment:
-    """About twelve instructions a point on Cortex-M3 and M4, constant time; 6 to 14 KB at orders 2 and 3.
+    """About twelve instructions per point on Cortex-M3 and M4, constant time; 6 to 14 KB at orders 2 and 3.
 
     On the cell grid, where ties need a comparison with three outcomes, two instructions and some KB more.
     """

@@ -94,11 +94,11 @@ class Sides:
 
     @property
     def lookups(self) -> int:
-        """How many it takes."""
+        """The number of lookup instructions that these tables take."""
         return sum(_lookups(table) for table in (self.last, self.before, self.after) if table is not None)
 
     def of(self, code: IntArray) -> IntArray:
-        """The bytes of codes."""
+        """The byte that is looked up for each code, of the shape of `code`."""
         block = (code & 0xFF) >> self.shift
         if self.last is None or self.after is None:
             return np.asarray(self.before[block])
@@ -339,7 +339,7 @@ class Factor:
 
     @classmethod
     def of(cls, exact: Fraction) -> Factor:
-        """The nearest."""
+        """The representable factor nearest to `exact`."""
         total = round(exact * (1 << 16 + FINE))
         rest = total + (1 << FINE - 1) >> FINE
         whole = rest + (1 << 15) >> 16
