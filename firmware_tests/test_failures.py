@@ -106,8 +106,12 @@ def test_guards(decoder: Callable[..., Decoder], sweep: Sweep, tmp_path: Path) -
     board = needs_board("mps2-an386", "qemu")
     good = decoder("full")
     text = good.files["depth_decoder.c"].decode("ascii")
-    where = text.rindex("\n}")
-    text = text[:where] + "\n    if (pDst != 0) { *pDst = 0x1234u; }" + text[where:]
+    # In every variant, whichever of them this core takes.
+    body = r"(depth_decode_block\(const int8_t \*pSrc, uint16_t \*pDst, uint32_t blockSize\)\n\{\n)(.*?)\n\}\n"
+    text, count = re.subn(
+        body, r"\1    uint16_t *const pEnd = &pDst[blockSize];\n\n\2\n    *pEnd = 0x1234u;\n}\n", text, flags=re.DOTALL
+    )
+    assert count == text.count("uint32_t blockSize)\n{")
     verdict = run("qemu", board, replace(good, files={**good.files, "depth_decoder.c": text.encode()}), sweep, tmp_path)
     assert not verdict.passed
     assert "guarded blocks failed" in verdict.reason

@@ -85,6 +85,8 @@ def test_header_and_source_are_cplusplus_too(strategy: str, std: str, tmp_path: 
 
 
 LOOP = "    for (; blockSize > 0U; blockSize--)"
+#: Before it, others take two and more points a round and move pDst, so what goes outside does so where the function starts.
+BLOCK = "decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)\n{\n"
 SABOTAGE = {
     "one wrong value": (
         "return m_point((uint8_t)x, (uint8_t)y);",
@@ -93,10 +95,10 @@ SABOTAGE = {
     ),
     "a block that stops early": (LOOP, "    for (; blockSize > 1U; blockSize--)", "FAIL decode_block"),
     "a block that writes past its end": (
-        LOOP, "    pDst[blockSize] = 0U;\n" + LOOP, "decode_block writes outside pDst",
+        BLOCK, BLOCK + "    pDst[blockSize] = 0U;\n", "decode_block writes outside pDst",
     ),
     "a block that writes before its start": (
-        LOOP, "    pDst[-1] = 0U;\n" + LOOP, "decode_block writes outside pDst",
+        BLOCK, BLOCK + "    pDst[-1] = 0U;\n", "decode_block writes outside pDst",
     ),
 }  # fmt: skip
 
@@ -131,10 +133,9 @@ def test_a_read_past_the_end_is_found_without_sanitizers(kind: str, tmp_path: Pa
     write_sources(tmp_path, *made("cell", "tile", tmp_path))
     source = tmp_path / "m_decoder.c"
     text = source.read_text(encoding="ascii")
-    block = "decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)\n{\n"
-    assert block in text
+    assert BLOCK in text
     beyond = "    const volatile int8_t beyond = pSrc[2U * blockSize];\n\n    (void)beyond;\n"
-    source.write_text(text.replace(block, block + beyond), encoding="ascii")
+    source.write_text(text.replace(BLOCK, BLOCK + beyond), encoding="ascii")
     assert "FAIL fault" in check(tmp_path, target)
 
 
