@@ -14,12 +14,13 @@ from firmware_tests.conftest import CONFIG, decoder_of, needs_board, plan_of
 from hilbert_codegen.bench.boardrun import Verdict, judge, run_image
 from hilbert_codegen.bench.firmware import Image, Program, Sweep
 from hilbert_codegen.bench.measure import measure
-from hilbert_codegen.bench.session import Decoder, How
+from hilbert_codegen.bench.session import Decoder, How, attempts
 from hilbert_codegen.cli import main
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.targets.boards import BOARDS, Board, Region, Uart
-from hilbert_codegen.targets.emulators import EMULATORS, MOST_LINES, Job, Outcome, Watch
+from hilbert_codegen.targets.emulators import EMULATORS, MOST_LINES, Job, Outcome, Watch, present
+from hilbert_codegen.targets.emulators import choose as emulators_for
 from hilbert_codegen.targets.toolchains import choose
 from hilbert_codegen.targets.tools import Found
 
@@ -245,3 +246,19 @@ def test_bad_lines(line: str, plan: Plan, sweep: Sweep) -> None:
     changed = [line if text.startswith(key) else text for text in lines]
     changed = changed if line in changed else [*lines[:-1], line, lines[-1]]
     assert not judge(Outcome(changed), image, board, plan, sweep, 256, False).passed
+
+
+@pytest.mark.parametrize("wanted", ["auto", "all"])
+def test_each_emulator_tries_a_decoder_once(wanted: str, plan: Plan) -> None:
+    """Where emulators lack an instruction: the variant on all that are there, the portable one on those that were due."""
+    board = needs_board("mps3-an547", "qemu")
+    tried = attempts(
+        Decoder("full", plan, {}),
+        board,
+        wanted,
+        lambda decoder, emulator: (decoder.variant, emulator.name),
+        lambda pair: pair[0] == "default",
+    )
+    due = [("default", emulator.name) for emulator in present(board)]
+    due += [("DEPTH_USE_MVE=0", emulator.name) for emulator in emulators_for(board, wanted)]
+    assert sorted(tried) == sorted(due)

@@ -126,8 +126,9 @@ def test_hostile_file_name_stays_inside_the_comment(config_file: Callable[..., P
         ["output.dtype=int32", "heads.dtype=uint8", "heads.zero_point=0", "curve.order=4"],
         ["curve.kind=moore", "output.dtype=uint8", "decoder.distance=true", "curve.order=2"],
         ["output.dtype=int8", "output.codes=[-128, 127]", "decoder.distance=true", "curve.orientation=transpose"],
+        ["curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97", "curve.order=2", "decoder.distance=true"],
     ],
-    ids=["default", "planar", "any-scale", "int32", "moore", "int8"],
+    ids=["default", "planar", "any-scale", "int32", "moore", "int8", "distance"],
 )
 def test_compiled_c_equals_the_reference(plan: Callable[..., Plan], strategy: str, changes: list[str]) -> None:
     made = plan(f"code.strategy={strategy}", *changes)
