@@ -105,7 +105,7 @@ class Advice:
         ease: what `probe` found on the inputs, by order; empty where there was nothing to probe.
         verdict: lines that say what to do.
         warnings: what spoils the range of the codes.
-        estimators: for each Hilbert model measured: (name, nearest point, best mean), the first with sigma 0.
+        estimators: for each Hilbert model measured that has learnt its task: (name, nearest point, best mean), the first with sigma 0.
     """
 
     candidates: tuple[Candidate, ...]
@@ -295,9 +295,9 @@ def advise_from_pilot(
     used = [*(() if baseline_only else evaluation.models), *evaluation.baselines]
     warnings = [f"{r.name}, seed {r.seed}: {line}" for r in used for line in r.warnings or r.network.spoilers]
     estimators = tuple(
-        propose_estimator(groups[group][0])
-        for group in sorted(groups)
-        if groups[group][0].has_float and not groups[group][0].closed
+        propose_estimator(learnt[group][0])
+        for group in sorted(learnt)
+        if learnt[group][0].has_float and not learnt[group][0].closed
     )
     return Advice(tuple(found), best, baseline, name, ease, tuple(lines), tuple(warnings), estimators)
 

@@ -353,7 +353,9 @@ def test_heads_that_say_nothing_fail_without_a_traceback(tmp_path: Path, capsys:
         main(["evaluate", str(path), "--limit", "300", "--strict", "-q", "--report", str(tmp_path / "r.html")])
     assert stop.value.code == 1
     main(["advise", str(path), "--limit", "300", "-q"])
-    assert "has not learnt" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "has not learnt" in said
+    assert "sigma" not in said and "best estimator" not in said
 
 
 def test_a_gain_of_a_net_that_has_not_learnt_is_no_pass(tmp_path: Path) -> None:
@@ -367,6 +369,7 @@ def test_a_gain_of_a_net_that_has_not_learnt_is_no_pass(tmp_path: Path) -> None:
     assert result.verdict is not None and not result.verdict.passed
     pays = result.verdict.of("pays")
     assert pays is not None and pays.passed is False
+    assert advise_from_pilot(result, [1, 2, 3], ["cell"]).estimators == (), "no settings for a useless net"
 
 
 def test_a_gain_in_quantization_is_not_the_answer_to_whether_it_pays(line: Evaluation) -> None:
