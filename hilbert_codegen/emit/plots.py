@@ -33,6 +33,17 @@ def pyplot() -> Any:
     return plt
 
 
+def plain_log(axis: Any) -> None:
+    """Ticks of a logarithmic axis as plain numbers, as many in each power of ten as fit; after all has been drawn."""
+    from matplotlib import ticker
+
+    low, high = axis.get_view_interval()
+    subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high < 20 * low else (1.0, 2.0, 5.0) if high < 200 * low else (1.0, 3.0)
+    axis.set_major_locator(ticker.LogLocator(subs=subs))
+    axis.set_minor_locator(ticker.NullLocator())
+    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+
+
 def to_bytes(figure: Figure, form: str) -> bytes:
     """The figure as "svg", "png" or "pdf" without a date."""
     stream = io.BytesIO()

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from hilbert_codegen import __version__
-from hilbert_codegen.emit.plots import pyplot, to_bytes
+from hilbert_codegen.emit.plots import plain_log, pyplot, to_bytes
 from hilbert_codegen.pilot.baselines import KINDS
 from hilbert_codegen.pilot.metrics import METRICS, RESAMPLED, robust_sd
 from hilbert_codegen.pilot.networks import head_curve
@@ -111,6 +111,7 @@ def along_t_picture(results: Sequence[NetResult], span: float, unit: str) -> Mar
     panel.set(xlabel="true t", ylabel=f"RMS quantization error, {unit or 'units'}")
     if positive:  # zero has no logarithm
         panel.set_yscale("log")
+        plain_log(panel.yaxis)
     _legend_beside(panel)
     return _picture(figure, "svg", "Quantization error against t")
 
