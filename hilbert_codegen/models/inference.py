@@ -150,7 +150,10 @@ def infer(
         }
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
         command = [sys.executable, "-m", __name__, name]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+        with (
+            (folder / "stderr.txt").open("wb") as stderr,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as child,
+        ):
             assert child.stdout is not None
             for line in child.stdout:
                 if line.strip().isdecimal():
@@ -162,8 +165,14 @@ def infer(
             raise UsageError((folder / "usage.txt").read_text(encoding="utf-8"))
         if (folder / "error.txt").exists():
             reason = (folder / "error.txt").read_text(encoding="utf-8")
-            by = " by TFLite Micro" if micro else ""
-            raise UsageError(f"{path.name}: can't be run{by}: {reason}; give a model and samples that fit")
+            if micro:  # what it prints says why, its exceptions do not
+                printed = (folder / "stderr.txt").read_text(encoding="utf-8", errors="replace").split("\n")
+                said = "; ".join(line.strip() for line in printed[:2] if line.strip())
+                raise UsageError(
+                    f"{path.name}: can't be run by TFLite Micro: {reason} ({said or 'it gives no reason'}); give a model "
+                    f"that its kernels can run, or leave --micro out"
+                )
+            raise UsageError(f"{path.name}: can't be run: {reason}; give a model and samples that fit")
         with np.load(folder / "results.npz") as results:
             return Inference(
                 tuple(results[f"output{i}"] for i in range(len(results["scale"]))),

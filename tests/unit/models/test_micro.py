@@ -18,7 +18,7 @@ from hilbert_codegen.models.inference import infer
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.networks import Setting
 from hilbert_codegen.pilot.settings import load_pilot
-from tests.paths import LINE_SENSOR, MODELS
+from tests.paths import EXAMPLES, LINE_SENSOR, MODELS
 
 
 def test_the_bytes_are_those_of_the_reference_kernels() -> None:
@@ -52,6 +52,17 @@ def test_only_tflite_models_run_there() -> None:
     pytest.importorskip("onnx", reason="onnx is not installed (extra onnx)")
     with pytest.raises(UsageError, match=r"two_qdq_int8\.onnx: TFLite Micro runs TFLite models alone"):
         infer(MODELS / "onnx" / "two_qdq_int8.onnx", np.zeros((1, 4), np.float32), micro=True)
+
+
+def test_a_model_that_it_refuses_is_said_with_its_reason() -> None:
+    # A concatenation of more tensors than its kernel takes, which tflite-runtime runs.
+    pytest.importorskip("tflite_micro", reason="tflite-micro is not installed (extra micro)")
+    stereo = EXAMPLES / "stereo"
+    samples = np.load(stereo / "samples.npz")["inputs"][:1] / 255
+    path = stereo / "models" / "1d_int8.tflite"
+    assert infer(path, samples).outputs[0].size == 1024
+    with pytest.raises(UsageError, match=r"1d_int8\.tflite: can't be run by TFLite Micro: .*CONCATENATION"):
+        infer(path, samples, micro=True)
 
 
 def test_without_the_package_one_line_names_the_extra(tmp_path: Path) -> None:
