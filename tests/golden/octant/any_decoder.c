@@ -409,7 +409,8 @@ static inline uint16_t any_point(uint8_t x, uint8_t y)
     if ((turn & 0x10U) != 0U)
     {
         const uint32_t along = ((turn & 8U) == 0U) ? (a & 0xFFU) : (255U - (b & 0xFFU));
-        const uint32_t across = ((turn & 8U) == 0U) ? (uint32_t)y : (uint32_t)x;
+        const uint32_t row = (uint32_t)y;
+        const uint32_t across = ((turn & 8U) == 0U) ? row : (uint32_t)x;
 
         if (along > any_near[across])
         {
