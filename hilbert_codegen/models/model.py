@@ -35,6 +35,15 @@ AXES = ("x", "y", "z", "u", "v", "w")
 HEAD_TYPES = ("int8", "uint8", "int16")
 
 
+#: Characters of a list of outputs in a message.
+MOST_LISTED = 1500
+
+
+def _cut(name: str, most: int) -> str:
+    """A name in quotes, cut after `most` characters: files with names of thousands of characters exist."""
+    return repr(name) if len(name) <= most else f"{name[:most]!r}... ({len(name)} characters)"
+
+
 @dataclass(frozen=True)
 class Output:
     """One output tensor.
@@ -64,13 +73,13 @@ class Output:
         known = [alias for alias in self.aliases if alias != self.name]
         return f"output {self.index} {self.name!r}" + (f" (signature: {', '.join(map(repr, known))})" if known else "")
 
-    def describe(self) -> str:
-        """All that tells it from others, on one line."""
+    def describe(self, most: int = 400) -> str:
+        """All that tells it from others, on one line; of longer names the first `most` characters."""
         quantized = "float" if not self.scale else f"scale {float(self.scale[0]):.9g} zero point {self.zero_point[0]}"
         if len(self.scale) > 1:
             quantized = "quantized per channel"
-        names = "".join(f" = {alias!r}" for alias in self.aliases if alias != self.name)
-        return f"{self.index}: {self.name!r}{names} {list(self.shape)} {self.dtype or 'of another type'}, {quantized}"
+        names = " = ".join(_cut(name, most) for name in dict.fromkeys((self.name, *self.aliases)))
+        return f"{self.index}: {names} {list(self.shape)} {self.dtype or 'of another type'}, {quantized}"
 
 
 @dataclass(frozen=True)
@@ -178,7 +187,12 @@ def _choose(path: Path, signatures: tuple[Signature, ...], wanted: str | None) -
 
 
 def _listing(outputs: Sequence[Output]) -> str:
-    return "; ".join(output.describe() for output in outputs)
+    """All outputs; where that is too much for a message, the first eight with the beginnings of their names."""
+    text = "; ".join(output.describe() for output in outputs)
+    if len(text) <= MOST_LISTED:
+        return text
+    shown = "; ".join(output.describe(40) for output in outputs[:8])
+    return shown + (f"; and {len(outputs) - 8} more" if len(outputs) > 8 else "")
 
 
 def _named(path: Path, outputs: Sequence[Output], item: object) -> Output:

@@ -74,7 +74,7 @@ runpy.run_module("hilbert_codegen", run_name="__main__")
 EXTRAS = {
     "tflite": ("tflite", "tflite_runtime", "ai_edge_litert"), "onnx": ("onnx", "onnxruntime"), "plot": ("matplotlib",),
     "mean": ("flint",), "boards": ("elftools", "capstone", "unicorn", "ziglang"), "train": ("tensorflow", "keras"),
-    "torch": ("torch",),
+    "torch": ("torch",), "micro": ("tflite_micro",),
 }  # fmt: skip
 PIP = """#!{python}
 import os, sys

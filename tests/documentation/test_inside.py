@@ -141,7 +141,7 @@ def test_add_a_board(tmp_path: Path) -> None:
     choose(BOARDS["mps2-an386"].core)
     project = Project(tmp_path, "Add a board")
     (command,) = project.commands
-    assert "PASS  tile on netduinoplus2 (Cortex-M4)" in project.run(command)
+    assert "PASS  tile_direct on netduinoplus2 (Cortex-M4)" in project.run(command)
     assert "netduinoplus2" in project.run("hilbert-codegen boards")
 
 
