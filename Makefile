@@ -20,8 +20,8 @@ setup: $(READY) ## create build/venv with all that the other targets need
 run: $(READY) ## the whole way on the example: model -> proved C -> error, sizes, picture, boards
 	$(BIN)/python examples/line_sensor/run.py
 
-check: lint ## lint, types, unit tests: before each commit
-	$(BIN)/python -m pytest -n 2 -q -m unit
+check: lint ## lint, types, unit tests but the slow ones: before each commit
+	$(BIN)/python -m pytest -n 2 -q -m "unit and not slow"
 
 test: lint ## lint, types, all tests; the unit tests with their coverage
 	$(BIN)/python -m pytest -n 2 -q -m unit --cov --cov-report=term

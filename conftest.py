@@ -9,6 +9,9 @@ from tests.paths import TESTS
 #: Marker by folder: what the tests there need (pyproject.toml describes them).
 MARKERS = ("unit", "property", "compilers", "documentation", "mutations", "boards")
 
+#: Unit tests that evaluate whole pilots or build many decoders: `make check` leaves them to `make test`.
+SLOW = {"test_pilot.py", "test_onnx_pilot.py", "test_study.py", "test_boxes.py", "test_windows.py", "test_micro.py"}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give every test the marker of its folder."""
@@ -16,3 +19,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else "boards"
         if folder in MARKERS:
             item.add_marker(folder)
+        if item.path.name in SLOW:
+            item.add_marker("slow")
