@@ -67,7 +67,13 @@ def _passes(machine: str, folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("machine", "strategy", "case"),
-    [("cortex-m55-clang", strategy, case) for strategy in VECTOR for case in CASES]
+    [
+        ("cortex-m55-clang", strategy, case)
+        for strategy in VECTOR
+        for case in CASES
+        # The entries of tile_direct's pool hold results of at most 16 bits.
+        if (strategy, case) != ("tile_direct", "int32")
+    ]
     # The arithmetic is the same in all three; the one that has no use for it takes the rest.
     + [("hexagon-v66-hvx", "tile", case) for case in CASES]
     + [("hexagon-v66-hvx", strategy, "default") for strategy in VECTOR if strategy != "tile"],
