@@ -76,10 +76,12 @@ def test_stack_is_that_of_the_row_that_takes_most(tmp_path: Path) -> None:
     session = Session(plan_of(tmp_path), (board.core,))
     full = session.decoder("full")
     text = full.files["depth_decoder.c"].decode("ascii")
-    start = text.rindex("void depth_decode_block(")
-    body = text.index("{", start) + 1
-    changed = (text[:start] + DEEP + text[start:body] + ONCE + text[body:]).encode("ascii")
-    deep = replace(full, files={**full.files, "depth_decoder.c": changed})
+    include = '#include "depth_decoder.h"\n'
+    # In every variant, whichever of them this core takes.
+    body = "depth_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)\n{"
+    assert include in text and body in text
+    changed = text.replace(include, include + DEEP, 1).replace(body, body + ONCE)
+    deep = replace(full, files={**full.files, "depth_decoder.c": changed.encode("ascii")})
     usual, most = (
         measure_once(one, board, EMULATORS["unicorn"], session.sweep, How("unicorn")) for one in (full, deep)
     )
