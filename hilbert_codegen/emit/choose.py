@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -195,15 +195,20 @@ def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> I
             yield candidate
 
 
+def check_strategies(plan: Plan, names: Iterable[str]) -> None:
+    """Raise UsageError with the names that exist where one is neither a strategy nor "auto" or "all"."""
+    if not {"auto", "all", *STRATEGIES.names()}.issuperset(names):
+        raise plan.settings.error(
+            "code.strategy", "no such strategy", f"choose auto or one of {', '.join(STRATEGIES.names())}"
+        )
+
+
 def choose(plan: Plan, expected: Ideal) -> Built:
     """What `code.strategy` asks for: a strategy by name, or the fastest that fits. Raises UsageError."""
     settings = plan.settings
     wanted = plan.config.code.strategy
     if wanted != "auto":
-        if wanted not in STRATEGIES.names():
-            raise settings.error(
-                "code.strategy", "no such strategy", f"choose auto or one of {', '.join(STRATEGIES.names())}"
-            )
+        check_strategies(plan, [wanted])
         candidate = next(survey(plan, expected, [wanted]))
         if candidate.built is None:
             raise settings.error("code.strategy", candidate.refusal, 'choose another, or "auto"')
