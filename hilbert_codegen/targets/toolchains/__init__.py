@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.registry import Registry
 from hilbert_codegen.targets.cores import Core
-from hilbert_codegen.targets.tools import Found, Missing, Unusable
+from hilbert_codegen.targets.tools import Found, Missing, Unusable, run
 
 #: For every source: the decoder is built as a product would be, -O2; sections let the linker drop what is not called.
 COMMON_FLAGS = (
@@ -25,19 +25,48 @@ COMMON_FLAGS = (
 )
 
 
-class Toolchain(Protocol):
-    """What a file of this folder registers."""
+class Toolchain(ABC):
+    """What a file of this folder registers: a compiler found on this machine, and its way to compile and to link.
+
+    Attributes:
+        name: as --compiler takes it.
+        own_flags: what this compiler needs beside COMMON_FLAGS.
+    """
 
     name: str
+    own_flags: tuple[str, ...] = ()
 
+    @abstractmethod
     def rank(self, core: Core) -> int:
         """Its place in the order in which `auto` tries compilers for `core`, the lowest first."""
 
+    @abstractmethod
     def find(self) -> Found | Missing:
         """The compiler and its version, or how to install it."""
 
+    @abstractmethod
+    def knows(self, core: Core, version: str) -> str | None:
+        """None if this version compiles for `core`, else the reason why not."""
+
+    @abstractmethod
+    def target(self, core: Core) -> Sequence[str]:
+        """The flags that choose `core`."""
+
+    @abstractmethod
+    def link(self, core: Core, objects: Sequence[Path], script: Path, target: Path) -> None:
+        """Link objects by a linker script; CheckFailed if it fails."""
+
     def supports(self, core: Core) -> str | None:
-        """None if it compiles for `core`, else the reason why not."""
+        """None if it is there and compiles for `core`, else the reason why not."""
+        found = self.find()
+        return found.reason if isinstance(found, Missing) else self.knows(core, found.version)
+
+    def command(self) -> tuple[str, ...]:
+        """The words that start the compiler; UsageError with the way to install it if it is not there."""
+        found = self.find()
+        if isinstance(found, Missing):
+            raise found.error()
+        return found.command
 
     def compile(
         self,
@@ -49,9 +78,9 @@ class Toolchain(Protocol):
         flags: Sequence[str],
     ) -> None:
         """Compile one C file; CheckFailed with the compiler's first error if it fails."""
-
-    def link(self, core: Core, objects: Sequence[Path], script: Path, target: Path) -> None:
-        """Link objects by a linker script; CheckFailed if it fails."""
+        words = [*self.command(), *self.target(core), *COMMON_FLAGS, *self.own_flags]
+        words += [*(f"-I{path}" for path in include), *(f"-D{name}={value}" for name, value in defines.items())]
+        run([*words, *flags, "-c", source, "-o", target], f"compiling {source.name} for {core.title}")
 
 
 TOOLCHAINS: Registry[Toolchain] = Registry("compiler", __name__)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hilbert_codegen.targets.cores import Core
-from hilbert_codegen.targets.toolchains import COMMON_FLAGS, TOOLCHAINS
+from hilbert_codegen.targets.toolchains import TOOLCHAINS, Toolchain
 from hilbert_codegen.targets.tools import Found, Missing, find, platform_hint, run
 
 REMEDY = platform_hint(
@@ -18,7 +18,7 @@ REMEDY = platform_hint(
 NAMES = ("clang-21", "clang-20", "clang-19", "clang-18", "clang-17", "clang-16", "clang")
 
 
-class Clang:
+class Clang(Toolchain):
     """Compiles with clang, or the command in the environment variable ARM_CLANG."""
 
     name = "clang"
@@ -31,47 +31,13 @@ class Clang:
         """The newest clang on PATH and its version."""
         return find(NAMES, r"clang version (\d+\.\d+\.\d+)", REMEDY, variable="ARM_CLANG")
 
-    def _command(self) -> tuple[str, ...]:
-        found = self.find()
-        if isinstance(found, Missing):
-            raise found.error()
-        return found.command
+    def knows(self, core: Core, version: str) -> str | None:
+        """None if this clang is new enough."""
+        return f"clang {version} is older than 16" if int(version.split(".")[0]) < 16 else None
 
-    def supports(self, core: Core) -> str | None:
-        """None if this clang knows the core."""
-        found = self.find()
-        if isinstance(found, Missing):
-            return found.reason
-        if int(found.version.split(".")[0]) < 16:
-            return f"clang {found.version} is older than 16"
-        return None
-
-    def compile(
-        self,
-        core: Core,
-        source: Path,
-        target: Path,
-        include: Sequence[Path],
-        defines: Mapping[str, str],
-        flags: Sequence[str],
-    ) -> None:
-        """Compile one C file."""
-        run(
-            [
-                *self._command(),
-                "--target=arm-none-eabi",
-                *core.flags,
-                *COMMON_FLAGS,
-                *[f"-I{path}" for path in include],
-                *[f"-D{name}={value}" for name, value in defines.items()],
-                *flags,
-                "-c",
-                source,
-                "-o",
-                target,
-            ],
-            f"compiling {source.name} for {core.title}",
-        )
+    def target(self, core: Core) -> Sequence[str]:
+        """Arm without an operating system, and the core."""
+        return ("--target=arm-none-eabi", *core.flags)
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, target: Path) -> None:
         """Link with the GNU toolchain's libgcc where it is there, else with lld and no run-time library."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hilbert_codegen.targets.cores import Core
-from hilbert_codegen.targets.toolchains import COMMON_FLAGS, TOOLCHAINS
+from hilbert_codegen.targets.toolchains import TOOLCHAINS, Toolchain
 from hilbert_codegen.targets.tools import Found, Missing, ToolFailed, find, run
 
 REMEDY = "install it with: pip install 'hilbert_codegen[boards]'"
@@ -19,10 +19,12 @@ def package() -> tuple[str, ...]:
     return (sys.executable, "-m", "ziglang") if importlib.util.find_spec("ziglang") is not None else ()
 
 
-class Zig:
+class Zig(Toolchain):
     """Compiles with the Python package ziglang, zig on PATH, or the command in the environment variable ARM_ZIG."""
 
     name = "zig"
+    # zig cc adds checks of undefined behaviour, which have no place in a measurement.
+    own_flags = ("-fno-sanitize=undefined",)
 
     def rank(self, core: Core) -> int:
         """After the compilers that someone chose to install."""
@@ -32,48 +34,18 @@ class Zig:
         """The compiler and the version of Zig."""
         return find(["zig"], r"^(\d+\.\d+\.\d+)", REMEDY, variable="ARM_ZIG", package=package(), query="version")
 
-    def _command(self) -> tuple[str, ...]:
-        found = self.find()
-        if isinstance(found, Missing):
-            raise found.error()
-        return (*found.command, "cc")
+    def command(self) -> tuple[str, ...]:
+        """The words that start Zig's C compiler."""
+        return (*super().command(), "cc")
 
-    def supports(self, core: Core) -> str | None:
-        """None if it is there: it knows every core here."""
-        found = self.find()
-        return found.reason if isinstance(found, Missing) else None
+    def knows(self, core: Core, version: str) -> str | None:
+        """None: every version of the package knows every core here."""
+        return None
 
-    def _target(self, core: Core) -> list[str]:
+    def target(self, core: Core) -> Sequence[str]:
+        """The core, in Zig's way to write it."""
         hard = "-mfloat-abi=hard" in core.flags
-        return ["-target", f"thumb-freestanding-eabi{'hf' if hard else ''}", f"-mcpu={core.name.replace('-', '_')}"]
-
-    def compile(
-        self,
-        core: Core,
-        source: Path,
-        target: Path,
-        include: Sequence[Path],
-        defines: Mapping[str, str],
-        flags: Sequence[str],
-    ) -> None:
-        """Compile one C file."""
-        run(
-            [
-                *self._command(),
-                *self._target(core),
-                *COMMON_FLAGS,
-                # zig cc adds checks of undefined behaviour, which have no place in a measurement.
-                "-fno-sanitize=undefined",
-                *[f"-I{path}" for path in include],
-                *[f"-D{name}={value}" for name, value in defines.items()],
-                *flags,
-                "-c",
-                source,
-                "-o",
-                target,
-            ],
-            f"compiling {source.name} for {core.title}",
-        )
+        return ("-target", f"thumb-freestanding-eabi{'hf' if hard else ''}", f"-mcpu={core.name.replace('-', '_')}")
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, target: Path) -> None:
         """Link; with Zig's run-time library only where it is needed, for Zig first compiles that for each core (seconds)."""
@@ -87,8 +59,8 @@ class Zig:
     def _link(self, core: Core, objects: Sequence[Path], script: Path, target: Path, libraries: str) -> None:
         run(
             [
-                *self._command(),
-                *self._target(core),
+                *self.command(),
+                *self.target(core),
                 libraries,
                 "-Wl,--gc-sections",
                 "-Wl,--build-id=none",
