@@ -22,7 +22,7 @@ import hilbert_codegen
 from hilbert_codegen.bench.firmware import Program
 from hilbert_codegen.bench.measure import measure_all
 from hilbert_codegen.bench.session import Decoder, How, Session
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.kernels import Built
 from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets.boards import BOARDS, Board, Region

@@ -18,7 +18,7 @@ from side_by_side import ANY_SCALE, CONFIG
 
 from hilbert_codegen.bench.measure import Record, measure_all
 from hilbert_codegen.bench.session import How, Session
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets.boards import BOARDS, Board

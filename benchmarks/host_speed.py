@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 from hilbert_codegen import Decoder, decode
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.spec.plan import make_plan
 

@@ -20,7 +20,7 @@ from hilbert_codegen.bench.boardrun import run_image
 from hilbert_codegen.bench.firmware import Program, Sweep
 from hilbert_codegen.bench.measure import Record, measure_all
 from hilbert_codegen.bench.session import Decoder, How, Session
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.spec.plan import make_plan
 from hilbert_codegen.targets import cores as known_cores

@@ -9,7 +9,7 @@ import pytest
 
 from hilbert_codegen.bench.firmware import Sweep, make_sweep, selftest_files
 from hilbert_codegen.bench.session import Decoder, with_strategy
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.spec.plan import Plan, make_plan

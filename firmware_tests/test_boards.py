@@ -12,7 +12,7 @@ from hilbert_codegen.bench.boardrun import run_image, unsupported
 from hilbert_codegen.bench.firmware import Program, Sweep, make_sweep, selftest_files
 from hilbert_codegen.bench.measure import measure_once
 from hilbert_codegen.bench.session import Decoder, How
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.kernels import STRATEGIES

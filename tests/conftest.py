@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.spec.plan import Plan, make_plan
 
 CELL_GRID = """

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from hilbert_codegen import Decoder, decode
 from hilbert_codegen.bench.verify import run_pairs, verify
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit import writer as output
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.plots import curve_line, pyplot, to_bytes

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from tasks import TASKS, Task
 
 from hilbert_codegen import Decoder, decode
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.spec.plan import make_plan
 
 TRAINING, TEST = 60_000, 3_000

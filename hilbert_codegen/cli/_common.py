@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.generate import Progress
 from hilbert_codegen.emit.packages import PACKAGES
 from hilbert_codegen.errors import CheckFailed

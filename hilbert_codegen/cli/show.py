@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
-from hilbert_codegen.config.schema import known_keys, show_value
+from hilbert_codegen.config.schema import known_keys
+from hilbert_codegen.config.toml import show_value
 from hilbert_codegen.emit.banner import heads_of
 from hilbert_codegen.emit.choose import Candidate, survey, variants_of
 from hilbert_codegen.emit.prove import proof_domain, prove, reference_for

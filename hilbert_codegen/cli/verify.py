@@ -11,7 +11,7 @@ import click
 
 from hilbert_codegen.bench.verify import verify
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
-from hilbert_codegen.config.schema import show_value
+from hilbert_codegen.config.toml import show_value
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.targets.host import host_compiler

@@ -1,1 +1,1 @@
-"""What the user wrote: schema, loading with the origin of every value, reference page. May import models, curves and the flat modules."""
+"""What the user wrote: schema, reading of TOML, loading with the origin of every value, reference page. May import models, curves and the flat modules."""

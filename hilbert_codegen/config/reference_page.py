@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
-from hilbert_codegen.config.schema import Config, ModelTable, known_keys, show_value
+from hilbert_codegen.config.schema import Config, ModelTable, known_keys
+from hilbert_codegen.config.toml import show_value
 
 HEAD = """# Configuration reference
 

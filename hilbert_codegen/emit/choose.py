@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hilbert_codegen.config.schema import show_value
+from hilbert_codegen.config.toml import show_value
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Refused, serves

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.bench.verify import run_pairs
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.render import Generated
 from hilbert_codegen.errors import CheckFailed, UsageError

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from hilbert_codegen.config.schema import known_keys, read_toml, show_value
+from hilbert_codegen.config.schema import known_keys
+from hilbert_codegen.config.toml import read_toml, show_value
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.pilot.baselines import KINDS
 from hilbert_codegen.pilot.metrics import METRICS

@@ -10,7 +10,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from hilbert_codegen.config.schema import Config, Settings
+from hilbert_codegen.config.loading import Settings
+from hilbert_codegen.config.schema import Config
 from hilbert_codegen.curves import AXES, CURVES, ORDERS_OF, ORIENTATIONS, Curve, cell_inset, make_curve, turn_of
 from hilbert_codegen.spec.specification import Estimator, Heads, Output, Spec, type_range
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.curves import AXES, Curve, cell_inset
 from hilbert_codegen.emit.prove import proof_domain, reference_for
 from hilbert_codegen.exact.many import decode_tuples

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.misra import DEVIATIONS
 from hilbert_codegen.kernels import STRATEGIES

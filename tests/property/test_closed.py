@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hilbert_codegen.bench.verify import run_pairs, verify
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.curves import ORIENTATIONS, cell_inset, make_curve
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.prove import proof_domain, prove

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hilbert_codegen.bench.verify import verify
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.curves import CURVES, ORIENTATIONS, cell_inset, make_curve
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.prove import proof_domain, prove, reference_for

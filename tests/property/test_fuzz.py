@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from hilbert_codegen.cli import main
 from hilbert_codegen.cli._boards import read_outputs
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import HilbertError, UsageError
 from hilbert_codegen.models.model import find_heads

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.choose import build
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.prove import proof_domain, reference_for

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.spec.plan import Plan, make_plan
 from tests.paths import GOLDEN

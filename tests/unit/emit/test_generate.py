@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from hilbert_codegen.bench.verify import verify
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit import choose
 from hilbert_codegen.emit import writer as output
 from hilbert_codegen.emit.choose import code_bytes, table_bytes, too_large

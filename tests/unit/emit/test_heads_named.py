@@ -11,7 +11,7 @@ pytest.importorskip("tflite")
 import tflite
 
 from hilbert_codegen.cli import main
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.models.model import find_heads
 from hilbert_codegen.spec.plan import make_plan

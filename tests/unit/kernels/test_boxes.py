@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hilbert_codegen.bench.verify import run_pairs
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples

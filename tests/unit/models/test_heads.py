@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("tflite")
 import tflite
 
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.models.model import HeadTensors, find_heads, find_outputs
 from tests.tflite_files import Head, tflite_file

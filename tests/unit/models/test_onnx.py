@@ -10,7 +10,7 @@ import pytest
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from hilbert_codegen.config.schema import load  # noqa: E402
+from hilbert_codegen.config.loading import load  # noqa: E402
 from hilbert_codegen.errors import UsageError  # noqa: E402
 from hilbert_codegen.models.inference import infer, inspect_network  # noqa: E402
 from hilbert_codegen.models.model import find_heads, find_outputs  # noqa: E402

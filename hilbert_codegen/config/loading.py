@@ -1,0 +1,190 @@
+"""The configuration: TOML -> a validated, frozen `Config`, and where every value of it came from."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from hilbert_codegen.config.schema import Config, ModelTable, known_keys, list_to_tuple, takes
+from hilbert_codegen.config.toml import parse_setting, read_toml, show_value
+from hilbert_codegen.errors import UsageError
+from hilbert_codegen.models.model import AXES, HeadTensors, find_heads
+
+#: Tables that only a pilot file (pilot/settings.py) has.
+PILOT_TABLES = frozenset(["task", "data", "evaluate", "baseline", "kpi"])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A validated configuration with the origin of its values.
+
+    Attributes:
+        config: the validated values.
+        source: name of the configuration file, without its folder.
+        folder: folder of the configuration file; paths in it are relative to this.
+        arguments: the words of the command line that changed values, for the banner.
+        origin: dotted key -> "default", the file's name, "--set", or the model tensor it was read from.
+        model: the model file that was read, or None.
+        heads: the tensors of that file that hold the heads, or None.
+    """
+
+    config: Config
+    source: str
+    folder: Path
+    arguments: tuple[str, ...]
+    origin: Mapping[str, str]
+    model: Path | None = None
+    heads: HeadTensors | None = None
+
+    def error(self, key: str, problem: str, remedy: str) -> UsageError:
+        """A one-line error about the value at dotted `key`."""
+        table, _, name = key.partition(".")
+        value = getattr(getattr(self.config, table), name)
+        shown = "" if value is None else f" = {show_value(value)}"
+        return UsageError(f"{self.source}: {key}{shown}: {problem}; {remedy}")
+
+
+def _each(value: object, count: int) -> object:
+    """One number stands for all `count` heads."""
+    if isinstance(value, list):
+        return tuple(value)
+    return value if isinstance(value, tuple) else (value,) * count
+
+
+def _first_problem(source: str, raw: Mapping[str, Any], error: ValidationError) -> UsageError:
+    """The first thing wrong, in one line with file, key, value and remedy."""
+    # A misspelt name first: what is missing is most often what was misspelt.
+    problem = min(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
+    location = [part for part in problem["loc"] if isinstance(part, str)][:2]
+    key = ".".join(location)
+    tables = known_keys()
+    if problem["type"] == "extra_forbidden":
+        if len(location) == 1:
+            close = difflib.get_close_matches(key, tables, 1)
+            remedy = f"did you mean [{close[0]}]? " if close else ""
+            return UsageError(
+                f"{source}: [{show_value(key)[1:-1]}]: unknown table; {remedy}known are {', '.join(tables)}"
+            )
+        known = tables[location[0]]
+        close = difflib.get_close_matches(location[1], known, 1)
+        remedy = f"did you mean {close[0]}?" if close else f"known keys are {', '.join(known)}"
+        return UsageError(f"{source}: {show_value(key)[1:-1]}: unknown key in [{location[0]}]; {remedy}")
+    if problem["type"] == "missing":
+        if location[0] == "heads":
+            wanted = key if len(location) > 1 else "heads.scale"
+            return UsageError(
+                f"{source}: {wanted}: missing; write it in [heads], or name the model it is in (--model FILE)"
+            )
+        return UsageError(f"{source}: {key}: missing; it takes {takes(location)}")
+    value: Any = raw
+    for part in location:
+        value = value.get(part) if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        value = "{...}"
+    reason = problem["msg"].removeprefix("Value error, ") + "; " if problem["type"] == "value_error" else ""
+    return UsageError(f"{source}: {key} = {show_value(value)}: {reason}it takes {takes(location)}")
+
+
+def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) -> Settings:
+    """Read and validate the configuration at `path`.
+
+    Args:
+        path: the TOML file.
+        settings: "table.key=value" strings that override it (--set).
+        model: a model file that fills [heads], instead of [model] file.
+
+    Raises UsageError naming file, key, value and remedy.
+    """
+    raw = read_toml(path)
+    source = path.name
+    if PILOT_TABLES & raw.keys() or isinstance(raw.get("model"), list):
+        raise UsageError(f"{source}: is a pilot file, for evaluate and advise; give the configuration of a decoder")
+    origin: dict[str, str] = {}
+    file: Path | None = None
+    tensors: HeadTensors | None = None
+    for table, values in raw.items():
+        if not isinstance(values, dict):
+            raise UsageError(
+                f"{source}: {show_value(table)[1:-1]} = {show_value(values)}: not in a table; "
+                f"known tables are {', '.join(known_keys())}"
+            )
+        origin.update({f"{table}.{key}": source for key in values})
+    for text in settings:
+        table, key, value = parse_setting(text)
+        raw.setdefault(table, {})[key] = value
+        origin[f"{table}.{key}"] = "--set"
+    arguments = [word for text in settings for word in ("--set", text)]
+    if model is not None:
+        raw.setdefault("model", {})["file"] = str(model)
+        arguments += ["--model", model.name]
+    if isinstance(raw.get("model"), dict) and "file" in raw["model"]:
+        try:
+            wanted = ModelTable.model_validate({key: list_to_tuple(value) for key, value in raw["model"].items()})
+        except ValidationError as error:
+            raise _first_problem(source, raw, _Relocated(error)) from None  # type: ignore[arg-type]
+        file = model if model is not None else path.parent / wanted.file
+        heads = raw.setdefault("heads", {})
+        tensors = find_heads(
+            file, wanted.outputs, wanted.signature, dimensions=_dimensions(raw), layout=heads.get("layout")
+        )
+        for key, value in tensors.values().items():
+            if f"heads.{key}" in origin and not _same(heads[key], value):
+                raise UsageError(
+                    f"{source}: heads.{key} = {show_value(heads[key])}: the model {file.name} says "
+                    f"{show_value(value)}; delete the key, or name another model"
+                )
+            heads[key] = value
+            origin[f"heads.{key}"] = file.name
+        raw["model"] = {**raw["model"], "file": file.name}
+        if "outputs" in raw["model"]:
+            raw["model"]["outputs"] = list_to_tuple(raw["model"]["outputs"])
+    try:
+        config = Config.model_validate(_spread(raw))
+    except ValidationError as error:
+        raise _first_problem(source, raw, error) from None
+    for table, keys in known_keys().items():
+        for key in keys:
+            origin.setdefault(f"{table}.{key}", "default")
+    return Settings(config, source, path.parent, tuple(arguments), origin, file, tensors)
+
+
+def _dimensions(raw: Mapping[str, Any]) -> int:
+    """Number of heads that an unchecked configuration asks for."""
+    curve = raw.get("curve")
+    count = curve.get("dimensions", 2) if isinstance(curve, Mapping) else 2
+    return count if isinstance(count, int) and 2 <= count <= len(AXES) else 2
+
+
+def _spread(raw: dict[str, Any]) -> dict[str, Any]:
+    """The same with a scale or zero point that stands for all heads written out for each of them."""
+    curve, heads = raw.get("curve"), raw.get("heads")
+    count = curve.get("dimensions", 2) if isinstance(curve, dict) else 2
+    if not isinstance(heads, dict) or not isinstance(count, int) or not 0 < count < 7:
+        return raw
+    each = {key: _each(heads[key], count) for key in ("scale", "zero_point") if key in heads}
+    return {**raw, "heads": {**heads, **each}}
+
+
+class _Relocated:
+    """The errors of a lone [model] table, located as if the whole configuration had been validated."""
+
+    def __init__(self, error: ValidationError) -> None:
+        self._errors = [{**entry, "loc": ("model", *entry["loc"])} for entry in error.errors()]
+
+    def errors(self) -> list[dict[str, Any]]:
+        return self._errors
+
+
+def _same(given: object, found: object) -> bool:
+    given = _each(given, len(found) if isinstance(found, tuple) else 1)
+    if isinstance(given, tuple) and isinstance(found, tuple) and len(given) == len(found):
+        try:
+            return all(float(a) == float(b) for a, b in zip(given, found, strict=True))
+        except (TypeError, ValueError):
+            return given == found
+    return given == found
