@@ -98,6 +98,14 @@ SETTINGS = {
     "planar distance": ("heads.layout=planar", "decoder.distance=true"),
     "moore": ("curve.kind=moore",),
     "any scale": ("heads.scale=0.00437", "heads.zero_point=-97", "curve.inset=0.1"),
+    "fused": ("decoder.estimator=fused", "decoder.threshold=0.04"),
+    "fused, planar int16": (
+        "decoder.estimator=fused",
+        "decoder.threshold=0.04",
+        "heads.layout=planar",
+        "output.dtype=int16",
+        "output.codes=[-30000, 30000]",
+    ),
 }
 
 

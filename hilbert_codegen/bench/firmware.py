@@ -112,7 +112,7 @@ def make_sweep(
 
     Raises UsageError where `outputs` are not codes of the heads.
     """
-    if plan.spec.dimensions > 2:
+    if plan.spec.inputs > 2:
         return _many_heads(plan, outputs, order)
     eight = plan.spec.heads.bits == 8
     codes = plan.spec.heads.codes() if eight else np.arange(-32768, 32768, 257, dtype=np.int64)
@@ -155,7 +155,7 @@ def _other(place: NDArray[np.int64], axis: int) -> NDArray[np.int64]:
 def _many_heads(plan: Plan, outputs: NDArray[np.int64] | None, order: str) -> Sweep:
     """65,536 tuples: all pairs of the first two heads, the codes of the others by a fixed rule; or a network's outputs."""
     spec = plan.spec
-    count, codes = spec.dimensions, spec.heads.codes()
+    count, codes = spec.inputs, spec.heads.codes()
     if outputs is not None:
         low, high = type_range(spec.heads.dtype)
         if outputs.ndim != 2 or outputs.shape[1] != count or not len(outputs):
@@ -194,9 +194,9 @@ def selftest_files(plan: Plan, sweep: Sweep) -> dict[str, bytes]:
         "in_type": head,
         "out_type": out,
         "out_unsigned": f"uint{bits}_t",
-        "n": spec.dimensions,
-        "planes": [axis.upper() for axis in AXES[: spec.dimensions]],
-        "others_of": ", those of the other heads by other()" if spec.dimensions > 2 and sweep.order != "listed" else "",
+        "n": spec.inputs,
+        "planes": [axis.upper() for axis in AXES[: spec.inputs]],
+        "others_of": ", those of the other heads by other()" if spec.inputs > 2 and sweep.order != "listed" else "",
         "planar": spec.heads.layout == "planar",
         "distance": plan.distance,
         "output_sums": checksums(sweep.output, bits),

@@ -27,7 +27,7 @@ def _values(plan: Plan) -> list[dict[str, Any]]:
     resolved: dict[str, Any] = {
         "curve.inset": float(plan.spec.inset),
         "output.codes": plan.spec.output.codes,
-        "heads.scale": tuple(float(scale) for scale in plan.spec.heads.scale),
+        "heads.scale": tuple(float(scale) for scale in plan.spec.scales),
     }
     for table, keys in known_keys().items():
         source = getattr(plan.config, table)

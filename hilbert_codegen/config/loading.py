@@ -154,19 +154,19 @@ def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) ->
 
 
 def _dimensions(raw: Mapping[str, Any]) -> int:
-    """Number of heads that an unchecked configuration asks for."""
-    curve = raw.get("curve")
+    """Number of heads that an unchecked configuration asks for: one for each axis of the curve, and a fused one."""
+    curve, decoder = raw.get("curve"), raw.get("decoder")
     count = curve.get("dimensions", 2) if isinstance(curve, Mapping) else 2
-    return count if isinstance(count, int) and 2 <= count <= len(AXES) else 2
+    fused = isinstance(decoder, Mapping) and decoder.get("estimator") == "fused"
+    return count + fused if isinstance(count, int) and 2 <= count <= len(AXES) - fused else 2 + fused
 
 
 def _spread(raw: dict[str, Any]) -> dict[str, Any]:
     """The same with a scale or zero point that stands for all heads written out for each of them."""
-    curve, heads = raw.get("curve"), raw.get("heads")
-    count = curve.get("dimensions", 2) if isinstance(curve, dict) else 2
-    if not isinstance(heads, dict) or not isinstance(count, int) or not 0 < count < 7:
+    heads = raw.get("heads")
+    if not isinstance(heads, dict):
         return raw
-    each = {key: _each(heads[key], count) for key in ("scale", "zero_point") if key in heads}
+    each = {key: _each(heads[key], _dimensions(raw)) for key in ("scale", "zero_point") if key in heads}
     return {**raw, "heads": {**heads, **each}}
 
 

@@ -226,17 +226,26 @@ class OutputTable(_Table):
 class DecoderTable(_Table):
     """How a point off the curve is read."""
 
-    estimator: Literal["nearest", "mean"] = _key(
+    estimator: Literal["nearest", "mean", "fused"] = _key(
         "nearest",
         "`nearest`: the nearest point of the curve. `mean`: beyond `gate`, the posterior mean of t under Gaussian "
-        "head noise.",
-        '"nearest" or "mean"',
+        "head noise. `fused`: a third head gives t itself, and where the curve's value is more than `threshold` away "
+        "from it the result is their average; with `sigma` and `gate` the curve is read as by `mean`.",
+        '"nearest", "mean" or "fused"',
     )
     sigma: Number | None = _key(
-        None, "Standard deviation of the head noise, in cells (estimator mean).", "a number in [0.05, 2]"
+        None, "Standard deviation of the head noise, in cells (estimators mean and fused).", "a number in [0.05, 2]"
     )
     gate: Number | None = _key(
-        None, "Distance to the curve, in cells, past which the mean is taken (estimator mean).", "a number in [0, 2]"
+        None,
+        "Distance to the curve, in cells, past which the mean is taken (estimators mean and fused).",
+        "a number in [0, 2]",
+    )
+    threshold: Number | None = _key(
+        None,
+        "Difference between the curve's value and the third head's, as a share of the range, past which their average "
+        "is taken (estimator fused).",
+        "a number from 0 to 1, below 1",
     )
     distance: bool = _key(False, "Also emit functions that give the distance to the curve, in codes.", "true or false")
 

@@ -39,12 +39,17 @@ def facts(plan: Plan, built: Built) -> tuple[str, ...]:
     row("curve.orientation", spec.curve.orientation)
     row("heads.dtype", spec.heads.dtype)
     row("heads.layout", spec.heads.layout)
-    row("heads.scale", ", ".join(f"{float(scale)!r}" for scale in spec.heads.scale))
-    row("heads.zero_point", ", ".join(str(zero) for zero in spec.heads.zero_point))
-    row("heads.range", ", ".join(number(end) for pair in spec.heads.ranges or (spec.heads.range,) for end in pair))
+    row("heads.scale", ", ".join(f"{float(scale)!r}" for scale in spec.scales))
+    row("heads.zero_point", ", ".join(str(zero) for zero in spec.zero_points))
+    pairs = spec.heads.ranges or (spec.heads.range,)
+    if spec.fusion is not None and (len(pairs) > 1 or spec.fusion.range != pairs[0]):
+        pairs = (*(spec.heads.range_of(axis) for axis in range(spec.dimensions)), spec.fusion.range)
+    row("heads.range", ", ".join(number(end) for pair in pairs for end in pair))
     row("output.dtype", spec.output.dtype)
     row("output.codes", f"{spec.output.codes[0]} at t = 0, {spec.output.codes[1]} at t = 1")
-    row("decoder.estimator", spec.estimator.kind)
+    row("decoder.estimator", config.decoder.estimator)
+    if spec.fusion is not None:
+        row("decoder.threshold", f"{number(spec.fusion.threshold)} of the range")
     if spec.estimator.kind == "mean":
         row("decoder.sigma", f"{number(spec.estimator.sigma)} cells")
         row("decoder.gate", f"{number(spec.estimator.gate)} cells")

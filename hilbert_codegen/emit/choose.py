@@ -12,6 +12,7 @@ from hilbert_codegen.config.toml import show_value
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Refused, serves
+from hilbert_codegen.kernels.fusion import fused
 from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets.cores import CORES, Core, core
 from hilbert_codegen.variants import PORTABLE, VARIANTS, equipped, running_on
@@ -145,7 +146,7 @@ def too_large(plan: Plan, built: Built) -> str:
 
 
 def _cost(plan: Plan, built: Built, known: Mapping[str, Mapping[str, float]]) -> float | None:
-    """Instructions per point of what runs on the target core."""
+    """Instructions per point of what runs on the target core. A fused head adds the same to all, which is left out."""
     target = plan.config.code.target
     return known.get(built.measured_as, {}).get(running_on(built, CORES[ANY_COSTS if target == ANY else target]))
 
@@ -156,6 +157,8 @@ def build(plan: Plan, expected: Ideal, name: str) -> Built:
     strategy = STRATEGIES[name]
     if not serves(strategy, plan.spec.dimensions):
         raise Refused(f"it is not made for {plan.spec.dimensions} heads")
+    if expected.curve is not None:
+        return fused(strategy.build(plan.spec.of_curve, expected.curve, False), plan.spec)
     return equipped(strategy.build(plan.spec, expected, plan.distance), names, plan.spec, expected)
 
 

@@ -69,7 +69,7 @@ def plan_figure(plan: Plan) -> Figure:
     codes = np.sort(plan.spec.heads.codes())
     if plan.spec.heads.bits == 16:
         codes = codes[:: len(codes) // 256]
-    exact = ideal(plan.spec, (codes, codes))
+    exact = ideal(plan.spec.of_curve, (codes, codes))
     extent = (codes[0] - 0.5, codes[-1] + 0.5, codes[0] - 0.5, codes[-1] + 0.5)
     x, y = curve_line(plan)
     figure, panels = plt.subplots(1, 3, figsize=(13, 4.3), layout="constrained")

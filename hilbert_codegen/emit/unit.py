@@ -10,6 +10,7 @@ from hilbert_codegen import __version__
 from hilbert_codegen.curves import AXES, CURVES
 from hilbert_codegen.emit import banner, misra
 from hilbert_codegen.exact.domain import Domain
+from hilbert_codegen.exact.fusion import limit
 from hilbert_codegen.kernels import Built, Implementation, Table
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
@@ -91,6 +92,7 @@ class Unit:
     point_args: str
     raw_params: str
     interleaved: str
+    fused: bool
 
     @property
     def params(self) -> Mapping[str, object]:
@@ -141,17 +143,27 @@ def _scaling(spec: Spec) -> tuple[str, ...]:
     """What codes and results stand for, a line each."""
     formulas = [
         f"{axis} = {float(scale)!r} * ({_less('code', zero)})"
-        for axis, scale, zero in zip(AXES, spec.heads.scale, spec.heads.zero_point, strict=False)
+        for axis, scale, zero in zip(AXES, spec.scales, spec.zero_points, strict=False)
     ]
     pairs = [", ".join(formulas[i : i + 2]) for i in range(0, len(formulas), 2)]
     c0, c1 = spec.output.codes
     place = "the place of the nearest point of the curve"
     if spec.estimator.kind == "mean":
         place = "the posterior mean off the curve, else the nearest"
+    code = f"floor({c0} + t * ({_less(str(c1), c0)}) + 1/2)"
+    result: tuple[str, ...] = (f"The result is {code}, t {place}.",)
+    if spec.fusion is not None:
+        low, high = (float(end) for end in spec.fusion.range)
+        last = AXES[spec.dimensions]
+        result = (
+            f"a = {code}, t {place};",
+            f"b the same of t = ({last} - {low:g}) / {high - low!r}, held in [0, 1]. The result is",
+            f"floor((a + b) / 2 + 1/2) where a and b are more than {limit(spec)} apart, else a.",
+        )
     return (
         *(f"{pair}," for pair in pairs[:-1]),
         f"{pairs[-1]}.",
-        f"The result is floor({c0} + t * ({_less(str(c1), c0)}) + 1/2), t {place}.",
+        *result,
         "Every input is valid; nothing can overflow.",
     )
 
@@ -166,12 +178,10 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
     planar = spec.heads.layout == "planar"
     c0, c1 = spec.output.codes
     closed = spec.curve.closed
-    axes = tuple(AXES[: spec.dimensions])
+    axes = tuple(AXES[: spec.inputs])
     # Three heads at most are named in the signature of one point; more are read from an array.
-    named = spec.dimensions <= 3
-    in_place = (
-        not planar and spec.dimensions == 2 and spec.heads.bits == 8 and INTEGER_TYPES[spec.output.dtype][0] == 16
-    )
+    named = spec.inputs <= 3
+    in_place = not planar and spec.inputs == 2 and spec.heads.bits == 8 and INTEGER_TYPES[spec.output.dtype][0] == 16
     aliasing = (
         "pDst may be the buffer of pSrc (decoding in place); any other overlap is not allowed."
         if in_place
@@ -204,8 +214,8 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
         wide="int64_t" if spec.output.dtype == "int32" else "int32_t" if signed else "uint32_t",
         planar=planar,
         in_place=in_place,
-        source_params=_source_params(head, planar, spec.dimensions),
-        cmsis_params=_source_params(CMSIS_TYPES.get(head, head), planar, spec.dimensions),
+        source_params=_source_params(head, planar, spec.inputs),
+        cmsis_params=_source_params(CMSIS_TYPES.get(head, head), planar, spec.inputs),
         cmsis_out=CMSIS_TYPES.get(out, out),
         distance=plan.distance,
         distance_indent=" " * len(f"void {prefix}_decode_block_distance("),
@@ -218,13 +228,14 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
         heads_doc=banner.heads_doc(plan),
         branch_codes=banner.number(min(spec.pitch(axis) for axis in range(spec.dimensions))),
         built=built,
-        heads=spec.dimensions,
-        heads_word=HEADS[spec.dimensions],
+        heads=spec.inputs,
+        heads_word=HEADS[spec.inputs],
         axes=axes,
         point_params=", ".join(f"{head} {axis}" for axis in axes) if named else f"const {head} *pHeads",
         point_args=", ".join(f"({raw}){axis}" if named else f"({raw})pHeads[{i}]" for i, axis in enumerate(axes)),
         raw_params=", ".join(f"{raw} {axis}" for axis in axes),
         interleaved=" ".join(f"{axis}{i}" for i in (0, 1) for axis in axes),
+        fused=spec.fusion is not None,
     )
 
 

@@ -79,7 +79,7 @@ def proof_domain(spec: Spec) -> Domain:
     codes = spec.heads.codes()
     if spec.dimensions > 3:
         return _tuples(spec, codes)
-    if spec.dimensions == 3:
+    if spec.inputs == 3:
         return Domain((codes,) * 3, True, f"all {len(codes) ** 3} triples of codes")
     if spec.heads.bits == 8:
         return Domain((codes, codes), True, f"all {len(codes) ** 2} pairs of codes")

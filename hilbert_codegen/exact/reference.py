@@ -7,7 +7,7 @@ floor(c0 + s / M (c1 - c0) + 1/2). Floating point only preselects the candidates
 every comparison that decides is between integers.
 
 With the estimator "mean", a query farther from the curve than the gate (compared in integers) gets the posterior mean
-of posterior.py instead.
+of posterior.py instead. Where a further head is fused, fusion.py says with what result.
 
 This module knows nothing of tables, strategies or C: it is what they are held to.
 """
@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbert_codegen.exact.fusion import fuse, single_codes
 from hilbert_codegen.exact.many import ManyHeads, decode_tuples
 from hilbert_codegen.exact.posterior import gate_limit, mean_codes
 from hilbert_codegen.spec.specification import Spec
@@ -45,7 +46,8 @@ class Ideal:
         vertex: index of the vertex whose half segment holds the nearest point, int64.
         arc: arc length s of the nearest point in cells as float64, for plots and statistics only.
 
-    For three and more heads there are only codes; the others are empty.
+    For three and more heads there are only codes; the others are empty. `curve` is, of a fused decoder, what its two
+    curve heads give alone.
     """
 
     codes: IntArray
@@ -53,6 +55,7 @@ class Ideal:
     distance: NDArray[np.uint8]
     vertex: IntArray
     arc: NDArray[np.float64]
+    curve: Ideal | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,12 @@ def ideal(spec: Spec, codes: Sequence[IntArray] | None = None) -> Ideal:
 
     Raises ValueError where a code lies over COORDINATE_LIMIT cells off the grid, and what `mean_codes` raises.
     """
-    given = (spec.heads.codes(),) * spec.dimensions if codes is None else codes
+    given = (spec.heads.codes(),) * spec.inputs if codes is None else codes
+    if spec.fusion is not None:
+        *curve, last = given
+        alone = ideal(spec.of_curve, curve)
+        fused = fuse(spec, alone.codes[None], single_codes(spec, last)[:, None, None])
+        return replace(_codes_only(fused), curve=alone)
     if spec.dimensions > 2:
         return _codes_only(ManyHeads(spec, [np.asarray(axis, dtype=np.int64) for axis in given]).product())
     codes_x, codes_y = (np.asarray(axis, dtype=np.int64) for axis in given)
@@ -220,6 +228,11 @@ def ideal(spec: Spec, codes: Sequence[IntArray] | None = None) -> Ideal:
 
 def ideal_of(spec: Spec, queries: IntArray) -> Ideal:
     """The exact answers of listed tuples of three and more heads, shape (count, heads); the answers' is (count,)."""
+    if spec.fusion is not None:
+        order = np.sort(spec.heads.codes())
+        pairs = ideal(spec.of_curve, (order, order)).codes
+        x, y, z = (np.asarray(queries, dtype=np.int64) - order[0]).T
+        return _codes_only(fuse(spec, pairs[y, x], single_codes(spec, order)[z]))
     return _codes_only(decode_tuples(spec, np.asarray(queries, dtype=np.int64)))
 
 

@@ -39,7 +39,7 @@ from hilbert_codegen.pilot.results import (
 from hilbert_codegen.pilot.settings import BaselineTable, ModelTable, Pilot, Samples
 from hilbert_codegen.pilot.timing import host_ms, host_ns
 from hilbert_codegen.spec.plan import Plan, make_plan
-from hilbert_codegen.training.codec import Decoder
+from hilbert_codegen.training.codec import Decoder, fused_t
 from hilbert_codegen.training.loss import HeadCurve, difference
 
 #: Told the step that runs, and how much of it is done.
@@ -255,15 +255,16 @@ def head_curve(plan: Plan) -> HeadCurve:
 
 def float_decode(plan: Plan, heads: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(t, distance to the curve in cells) of real heads (..., n) by the plan's estimator in floating point."""
-    on = head_curve(plan)
-    t, distance = on.decode(heads)
+    on, count = head_curve(plan), plan.spec.dimensions
+    of_curve = heads[..., :count]
+    t, distance = on.decode(of_curve)
     distance = distance * on.curve.segments
     estimator = plan.spec.estimator
     if estimator.kind == "mean":
         far = distance > float(estimator.gate)
         t = t.copy()
-        t[far] = posterior_mean(on, heads[far], float(estimator.sigma))
-    return t, distance
+        t[far] = posterior_mean(on, of_curve[far], float(estimator.sigma))
+    return fused_t(plan.spec, t, heads[..., count]) if plan.spec.fusion is not None else t, distance
 
 
 def _decode(plan: Plan, generated: Generated, codes: NDArray[Any], compiler: Sequence[str]) -> NDArray[np.int64]:
@@ -300,6 +301,9 @@ def measure_model(setting: Setting, table: ModelTable, seed: int, baselines: Seq
     quantized_t = Decoder(plan.spec).t_of(_decode(plan, generated, codes, setting.compiler))
     _, distance = float_decode(plan, heads)
     float_t = None if float_heads is None else float_decode(plan, float_heads)[0]
+    # From here on the heads are the curve's: a fused one has entered the values already.
+    heads = heads[..., : plan.spec.dimensions]
+    float_heads = None if float_heads is None else float_heads[..., : plan.spec.dimensions]
     trace, noise = _with_noise(
         plan, Trace(samples.truth, float_t, quantized_t, float_heads, heads, distance), setting.closed
     )
@@ -415,9 +419,12 @@ def _decoder_facts(plan: Plan, generated: Generated, codes: NDArray[Any], compil
         "zero_point": list(spec.heads.zero_point),
         "levels": len(np.unique(generated.ideal.codes)),
         "half_branch_codes": float(min(spec.pitch(axis) for axis in range(len(spec.heads.scale)))) / 2,
-        "estimator": estimator.kind
-        if estimator.kind == "nearest"
-        else f"mean, sigma {float(estimator.sigma):g}, gate {float(estimator.gate):g}",
+        "estimator": ("" if spec.fusion is None else f"fused past {float(spec.fusion.threshold):g}: ")
+        + (
+            estimator.kind
+            if estimator.kind == "nearest"
+            else f"mean, sigma {float(estimator.sigma):g}, gate {float(estimator.gate):g}"
+        ),
         "strategy": generated.built.strategy,
         "table_bytes": generated.table_bytes,
         "host_ns_per_point": host_ns(plan, generated, codes, compiler) if compiler else None,

@@ -13,7 +13,7 @@ from typing import Any
 from hilbert_codegen.config.loading import Settings
 from hilbert_codegen.config.schema import Config
 from hilbert_codegen.curves import AXES, CURVES, ORDERS_OF, ORIENTATIONS, Curve, cell_inset, make_curve, turn_of
-from hilbert_codegen.spec.specification import Estimator, Heads, Output, Spec, type_range
+from hilbert_codegen.spec.specification import Estimator, Fusion, Heads, Output, Spec, type_range
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def _spec(settings: Settings) -> Spec:
         if not 0 <= inset < Fraction(1, 2):
             raise settings.error("curve.inset", "not in [0, 0.5)", 'give "cell" or a number in [0, 0.5)')
 
-    heads = _heads(settings, curve.dimensions)
-    spec = Spec(curve, inset, heads, _output(settings, curve.closed), _estimator(settings, curve))
+    heads, fusion = _heads(settings, curve)
+    spec = Spec(curve, inset, heads, _output(settings, curve.closed), _estimator(settings, curve), fusion)
     for axis in range(curve.dimensions):
         pitch = spec.pitch(axis)
         if not Fraction(1, 4) <= pitch <= 1 << 20:
@@ -95,10 +95,13 @@ def _spec(settings: Settings) -> Spec:
 
 
 def _decisive(config: Config, spec: Spec) -> dict[str, Any]:
-    """The configuration's values. Two dimensions go without saying: the hash of such a decoder is what it always was."""
+    """The configuration's values. Two dimensions, and that nothing is fused, go without saying: the hash of such a decoder
+    is what it always was."""
     content: dict[str, Any] = json.loads(config.model_dump_json(exclude={"model": True, "code": {"version"}}))
     if spec.dimensions == 2:
         del content["curve"]["dimensions"]
+    if spec.fusion is None:
+        del content["decoder"]["threshold"]
     return content
 
 
@@ -127,14 +130,17 @@ def _span(numbers: range) -> str:
     return f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
 
 
-def _heads(settings: Settings, count: int) -> Heads:
+def _heads(settings: Settings, curve: Curve) -> tuple[Heads, Fusion | None]:
+    """The heads of the curve, and the one that gives t itself."""
     config = settings.config.heads
+    fused = settings.config.decoder.estimator == "fused"
+    count = curve.dimensions + fused
     for key in ("scale", "zero_point"):
         given = len(getattr(config, key))
         if given != count:
             raise settings.error(
                 f"heads.{key}",
-                f"{given} values, and curve.dimensions = {count}",
+                f"{given} values, and curve.dimensions = {curve.dimensions}" + (", with a fused head" if fused else ""),
                 "give one for each head, or one for all; or change curve.dimensions",
             )
     if count > 2 and config.dtype == "int16":
@@ -152,7 +158,37 @@ def _heads(settings: Settings, count: int) -> Heads:
                 "heads.zero_point", f"no {config.dtype}", f"give whole numbers in [{smallest}, {largest}]"
             )
     scale = tuple(binary(value) for value in config.scale)
-    return Heads(config.dtype, config.layout, scale, config.zero_point, ranges[0], ranges if len(ranges) > 1 else ())
+    own = ranges[: curve.dimensions] if len(ranges) > 1 else ()
+    if fused and len(set(own)) == 1:
+        own = ()
+    heads = Heads(
+        config.dtype, config.layout, scale[: curve.dimensions], config.zero_point[: curve.dimensions], ranges[0], own
+    )
+    return heads, _fusion(settings, curve, scale[-1], ranges[-1]) if fused else None
+
+
+def _fusion(settings: Settings, curve: Curve, scale: Fraction, ends: tuple[Fraction, Fraction]) -> Fusion:
+    """The head that gives t itself, the last one. Raises UsageError where it can't be fused."""
+    config = settings.config
+    refusals = (
+        (
+            curve.dimensions > 2,
+            f"a curve of {curve.dimensions} heads",
+            'set curve.dimensions = 2, or estimator = "nearest"',
+        ),
+        (curve.closed, "the curve is closed: t wraps round, so it has no average", "choose an open curve"),
+        (config.heads.dtype == "int16", "the proof visits all codes of 8-bit heads", "give int8 or uint8 heads"),
+        (config.decoder.distance, "there are no distances beside it", "delete decoder.distance"),
+    )
+    for fault, problem, remedy in refusals:
+        if fault:
+            raise settings.error("decoder.estimator", problem, remedy)
+    threshold = config.decoder.threshold
+    if threshold is None or not 0 <= threshold < 1:
+        raise settings.error(
+            "decoder.threshold", "needed by the fused estimator", "give a number from 0 to 1, say 0.04"
+        )
+    return Fusion(scale, config.heads.zero_point[-1], ends, Fraction(threshold))
 
 
 def _output(settings: Settings, closed: bool) -> Output:
@@ -169,12 +205,16 @@ def _output(settings: Settings, closed: bool) -> Output:
 
 def _estimator(settings: Settings, curve: Curve) -> Estimator:
     config = settings.config.decoder
+    if config.threshold is not None and config.estimator != "fused":
+        raise settings.error("decoder.threshold", "only the fused estimator has one", 'delete it or set "fused"')
     if config.estimator == "nearest":
         for key in ("sigma", "gate"):
             if getattr(config, key) is not None:
                 raise settings.error(
                     f"decoder.{key}", "has no meaning for the nearest point", 'delete it or set estimator = "mean"'
                 )
+        return Estimator()
+    if config.estimator == "fused" and config.sigma is None and config.gate is None:
         return Estimator()
     if curve.dimensions > 2:
         raise settings.error(

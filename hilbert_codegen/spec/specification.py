@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -104,14 +104,34 @@ class Estimator:
 
 
 @dataclass(frozen=True)
+class Fusion:
+    """A further head that gives t itself, and when the curve's value is averaged with it (exact/fusion.py).
+
+    Attributes:
+        scale, zero_point: of the head.
+        range: its real values at t = 0 and t = 1, low < high.
+        threshold: difference in t past which the average is taken, 0 <= threshold < 1.
+    """
+
+    scale: Fraction
+    zero_point: int
+    range: tuple[Fraction, Fraction]
+    threshold: Fraction
+
+
+@dataclass(frozen=True)
 class Spec:
-    """Everything the decoded value depends on."""
+    """Everything the decoded value depends on.
+
+    `heads` are those of the curve. Where a further head gives t itself, `fusion` says how it enters.
+    """
 
     curve: Curve
     inset: Fraction
     heads: Heads
     output: Output
     estimator: Estimator = Estimator()
+    fusion: Fusion | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError unless there is a head for every axis of the curve."""
@@ -120,8 +140,28 @@ class Spec:
 
     @property
     def dimensions(self) -> int:
-        """Number of axes of the curve, and of heads."""
+        """Number of axes of the curve, and of its heads."""
         return self.curve.dimensions
+
+    @property
+    def inputs(self) -> int:
+        """Number of codes that make one result: the heads of the curve, and the one that is fused."""
+        return self.dimensions + (self.fusion is not None)
+
+    @property
+    def of_curve(self) -> Spec:
+        """What the heads of the curve give alone."""
+        return replace(self, fusion=None)
+
+    @property
+    def scales(self) -> tuple[Fraction, ...]:
+        """Scale of every head, the fused one last."""
+        return self.heads.scale + (() if self.fusion is None else (self.fusion.scale,))
+
+    @property
+    def zero_points(self) -> tuple[int, ...]:
+        """Zero point of every head, the fused one last."""
+        return self.heads.zero_point + (() if self.fusion is None else (self.fusion.zero_point,))
 
     def pitch(self, axis: int) -> Fraction:
         """Codes of head `axis` (0 x, 1 y, ...) per cell of the grid."""

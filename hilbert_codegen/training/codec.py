@@ -74,6 +74,20 @@ def encode(
     return tuple(heads[..., axis] for axis in range(curve.dimensions))
 
 
+def fused_t(spec: Spec, t: FloatArray, head: ArrayLike) -> FloatArray:
+    """t of the curve averaged, where they are apart, with what the fused head's real values `head` say, float64.
+
+    Raises ValueError where `spec` fuses nothing.
+    """
+    if spec.fusion is None:
+        raise ValueError("the specification fuses nothing")
+    low, high = (float(end) for end in spec.fusion.range)
+    values = np.asarray(head, dtype=np.float64)
+    single = np.where(np.isfinite(values), np.clip((values - low) / (high - low), 0.0, 1.0), np.nan)
+    near = np.abs(t - single) <= float(spec.fusion.threshold)
+    return np.where(near, t, (t + single) / 2.0)
+
+
 @dataclass(frozen=True)
 class Decoder:
     """A decoder for NumPy arrays: exact for integer codes, float64 for real head values.
@@ -91,7 +105,7 @@ class Decoder:
     @cached_property
     def table(self) -> Ideal:
         """The exact answers for all codes of two or three 8-bit heads; arrays of shape (256, 256), [raw y, raw x]."""
-        if self.spec.heads.bits != 8 or self.spec.dimensions > 3:
+        if self.spec.heads.bits != 8 or self.spec.inputs > 3:
             raise ValueError("a table exists for two or three 8-bit heads only")
         return reference_for(self.spec, proof_domain(self.spec))
 
@@ -116,8 +130,8 @@ class Decoder:
 
     def real(self, axis: int, codes: ArrayLike) -> FloatArray:
         """Real head values of integer codes: scale * (code - zero_point), float64."""
-        heads = self.spec.heads
-        return float(heads.scale[axis]) * (np.asarray(codes, dtype=np.float64) - heads.zero_point[axis])
+        scale, zero_point = self.spec.scales[axis], self.spec.zero_points[axis]
+        return float(scale) * (np.asarray(codes, dtype=np.float64) - zero_point)
 
     def t_of(self, codes: ArrayLike) -> FloatArray:
         """t in [0, 1] of output codes, float64."""
@@ -125,13 +139,13 @@ class Decoder:
         return (np.asarray(codes, dtype=np.float64) - c0) / (c1 - c0)
 
     def _all(self, heads: Sequence[ArrayLike]) -> list[NDArray[Any]]:
-        if len(heads) != self.spec.dimensions:
-            raise ValueError(f"{len(heads)} arrays for {self.spec.dimensions} heads: give one for each")
+        if len(heads) != self.spec.inputs:
+            raise ValueError(f"{len(heads)} arrays for {self.spec.inputs} heads: give one for each")
         return [numbers(head, AXES[axis]) for axis, head in enumerate(heads)]
 
     def nearest(self, *heads: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """(t, distance to the curve in cells) of real head values, float64, by the nearest point in floating point; NaN
-        where a head value is NaN or infinite.
+        where a head value is NaN or infinite. A fused head's value is averaged with it as its definition says.
         """
         spec = self.spec
         inset, last = float(spec.inset), spec.curve.side - 1
@@ -141,16 +155,18 @@ class Decoder:
             unit: FloatArray = (head.astype(np.float64) - low) / (high - low)
             return (unit - inset) * last / (1.0 - 2.0 * inset)
 
-        places = np.broadcast_arrays(*(grid(axis, head) for axis, head in enumerate(self._all(heads))))
+        arrays = self._all(heads)
+        places = np.broadcast_arrays(*(grid(axis, head) for axis, head in enumerate(arrays[: spec.dimensions])))
         arc, square = project(spec.curve, np.stack([place.reshape(-1) for place in places], axis=-1))
         shape = places[0].shape
-        return (arc / spec.curve.segments).reshape(shape), np.sqrt(square).reshape(shape)
+        t, distance = (arc / spec.curve.segments).reshape(shape), np.sqrt(square).reshape(shape)
+        return fused_t(spec, t, arrays[-1]) if spec.fusion is not None else t, distance
 
     def codes(self, *heads: ArrayLike) -> NDArray[np.generic]:
         """Exact results, in the output dtype, of integer codes of the heads' dtype: from the table, or for four and more
         heads tuple by tuple.
         """
-        if self.spec.dimensions <= 3:
+        if self.spec.inputs <= 3:
             return np.asarray(self._codes[self.words(*heads)])
         arrays = self._all(heads)
         if any(array.dtype != np.dtype(self.spec.heads.dtype) for array in arrays):

@@ -1,0 +1,55 @@
+"""The exact fused decoder: the curve's value, averaged with that of a head that gives t itself where the two disagree.
+
+With a the result of the curve's heads (reference.py), c0 and c1 the results at t = 0 and t = 1, and t3 the value of the
+third head, (scale * (code - zero_point) - low) / (high - low) clipped to [0, 1],
+
+    b = floor(c0 + t3 (c1 - c0) + 1/2)
+    result = floor((a + b) / 2 + 1/2)    where |a - b| > threshold * |c1 - c0|,    else a.
+
+It is a function of a and the third code alone. All of it is arithmetic in whole numbers and fractions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from hilbert_codegen.spec.specification import Fusion, Spec
+
+IntArray = NDArray[np.int64]
+
+
+def _fusion(spec: Spec) -> Fusion:
+    if spec.fusion is None:
+        raise ValueError("the specification fuses nothing")
+    return spec.fusion
+
+
+def single_codes(spec: Spec, codes: Iterable[int]) -> IntArray:
+    """The results b of the third head alone for its `codes`, int64, 1-D. Raises ValueError where nothing is fused."""
+    fusion = _fusion(spec)
+    (low, high), (c0, c1) = fusion.range, spec.output.codes
+    found = []
+    for code in codes:
+        t = (fusion.scale * (int(code) - fusion.zero_point) - low) / (high - low)
+        t = min(max(t, Fraction(0)), Fraction(1))
+        found.append(math.floor(c0 + t * (c1 - c0) + Fraction(1, 2)))
+    return np.array(found, dtype=np.int64)
+
+
+def limit(spec: Spec) -> int:
+    """The largest |a - b| that leaves the curve's result as it is: both are whole numbers."""
+    c0, c1 = spec.output.codes
+    return math.floor(_fusion(spec).threshold * abs(c1 - c0))
+
+
+def fuse(spec: Spec, curve: IntArray, single: IntArray) -> IntArray:
+    """The results of `curve` (a) and `single` (b), int64 arrays that broadcast to one shape."""
+    # Floor division of NumPy's integers is the floor of the definition, for negative sums as well.
+    return np.where(np.abs(curve - single) > limit(spec), (curve + single + 1) // 2, curve)

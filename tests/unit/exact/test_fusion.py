@@ -1,0 +1,172 @@
+"""The fused estimator: its definition in fractions, every strategy's model and C, what is refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hilbert_codegen import Decoder, decode
+from hilbert_codegen.bench.verify import verify
+from hilbert_codegen.config.schema import load
+from hilbert_codegen.emit.choose import build
+from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.emit.prove import proof_domain, prove, reference_for
+from hilbert_codegen.errors import CheckFailed, UsageError
+from hilbert_codegen.exact.reference import ideal, ideal_of
+from hilbert_codegen.kernels import Refused
+from hilbert_codegen.spec.plan import Plan, make_plan
+from hilbert_codegen.spec.specification import Fusion, Spec
+from tests.conftest import needs
+from tests.specs import decode_plainly, specs, two_heads
+
+TEXT = """
+[heads]
+scale = [0.00390625, 0.00390625, 0.0041]
+zero_point = [-128, -128, -120]
+range = [[0, 1], [0, 1], [0.1, 0.9]]
+[output]
+dtype = "int16"
+codes = [-3000, 32767]
+[decoder]
+estimator = "fused"
+threshold = 0.04
+[code]
+max_flash_bytes = 200000
+"""
+
+
+@pytest.fixture
+def fused_plan(tmp_path: Path) -> Callable[..., Plan]:
+    """The plan of TEXT with changes, "table.key=value"."""
+    path = tmp_path / "fused.toml"
+    path.write_text(TEXT, encoding="utf-8")
+    return lambda *changes: make_plan(load(path, changes))
+
+
+def fused_plainly(spec: Spec, x: int, y: int, z: int) -> int:
+    """The definition, with one rounding to a whole number after another."""
+    assert spec.fusion is not None
+    (low, high), (c0, c1) = spec.fusion.range, spec.output.codes
+    t = (spec.fusion.scale * (z - spec.fusion.zero_point) - low) / (high - low)
+    single = math.floor(c0 + min(max(t, Fraction(0)), Fraction(1)) * (c1 - c0) + Fraction(1, 2))
+    curve = decode_plainly(spec.of_curve, x, y)[0]
+    apart = Fraction(abs(curve - single), abs(c1 - c0)) > spec.fusion.threshold
+    return math.floor(Fraction(curve + single, 2) + Fraction(1, 2)) if apart else curve
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(spec=specs(orders=range(1, 4)).filter(lambda spec: not spec.curve.closed), data=st.data())
+def test_random_triples_decode_as_the_definition_says(spec: Spec, data: st.DataObject) -> None:
+    fusion = Fusion(
+        Fraction(data.draw(st.floats(0.001, 0.02))), data.draw(st.integers(-128, 127)), (Fraction(-1, 10), Fraction(1)),
+        data.draw(st.fractions(0, Fraction(99, 100), max_denominator=1000)),
+    )  # fmt: skip
+    spec = replace(spec, fusion=fusion)
+    codes = spec.heads.codes()
+    drawn = np.random.default_rng(data.draw(st.integers(0, 1 << 30))).choice(codes, (20, 3))
+    wanted = [fused_plainly(spec, *(int(code) for code in triple)) for triple in drawn]
+    assert ideal_of(spec, drawn).codes.tolist() == wanted
+
+
+def test_all_triples_are_their_list(fused_plan: Callable[..., Plan]) -> None:
+    spec = fused_plan().spec
+    some = np.array([-128, -7, 0, 33, 127])
+    product = ideal(spec, (some, some[:4], some[:3])).codes
+    z, y, x = np.meshgrid(some[:3], some[:4], some, indexing="ij")
+    listed = ideal_of(spec, np.stack([x, y, z], axis=-1).reshape(-1, 3)).codes
+    assert product.shape == (3, 4, 5) and product.reshape(-1).tolist() == listed.tolist()
+
+
+def test_every_strategy_is_proved_on_all_triples(fused_plan: Callable[..., Plan]) -> None:
+    plan = fused_plan()
+    domain = proof_domain(plan.spec)
+    expected = reference_for(plan.spec, domain)
+    assert domain.pairs == 1 << 24
+    served = []
+    for name in two_heads():
+        try:
+            built = build(plan, expected, name)
+        except Refused:
+            continue
+        served.append(name)
+        assert built.portable.tables[-1].name == "single" and list(built.implementations) == ["portable"]
+        prove(plan.spec, built, domain, expected)
+    assert {"full", "tile", "octant", "segment", "line", "closed"} <= set(served)
+    codes = expected.codes.copy()
+    codes[5, 3, 7] ^= 1
+    with pytest.raises(CheckFailed, match="1 of 16777216 triples differ, first at x = 7, y = 3, z = 5"):
+        prove(plan.spec, built, domain, replace(expected, codes=codes))
+
+
+@needs("gcc")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        (),
+        ("heads.layout=planar", "output.dtype=int32", "output.codes=[2147483647, -2147483648]", "decoder.threshold=0"),
+    ],
+    ids=["int16", "int32, planar, reversed"],
+)
+def test_the_compiled_c_gives_it(changes: tuple[str, ...], fused_plan: Callable[..., Plan]) -> None:
+    plan = fused_plan(*changes)
+    verdicts = verify(plan, generate(plan))
+    assert [verdict.mismatches for verdict in verdicts] == [0, 0] and verdicts[0].pairs == 1 << 24
+
+
+def test_the_curve_is_read_by_the_mean_where_sigma_is_given(fused_plan: Callable[..., Plan]) -> None:
+    pytest.importorskip("flint")
+    spec = fused_plan("decoder.sigma=0.5", "decoder.gate=0.25").spec
+    assert spec.estimator.kind == "mean" and spec.fusion is not None
+    alone = ideal(spec.of_curve).codes
+    # The third head of raw bits 0 has code 0: t = (0.0041 * 120 - 0.1) / 0.8 = 0.49.
+    single = math.floor(
+        -3000 + (Fraction(0.0041) * 120 - Fraction(0.1)) / (Fraction(0.9) - Fraction(0.1)) * 35767 + 0.5
+    )
+    far = np.abs(alone - single) > 0.04 * 35767
+    wanted = np.where(far, (alone + single + 1) // 2, alone)
+    assert (ideal(spec).codes[0] == wanted).all() and far.any() and not far.all()
+
+
+def test_numpy_decodes_codes_and_real_heads(fused_plan: Callable[..., Plan]) -> None:
+    decoder = Decoder(fused_plan().spec)
+    rng = np.random.default_rng(1)
+    x, y, z = rng.integers(-128, 128, (3, 500)).astype(np.int8)
+    codes = decode(x, y, z, decoder)
+    assert codes.dtype == np.int16
+    real: Any = decode(*(decoder.real(axis, head) for axis, head in enumerate((x, y, z))), decoder)
+    # The results differ by their rounding, but where the two are apart by the threshold to a unit.
+    assert (np.abs(decoder.t_of(codes) - real) * 35767 > 1.01).sum() <= 2
+    assert np.isnan(decode(np.array([0.5]), np.array([0.5]), np.array([np.nan]), decoder)[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (("decoder.threshold=1",), "decoder.threshold = 1: needed by the fused estimator"),
+        (
+            ("decoder.estimator=nearest", "heads.scale=0.004", "heads.zero_point=0", "heads.range=[0, 1]"),
+            "only the fused",
+        ),
+        (("decoder.distance=true",), "there are no distances beside it"),
+        (("curve.kind=moore",), "the curve is closed"),
+        (("heads.dtype=int16", "heads.zero_point=0"), "give int8 or uint8"),
+        (("curve.dimensions=3", "heads.scale=0.004", "heads.zero_point=0", "heads.range=[0, 1]"), "a curve of 3 heads"),
+        (("heads.scale=[0.004, 0.004]",), "2 values, and curve.dimensions = 2, with a fused head"),
+        (("decoder.sigma=0.4",), "decoder.gate: needed by the mean"),
+    ],
+)
+def test_what_can_not_be_fused_is_refused(
+    changes: tuple[str, ...], problem: str, fused_plan: Callable[..., Plan]
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        fused_plan(*changes)
+    assert problem in str(caught.value) and "\n" not in str(caught.value)
