@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hilbert_codegen import Decoder, decode
 from hilbert_codegen.bench.verify import verify
-from hilbert_codegen.config.schema import load
+from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.choose import build
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.prove import proof_domain, prove, reference_for
