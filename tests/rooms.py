@@ -16,7 +16,7 @@ from tests.paths import ROOT
 PAGE = ROOT / "docs" / "inside.md"
 PACKAGE = "hilbert_codegen"
 #: Modules that every room uses: arrows from them would hide the others.
-EVERYWHERE = {"errors", "extras", "registry", "resources"}
+EVERYWHERE = {"errors", "registry", "resources"}
 
 
 def arrows() -> dict[str, set[str]]:

@@ -18,12 +18,12 @@ from rich.table import Table
 from hilbert_codegen.cli._common import STDERR, format_option
 from hilbert_codegen.emit.writer import write_named
 from hilbert_codegen.errors import CheckFailed, UsageError
-from hilbert_codegen.extras import require
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.metrics import METRICS
 from hilbert_codegen.pilot.networks import TRUTH_METRICS, Progress
 from hilbert_codegen.pilot.results import Evaluation, Interval, to_record
 from hilbert_codegen.pilot.settings import load_pilot
+from hilbert_codegen.resources import require
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hilbert_codegen.extras import require
+from hilbert_codegen.resources import require
 
 
 def fixed_range(head: Any, low: float = 0.0, high: float = 255 / 256) -> Any:

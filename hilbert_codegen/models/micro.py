@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbert_codegen.extras import require
 from hilbert_codegen.models.inference import Count, encode_inputs
 from hilbert_codegen.models.tflite import Runner
+from hilbert_codegen.resources import require
 
 #: Memory for tensors beside ten times the model's size, in bytes; this machine has more than enough of it.
 _ARENA = 64 << 20

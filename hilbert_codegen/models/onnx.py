@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbert_codegen.extras import require
 from hilbert_codegen.models.inference import Count, InputTensor, encode_inputs
 from hilbert_codegen.models.model import (
     FORMATS,
@@ -31,6 +30,7 @@ from hilbert_codegen.models.model import (
     printable,
 )
 from hilbert_codegen.models.network import WIDE_RANGE, Network, coarse_activation, wide_tensor
+from hilbert_codegen.resources import require
 
 #: What reading a damaged file can raise, beside protobuf's DecodeError.
 _DAMAGED = (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError, RecursionError)

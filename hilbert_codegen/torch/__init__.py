@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from hilbert_codegen.extras import require
+from hilbert_codegen.resources import require
 from hilbert_codegen.training.loss import HeadCurve
 
 require("torch", "hilbert_codegen.torch", "torch")
