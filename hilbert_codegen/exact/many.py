@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbert_codegen.exact.halves import half_segments
 from hilbert_codegen.spec.specification import Spec
 
 IntArray = NDArray[np.int64]
@@ -53,7 +54,8 @@ class ManyHeads:
         half = Fraction(1, 2)
         self.cell = [np.array([min(max(math.floor(v + half), 0), last) for v in axis]) for axis in places]
         self.half_cell = [np.array([min(max(math.floor(2 * v), -1), 2 * last) for v in axis]) for axis in places]
-        vertex, self.at, step, sign = _halves(spec)
+        halves = half_segments(spec)
+        vertex, self.at, step, sign = halves.vertex, halves.at, halves.step, halves.sign
         self.axis = np.argmax(np.abs(step), axis=1)
         whole = [np.array([int(value * self.unit) for value in axis], dtype=object) for axis in places]
         self.exact: list[NDArray[Any]] = []
@@ -179,19 +181,6 @@ class ManyHeads:
             near = np.stack([square[open_] <= least[open_] for square in squares])
             lowest[open_] = self._decide(halves, near, index)
         return lowest
-
-
-def _halves(spec: Spec) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """All half segments: vertex index, vertex, step away from it, and +1/-1 towards growing s."""
-    points = spec.curve.vertices
-    count = len(points)
-    index = np.arange(count)
-    forth = index if spec.curve.closed else index[:-1]
-    back = index if spec.curve.closed else index[1:]
-    vertex = np.concatenate([forth, back])
-    towards = np.concatenate([(forth + 1) % count, (back - 1) % count])
-    sign = np.concatenate([np.ones(len(forth), np.int64), -np.ones(len(back), np.int64)])
-    return vertex, points[vertex], points[towards] - points[vertex], sign
 
 
 def decode_tuples(spec: Spec, queries: IntArray) -> IntArray:

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.exact.fusion import fuse, single_codes
+from hilbert_codegen.exact.halves import HalfSegments, half_segments
 from hilbert_codegen.exact.many import ManyHeads, decode_tuples
 from hilbert_codegen.exact.posterior import gate_limit, mean_codes
 from hilbert_codegen.spec.specification import Spec
@@ -58,28 +59,6 @@ class Ideal:
     curve: Ideal | None = None
 
 
-@dataclass(frozen=True)
-class _Halves:
-    """All half segments: vertex index, vertex (x, y), step (dx, dy) away from it, and +1/-1 towards growing s."""
-
-    vertex: IntArray
-    at: IntArray
-    step: IntArray
-    sign: IntArray
-
-
-def _halves(spec: Spec) -> _Halves:
-    points = spec.curve.vertices
-    count = len(points)
-    index = np.arange(count)
-    forth = index if spec.curve.closed else index[:-1]
-    back = index if spec.curve.closed else index[1:]
-    vertex = np.concatenate([forth, back])
-    towards = np.concatenate([(forth + 1) % count, (back - 1) % count])
-    sign = np.concatenate([np.ones(len(forth), np.int64), -np.ones(len(back), np.int64)])
-    return _Halves(vertex, points[vertex], points[towards] - points[vertex], sign)
-
-
 def _axis(spec: Spec, axis: int, codes: IntArray) -> tuple[list[Fraction], NDArray[np.float64]]:
     exact = [spec.coordinate(axis, int(code)) for code in codes]
     if any(abs(value) > COORDINATE_LIMIT for value in exact):
@@ -93,7 +72,7 @@ def _own_cell(spec: Spec, exact: list[Fraction]) -> IntArray:
     return np.array([min(max(math.floor(value + Fraction(1, 2)), 0), last) for value in exact])
 
 
-def _neighbours(spec: Spec, halves: _Halves, cell_x: IntArray, cell_y: IntArray) -> Iterator[IntArray]:
+def _neighbours(spec: Spec, halves: HalfSegments, cell_x: IntArray, cell_y: IntArray) -> Iterator[IntArray]:
     """Arrays of half segments (-1 for none), one of each for every query, of shape (ny, nx): together they hold every
     nearest one.
 
@@ -116,7 +95,7 @@ def _neighbours(spec: Spec, halves: _Halves, cell_x: IntArray, cell_y: IntArray)
 
 
 def _candidates(
-    spec: Spec, halves: _Halves, floats: tuple[NDArray[np.float64], ...], cells: tuple[IntArray, ...]
+    spec: Spec, halves: HalfSegments, floats: tuple[NDArray[np.float64], ...], cells: tuple[IntArray, ...]
 ) -> tuple[IntArray, IntArray]:
     """(query, half) index pairs whose float distance is the least or within the margin of it, sorted by query."""
     # The entry behind the last is for -1, no half segment: at infinity.
@@ -165,7 +144,7 @@ def ideal(spec: Spec, codes: Sequence[IntArray] | None = None) -> Ideal:
     codes_x, codes_y = (np.asarray(axis, dtype=np.int64) for axis in given)
     exact_x, float_x = _axis(spec, 0, codes_x)
     exact_y, float_y = _axis(spec, 1, codes_y)
-    halves = _halves(spec)
+    halves = half_segments(spec)
     cells = (_own_cell(spec, exact_x), _own_cell(spec, exact_y))
     query, half = _candidates(spec, halves, (float_x, float_y), cells)
     iy, ix = np.divmod(query, len(codes_x))
