@@ -13,6 +13,7 @@ from scenes import MARGIN, WIDTH
 BOUND = 6.0  # every hidden activation lives in [0, 6]
 HEAD_MAX = 255.0 / 256.0  # heads live in [0, 255/256]: INT8 scale 1/256, zero point -128
 DISPARITIES = 17
+JOINED = 9  # shifted images that are joined at once
 
 # name: (input channels, output channels, stride, kernel side)
 TRUNK = {
@@ -190,7 +191,8 @@ class Net:
         views = self._act(views, 0.0, 1.0)
         left = views[:, :, MARGIN:, 0:1]
         shifted = [views[:, :, MARGIN - d : WIDTH - d, 1:2] for d in range(DISPARITIES)]
-        right = tf.concat(shifted, -1)
+        # TFLite Micro joins ten tensors at most.
+        right = tf.concat([tf.concat(shifted[i : i + JOINED], -1) for i in range(0, DISPARITIES, JOINED)], -1)
         # |left - right| by way of [0, 1] only: a signed difference would need [-1, 1] and lose a bit of the input.
         low, high = tf.minimum(right, left), tf.maximum(right, left)
         gap = self._act(self._act(high, 0.0, 1.0) - self._act(low, 0.0, 1.0), 0.0, 1.0)

@@ -2,6 +2,8 @@
 
     python -m venv venv && venv/bin/pip install tensorflow-cpu==2.21.0
     venv/bin/python train.py            # writes models/*.tflite
+    venv/bin/python train.py --seed 1 --models build/seed1     # other weights to start from, scenes in another order
+    venv/bin/python train.py --quick --models build/quick      # a few steps: shows that all of it runs, nothing else
     venv/bin/python train.py --ablate   # also retrains the p = 3 head without one part of the loss at a time
 
 1. Pre-training in float with batch norm: one trunk, four heads (1D and Hilbert p = 1, 2, 3). The 1D head has the task
@@ -34,6 +36,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 VARIANTS = ("p0", "p1", "p2", "p3")  # p0 is the 1D head
 CURVES = {name: Curve(int(name[1])) for name in VARIANTS}
+FUSED = "fused"  # x and y of p = 3 and the 1D head in one tensor, for the decoder of that name
 SHARE = {"p0": 2.0, "p1": 0.5, "p2": 0.7, "p3": 1.0}
 BATCH = 16
 TRAIN_SEEDS = (100, 101)
@@ -56,15 +59,15 @@ def task_loss(error: tf.Tensor) -> tf.Tensor:
 
 
 @functools.cache
-def training_scenes(seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Views and truth of one seed, rendered once a run."""
-    views, truth = scenes(seed, SCENES_PER_SEED)
+def training_scenes(seed: int, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Views and truth of `count` scenes of one seed, rendered once a run."""
+    views, truth = scenes(seed, count)
     return views, truth
 
 
-def batches(rng: np.random.Generator) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """Endless (views float32 in [0, 1], truth) with random flips, gain and brightness."""
-    parts = [training_scenes(seed) for seed in TRAIN_SEEDS]
+def batches(rng: np.random.Generator, count: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Endless (views float32 in [0, 1], truth) of `count` scenes of each seed with random flips, gain and brightness."""
+    parts = [training_scenes(seed, count) for seed in TRAIN_SEEDS]
     while True:
         views, truth = parts[rng.integers(len(parts))]
         chosen = rng.integers(0, len(views), BATCH)
@@ -83,10 +86,11 @@ def descend(
     steps: int,
     rng: np.random.Generator,
     label: str,
+    count: int,
 ) -> None:
     """`steps` steps with a cosine from the first rate to the second."""
     began, log = time.time(), []
-    for number, (x, t) in zip(range(steps), batches(rng), strict=False):
+    for number, (x, t) in zip(range(steps), batches(rng, count), strict=False):
         optimizer.learning_rate.assign(rate[0] * (0.5 + 0.5 * np.cos(np.pi * number / steps)) + rate[1])
         targets = [CURVES[name].encode(t) for name in VARIANTS[1:]]
         log.append([float(part) for part in step(tf.constant(x), tf.constant(t), *map(tf.constant, targets))])
@@ -95,9 +99,9 @@ def descend(
             log = []
 
 
-def pretrain(steps: int) -> Arrays:
+def pretrain(steps: int, seed: int = 0, count: int = SCENES_PER_SEED) -> Arrays:
     """Step 1: float weights with batch norm statistics."""
-    weights = make_weights(np.random.default_rng(1), list(VARIANTS))
+    weights = make_weights(np.random.default_rng(1 + 100 * seed), list(VARIANTS))
     for name in [key[:-2] for key in weights if key.endswith("/w") and "/h/" not in key]:
         size = weights[name + "/b"].size
         weights[name + "/b"] += 0.5
@@ -123,7 +127,7 @@ def pretrain(steps: int) -> Arrays:
         optimizer.apply_gradients(zip(tape.gradient(total, trained), trained, strict=True))
         return losses
 
-    descend(step, optimizer, (2e-3, 2e-5), steps, np.random.default_rng(7), "pre-training")
+    descend(step, optimizer, (2e-3, 2e-5), steps, np.random.default_rng(7 + 100 * seed), "pre-training", count)
     return {name: variable.numpy() for name, variable in variables.items()}
 
 
@@ -172,7 +176,7 @@ def head_loss(
     return task * part + alpha * tf.reduce_mean(paper) / (curve.side - 1) ** 2 + beyond, part
 
 
-def finetune(weights: Arrays, steps: int) -> Arrays:
+def finetune(weights: Arrays, steps: int, seed: int = 0, count: int = SCENES_PER_SEED) -> Arrays:
     """Step 3, all variants on one trunk."""
     variables = {name: tf.Variable(value) for name, value in weights.items()}
     net = Net(variables, quantized=True)
@@ -193,7 +197,7 @@ def finetune(weights: Arrays, steps: int) -> Arrays:
         optimizer.apply_gradients(zip(tape.gradient(total, trained), trained, strict=True))
         return parts
 
-    descend(step, optimizer, (3e-4, 5e-6), steps, np.random.default_rng(11), "fine-tuning")
+    descend(step, optimizer, (3e-4, 5e-6), steps, np.random.default_rng(11 + 100 * seed), "fine-tuning", count)
     return {name: variable.numpy() for name, variable in variables.items()}
 
 
@@ -268,7 +272,10 @@ def to_tflite(weights: Arrays, variant: str, quantized: bool) -> bytes:
 
     @tf.function(input_signature=[tf.TensorSpec((1, HEIGHT, WIDTH, 2), tf.float32, name="views")])
     def forward(views: tf.Tensor) -> tf.Tensor:
-        return net(views, variant)
+        if variant != FUSED:
+            return net(views, variant)
+        features = net.trunk(views)
+        return tf.concat([net.bounded(net.head(features, name)) for name in ("p3", "p0")], -1)
 
     # Constants, or the converter meets variable reads that it can't quantize.
     frozen = convert_variables_to_constants_v2(forward.get_concrete_function())
@@ -296,8 +303,13 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=here / "build" / "weights.npz", help="trained weights, kept")
     parser.add_argument("--steps", type=int, nargs=2, default=(2886, 1012), help="pre-training and fine-tuning")
     parser.add_argument("--ablate", action="store_true", help="retrain parts of p = 3 instead, on the kept weights")
+    parser.add_argument("--seed", type=int, default=0, help="of the first weights and the order of the scenes")
+    parser.add_argument("--quick", action="store_true", help="12 and 6 steps on few scenes, to see that it runs")
     arguments = parser.parse_args()
-    tf.random.set_seed(1)
+    if arguments.quick:
+        arguments.steps = (12, 6)
+    count = 64 if arguments.quick else SCENES_PER_SEED
+    tf.random.set_seed(1 + arguments.seed)
     arguments.models.mkdir(parents=True, exist_ok=True)
     if arguments.ablate:
         weights = dict(np.load(arguments.weights))
@@ -307,11 +319,12 @@ def main() -> None:
             export(ablate(weights, codes, truth, ABLATION_STEPS, **parts), "p3", f"ablation_{label}", arguments.models)
             print("ablation", label, flush=True)
         return
-    weights = finetune(fold(pretrain(arguments.steps[0])), arguments.steps[1])
+    weights = pretrain(arguments.steps[0], arguments.seed, count)
+    weights = finetune(fold(weights), arguments.steps[1], arguments.seed, count)
     arguments.weights.parent.mkdir(parents=True, exist_ok=True)
     named: dict[str, Any] = dict(weights)
     np.savez(arguments.weights, **named)
-    for variant in VARIANTS:
+    for variant in (*VARIANTS, FUSED):
         export(weights, variant, "1d" if variant == "p0" else variant, arguments.models)
 
 

@@ -14,6 +14,7 @@ tensors: one compilation trains them all.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from hilbert_codegen.curves import make_curve
-from hilbert_codegen.keras import HilbertLoss
+from hilbert_codegen.keras import HilbertLoss, encode
 from hilbert_codegen.training.loss import HeadCurve
 
 HIDDEN = (64, 32)
@@ -46,10 +47,12 @@ class Head:
     """What a net answers with.
 
     Attributes:
-        name: of files: "1d", "l1", "cos_sin", "p3" (two Hilbert heads of order 3), "moore3", "h3p2" (three heads).
+        name: of files: "1d", "l1", "cos_sin", "p3" (two Hilbert heads of order 3), "moore3"; "h4p1" and "m4p1" are four
+            heads of order 1 on a Hilbert and on a Moore curve.
         outputs: how many.
         low, high: real values of the first and last code.
         on: the curve, for Hilbert heads.
+        target_only: Hilbert heads learn the distance to their target alone, not the documented loss.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Head:
     low: float
     high: float
     on: HeadCurve | None = None
+    target_only: bool = False
 
     @property
     def per_t(self) -> float:
@@ -65,6 +69,8 @@ class Head:
 
     def loss(self, heads: Any, t: Any) -> Any:
         """Mean loss of heads (..., outputs) for t (...), in squared units of t (absolute: of t, scaled alike)."""
+        if self.on is not None and self.target_only:
+            return tf.reduce_mean(tf.reduce_sum(((heads - encode(t, self.on)) / self.on.length) ** 2, -1))
         if self.on is not None:
             return HilbertLoss(self.on, reduction="mean")(t, heads)
         if self.name == "cos_sin":
@@ -80,11 +86,13 @@ def make_head(name: str) -> Head:
         return Head(name, 1, 0.0, 1.0)
     if name == "cos_sin":
         return Head(name, 2, -1.0, 1.0)
-    curve = "moore" if name.startswith("moore") else "hilbert"
-    if not name[-1].isdigit() or name[:-1] not in ("p", "moore"):
+    found = re.fullmatch(r"(?:p|moore|[hm]([3-6])p)([1-4])", name)
+    if found is None:
         raise ValueError(name)
+    count = int(found[1] or 2)
+    curve = make_curve("moore" if name.startswith("m") else "hilbert", int(found[2]), dimensions=count)
     # [0, 255/256] on 256 codes is scale 1/256, zero point -128: with the cell-centred inset the cell grid.
-    return Head(name, 2, 0.0, 255 / 256, HeadCurve(make_curve(curve, int(name[-1]))))
+    return Head(name, count, 0.0, 255 / 256, HeadCurve(curve))
 
 
 @dataclass
@@ -188,6 +196,21 @@ def _steps(
 
     zeros = [tf.zeros_like(weight) for weight in weights]
     return list(loop(*[tf.constant(w) for w in weights], *zeros, *zeros))
+
+
+def train_float(
+    inputs: NDArray[np.float64], t: NDArray[np.float64], head: Head, steps: int, seeds: Sequence[int]
+) -> Weights:
+    """Weights of float nets, the seeds as first axis: the first phase of `train` alone."""
+    data = (tf.constant(inputs, tf.float32), tf.constant(t, tf.float32))
+    found = _steps(_start(inputs.shape[1], head, seeds), data, head, steps, None, seeds)
+    return [np.asarray(weight) for weight in found]
+
+
+def float_heads(weights: Weights, inputs: NDArray[np.float64], head: Head) -> NDArray[np.float64]:
+    """Real heads (seeds, n, outputs) of float nets."""
+    x = tf.repeat(tf.constant(inputs, tf.float32)[None], len(weights[0]), axis=0)
+    return np.asarray(_forward(weights, x, head, None)[0], dtype=np.float64)
 
 
 def train(

@@ -29,8 +29,8 @@ from hilbert_codegen.spec.plan import make_plan
 
 TRAINING, TEST = 60_000, 3_000
 ONE_HEAD = ("1d", "l1")
-HILBERT = ("p1", "p2", "p3", "p4")
-CIRCULAR = ("cos_sin", "moore1", "moore2", "moore3", "moore4")
+HILBERT = ("p1", "p2", "p3", "p4", "h3p1", "h3p2", "h4p1", "h5p1", "h6p1")
+CIRCULAR = ("cos_sin", "moore1", "moore2", "moore3", "moore4", "m3p1", "m4p1", "m5p1", "m6p1")
 PHASES = ("ptq", "qat")
 
 
@@ -45,10 +45,11 @@ def kinds_of(head: str) -> tuple[str, ...]:
 
 
 @cache
-def decoder_of(curve: str, order: int) -> Decoder:
+def decoder_of(curve: str, order: int, dimensions: int) -> Decoder:
     """The exact decoder of a curve with heads of scale 1/256 and zero point -128."""
-    text = f'[curve]\nkind = "{curve}"\norder = {order}\n[heads]\nscale = 0.00390625\nzero_point = -128\n'
-    path = Path("build") / f"study_{curve}{order}.toml"
+    text = f'[curve]\nkind = "{curve}"\norder = {order}\ndimensions = {dimensions}\n'
+    text += "[heads]\nscale = 0.00390625\nzero_point = -128\n"
+    path = Path("build") / f"study_{curve}{dimensions}_{order}.toml"
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return Decoder(make_plan(load(path)).spec)
@@ -62,8 +63,9 @@ def to_t(head: nets.Head, raw: NDArray[Any], quantization: tuple[float, int]) ->
         if scale == 0:
             return head.on.decode(real)[0], real
         assert (scale, zero) == (1 / 256, -128), quantization
-        decoder = decoder_of(head.on.curve.name, head.on.curve.order)
-        return decoder.t_of(decode(raw[:, 0], raw[:, 1], decoder)), real
+        curve = head.on.curve
+        decoder = decoder_of(curve.name, curve.order, curve.dimensions)
+        return decoder.t_of(decode(*raw.T, decoder)), real
     if head.name == "cos_sin":
         return np.arctan2(real[:, 1], real[:, 0]) / (2 * np.pi) % 1.0, real
     return np.clip(real[:, 0], 0.0, 1.0), real

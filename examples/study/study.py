@@ -230,13 +230,17 @@ def advice_checks(study: Study) -> tuple[list[dict[str, Any]], list[dict[str, An
                 if outcome[told].refusal != NOT_LEARNT:
                     known.append(trained.known(told))
             found = forecasts(known, measured, ORDERS, ["cell"], baseline, trained.curve, trained.ease)
-            chosen, _ = choose(found)
+            choice = choose(found)
+            chosen = choice.best
             reached = outcome[chosen.order].score if chosen is not None else 1.0
+            next_ones = [outcome[order].score / min(best, 1.0) for order in choice.measure]
             checks.append(
                 {
                     "task": trained.task.name, "phase": trained.phase, "told": told,
                     "advised": chosen.order if chosen is not None else None, "over the best": reached / min(best, 1.0),
-                    "will not help": chosen is None, "none helps": best > 1 - WORTHWHILE,
+                    "to measure": list(choice.measure), "over the best of those": min(next_ones, default=None),
+                    "will not help": chosen is None and not choice.measure,
+                    "not known": chosen is None and bool(choice.measure), "none helps": best > 1 - WORTHWHILE,
                 }
             )  # fmt: skip
             for candidate in found:
@@ -245,7 +249,7 @@ def advice_checks(study: Study) -> tuple[list[dict[str, Any]], list[dict[str, An
                 real = outcome[candidate.order]
                 ratios.append(
                     {
-                        "told": told, "truth": candidate.score / real.score,
+                        "task": trained.task.name, "told": told, "truth": candidate.score / real.score,
                         "quantization rmse": candidate.quantization.rmse / real.quantization.rmse,
                         "quantization robust_sd": candidate.quantization.robust_sd / real.quantization.robust_sd,
                     }
@@ -253,8 +257,16 @@ def advice_checks(study: Study) -> tuple[list[dict[str, Any]], list[dict[str, An
     return checks, ratios
 
 
+def _left_out(logs: Array, tasks: Sequence[str]) -> float:
+    """Share of the |log ratios| that are no larger than the largest of all other tasks."""
+    names = np.array(tasks)
+    held = [logs[names == task] <= logs[names != task].max() + 1e-9 for task in dict.fromkeys(tasks)]
+    return float(np.concatenate(held).mean())
+
+
 def factors(ratios: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Factor that nine of ten forecasts lay within of what was measured, and the share within 25 %."""
+    """Factors between forecasts and what was measured, and the share of each task's that lie within the largest of the
+    other tasks', which is what an interval promises for a task that was not seen."""
     found: dict[str, Any] = {}
     for label, part in (
         ("from the 1D net", [r for r in ratios if not r["told"]]),
@@ -264,6 +276,7 @@ def factors(ratios: Sequence[dict[str, Any]]) -> dict[str, Any]:
             logs = np.abs(np.log([r[name] for r in part]))
             found[f"{name}, {label}"] = {
                 "forecasts": len(part), "nine of ten within": float(np.exp(np.quantile(logs, 0.9))),
-                "share within 25 %": float((logs < np.log(1.25)).mean()),
+                "all within": float(np.exp(logs.max())), "share within 25 %": float((logs < np.log(1.25)).mean()),
+                "share within the others'": _left_out(logs, [r["task"] for r in part]),
             }  # fmt: skip
     return found

@@ -120,7 +120,7 @@ def _print(advice: Advice, span: float) -> None:
     console = wide_console()
     table = Table(title="Errors in the task's unit, measured or to expect", title_justify="left")
     columns = ("order", "inset", "L", "half branch", "noise", "blur", "RMSE, INT8 - float", "robust SD", "jumps",
-               "MAE to truth", "RMSE to truth", "change", "9 of 10 within", "figures", "ruled out by")  # fmt: skip
+               "MAE to truth", "RMSE to truth", "change", "at least 9 of 10 within", "figures", "ruled out by")  # fmt: skip
     for column in columns:
         table.add_column(column, justify="left" if column in ("figures", "ruled out by") else "right")
     quantization, truth = (stats.scaled(span) for stats in advice.baseline)

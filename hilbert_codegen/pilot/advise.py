@@ -8,7 +8,8 @@ order that has, or from the 1D net alone, and ruled out where one of two criteri
 - four standard deviations: half the distance between branches is less than 4 standard deviations of a head's noise.
 
 Of what is left the lowest order is advised whose error to truth is within NEARLY of the best: its branches are farther
-apart, and it is easier to train. Where that does not beat the best 1D net by more than WORTHWHILE, no order will help.
+apart, and it is easier to train. Where that does not beat the best 1D net by more than WORTHWHILE, no order will help;
+but where a forecast alone says so, and by less than DOUBT, it can't be known, and the order to measure is named instead.
 """
 
 from __future__ import annotations
@@ -44,12 +45,15 @@ NEARLY = 1.05
 WORTHWHILE = 0.03
 #: An order whose ease (`probe`) is below this usually paid in the study, above it usually not.
 EASY = 1.2
-#: Factors that nine of ten figures of the study, measured after a forecast, lay within: by figure, and by whether the
-#: forecast was made from the 1D net alone or from another order.
+#: A forecast that no order helps is no answer where it is below this factor of the best 1D net's error.
+DOUBT = 1.1
+#: Factors that all figures of the study, measured after a forecast, lay within: by figure, and by whether the forecast
+#: was made from the 1D net alone or from another order. Taken so from all tasks but one, they hold 93 % and more of the
+#: one left out (examples/study).
 SPREAD: Mapping[str, tuple[float, float]] = {
-    "truth": (1.55, 1.5),
-    "quantization rmse": (1.9, 1.9),
-    "quantization robust_sd": (1.9, 1.9),
+    "truth": (2.1, 2.1),
+    "quantization rmse": (2.1, 2.35),
+    "quantization robust_sd": (2.1, 2.1),
 }
 
 
@@ -67,7 +71,7 @@ class Candidate:
         quantization, truth: INT8 to float, and INT8 to truth; NaN where no figure can be given.
         jumps: share of points that quantization carries to another branch.
         score: mean of the errors to truth (MAE and RMSE) over those of the best 1D net; below 1 is better.
-        spread: factor by which figures of its kind were found to differ from such a forecast in one case of ten.
+        spread: factor that figures of its kind were found to differ by at most from such a forecast.
         refusal: why it is not advised, else "".
     """
 
@@ -99,7 +103,9 @@ class Advice:
 
     Attributes:
         candidates: by order.
-        best: the one to train, None where none will help.
+        best: the one to train, None where none will help or that can't be known.
+        measure: orders to train and evaluate before more can be said; where `best` is None and this is not empty, it is
+            not known whether one helps.
         baseline: (quantization error, error to truth) of the best 1D net in t.
         baseline_source: which that is.
         ease: what `probe` found on the inputs, by order; empty where there was nothing to probe.
@@ -116,6 +122,7 @@ class Advice:
     verdict: tuple[str, ...]
     warnings: tuple[str, ...]
     estimators: tuple[tuple[str, EstimatorTrial, EstimatorTrial], ...] = ()
+    measure: tuple[int, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """As JSON-able values but for NaN."""
@@ -131,6 +138,7 @@ class Advice:
         return {
             "candidates": [c.record() for c in self.candidates],
             "best": None if self.best is None else self.best.record(),
+            "measure": list(self.measure),
             "baseline": {"source": self.baseline_source, "quantization": self.baseline[0].record(),
                          "truth": self.baseline[1].record()},
             "ease": {str(order): value for order, value in self.ease.items()},
@@ -237,11 +245,15 @@ def advise_from_noise(
             noise = noise_lsb * scale * rng.standard_normal(count)
             known = Known("the noise given", order, on.length, truth, residual, noise, scale)
             found.append(_candidate("hilbert", order, inset, scale, known, baseline[1], {}))
-    best, lines = choose(found)
+    choice = choose(found)
+    lines = list(choice.lines)
     if spread == 0:
         lines.append("This takes the float net to be exact: give its error with --truth-error, or a pilot.")
     lines += _wanted(found, baseline[0], wanted)
-    return Advice(tuple(found), best, baseline, f"normal noise of {noise_1d_lsb:g} codes", {}, tuple(lines), ())
+    return Advice(
+        tuple(found), choice.best, baseline, f"normal noise of {noise_1d_lsb:g} codes", {}, tuple(lines), (),
+        measure=choice.measure,
+    )  # fmt: skip
 
 
 def _insets(insets: Sequence[str | Fraction], order: int) -> list[Fraction]:
@@ -286,7 +298,8 @@ def advise_from_pilot(
     curve = "moore" if any(k.closed for k in known) else "hilbert"
     ease = probe(evaluation.inputs, evaluation.truth, curve, range(1, 5)) if evaluation.inputs is not None else {}
     found = forecasts(known, found, orders, insets, baseline[1], curve, ease)
-    best, lines = choose(found)
+    choice = choose(found)
+    lines = list(choice.lines)
     for candidate in found:
         if candidate.refusal.startswith(NOT_LEARNT):
             name_of = candidate.source.removeprefix("measured on ")
@@ -299,7 +312,9 @@ def advise_from_pilot(
         for group in sorted(learnt)
         if learnt[group][0].has_float and not learnt[group][0].closed
     )
-    return Advice(tuple(found), best, baseline, name, ease, tuple(lines), tuple(warnings), estimators)
+    return Advice(
+        tuple(found), choice.best, baseline, name, ease, tuple(lines), tuple(warnings), estimators, choice.measure
+    )
 
 
 def scale_of(known: Known) -> float:
@@ -392,44 +407,73 @@ def _indicated(ease: Mapping[int, float]) -> list[str]:
     return [f"Ease of the inputs, before any training: {shown}; below {EASY:g} an order usually paid in the study."]
 
 
-def choose(candidates: Sequence[Candidate]) -> tuple[Candidate | None, list[str]]:
-    """The candidate to train, and lines that say so."""
-    lines: list[str] = []
+@dataclass(frozen=True)
+class Choice:
+    """What to do about the candidates.
+
+    Attributes:
+        best: to be trained; None where none helps, or where it can't be known.
+        measure: orders to train and evaluate before more can be said.
+        lines: that say so.
+    """
+
+    best: Candidate | None
+    measure: tuple[int, ...]
+    lines: tuple[str, ...]
+
+
+def _change(candidate: Candidate) -> str:
+    """Its error to truth against the best 1D net's; of a forecast with the interval."""
+    factor = candidate.spread["truth"]
+    ends = (100 * (candidate.score / factor - 1), 100 * (candidate.score * factor - 1))
+    return f"{100 * (candidate.score - 1):+.0f} %" + (
+        "" if candidate.measured else f" [{ends[0]:+.0f}, {ends[1]:+.0f}]"
+    )
+
+
+def choose(candidates: Sequence[Candidate]) -> Choice:
+    """The candidate to train, or that none helps, or what to measure first."""
     usable = [c for c in candidates if not c.refusal and math.isfinite(c.score)]
-    best: Candidate | None = None
-    if usable:
-        least = min(c.score for c in usable)
-        level = [c for c in usable if c.score <= NEARLY * least]
-        best = min(level, key=lambda c: (c.order, c.score, c.inset))
-    if best is None or best.score > 1 - WORTHWHILE:
-        reason = (
-            "no order passes the criteria below."
-            if best is None
-            else f"the best, order {best.order}, changes the error to truth by {100 * (best.score - 1):+.0f} % only."
+    if not usable:
+        return Choice(
+            None, (), ("More heads will not help: no order passes the criteria below.", *_refusals(candidates))
         )
-        lines.append(f"More heads will not help: {reason}")
-        best = None
-    else:
-        factor = best.spread["truth"]
-        ends = (
-            ""
-            if best.measured
-            else f" [{100 * (best.score / factor - 1):+.0f}, {100 * (best.score * factor - 1):+.0f}]"
+    least = min(c.score for c in usable)
+    best = min((c for c in usable if c.score <= NEARLY * least), key=lambda c: (c.order, c.score, c.inset))
+    if best.score > 1 - WORTHWHILE:
+        doubtful = not best.measured and best.score < DOUBT
+        line = (
+            f"It can't be known whether order {best.order} helps: error to truth {_change(best)} against the best 1D INT8 net "
+            f"({best.source}). Train it, run evaluate on it, and ask again with that model in the pilot."
+            if doubtful
+            else f"More heads will not help: the best, order {best.order}, changes the error to truth by {_change(best)} only."
         )
-        lines.append(
-            f"Train order {best.order} with inset {best.inset:.4g}: error to truth {100 * (best.score - 1):+.0f} %{ends} "
-            f"against the best 1D INT8 net ({best.source})."
-        )
+        return Choice(None, (best.order,) if doubtful else (), (line, *_refusals(candidates)))
+    lines = [
+        f"Train order {best.order} with inset {best.inset:.4g}: error to truth {_change(best)} against the best 1D INT8 net "
+        f"({best.source})."
+    ]
+    better = [c for c in usable if not c.measured and c.score < best.score]
+    lines += [f"Order {c.order} may do better, {_change(c)} ({c.source}): train it, and evaluate." for c in better]
+    lines += _refusals(candidates)
+    unknown = min((c.order for c in candidates if math.isnan(c.truth.rmse)), default=None)
+    measure = [c.order for c in better]
+    if unknown is not None:
+        if not best.measured:
+            lines.append(
+                f"No figure can be given for order {unknown} and up. Train order {best.order}, run evaluate on it, and "
+                f"ask again with that model in the pilot."
+            )
+        elif unknown == best.order + 1:
+            lines.append(f"No figure can be given for order {unknown}. Train it, evaluate, and ask again: order {best.order} "
+                         f"has shown that the curve can be learnt.")  # fmt: skip
+            measure.append(unknown)
+    return Choice(best, tuple(dict.fromkeys(measure)), tuple(lines))
+
+
+def _refusals(candidates: Sequence[Candidate]) -> list[str]:
     refused = {c.order: c for c in candidates if c.refusal and not c.measured}
-    for order in sorted(refused):
-        lines.append(f"Order {order} is ruled out by {refused[order].refusal}.")
-    unknown = [c.order for c in candidates if math.isnan(c.truth.rmse)]
-    if unknown and best is not None and not best.measured:
-        lines.append(
-            f"No figure can be given for order {min(unknown)} and up. Train order {best.order}, run evaluate on it, and "
-            f"ask again with that model in the pilot."
-        )
-    return best, lines
+    return [f"Order {order} is ruled out by {refused[order].refusal}." for order in sorted(refused)]
 
 
 def _wanted(candidates: Sequence[Candidate], baseline: ErrorStats, wanted: float | None) -> list[str]:

@@ -7,6 +7,7 @@ lstm      eight steps of one value through a fused LSTM, whose state is two vari
 counter   the sum of all inputs so far, in a resource variable
 two       inputs `picture` (1, 4) and `offset` (1, 1): their sum
 custom    an operator of TensorFlow that TFLite does not have
+joined    twelve shifted views of a line joined at once: more than TFLite Micro's kernel takes (made with 2.21.0)
 """
 
 from __future__ import annotations
@@ -59,6 +60,10 @@ def main() -> None:
     (FOLDER / "two.tflite").write_bytes(converted(tf.Module(), two))
     custom = tf.function(tf.math.erfinv).get_concrete_function(tf.TensorSpec((1, 2), tf.float32, name="x"))
     (FOLDER / "custom.tflite").write_bytes(converted(tf.Module(), custom, custom=True))
+    joined = tf.function(lambda x: tf.concat([x[:, i : i + 4, None] for i in range(12)], -1)).get_concrete_function(
+        tf.TensorSpec((1, 16), tf.float32, name="x")
+    )
+    (FOLDER / "joined.tflite").write_bytes(converted(tf.Module(), joined))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from hilbert_codegen.models.inference import infer
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.networks import Setting
 from hilbert_codegen.pilot.settings import load_pilot
-from tests.paths import EXAMPLES, LINE_SENSOR, MODELS
+from tests.paths import LINE_SENSOR, MODELS
 
 
 def test_the_bytes_are_those_of_the_reference_kernels() -> None:
@@ -57,11 +57,10 @@ def test_only_tflite_models_run_there() -> None:
 def test_a_model_that_it_refuses_is_said_with_its_reason() -> None:
     # A concatenation of more tensors than its kernel takes, which tflite-runtime runs.
     pytest.importorskip("tflite_micro", reason="tflite-micro is not installed (extra micro)")
-    stereo = EXAMPLES / "stereo"
-    samples = np.load(stereo / "samples.npz")["inputs"][:1] / 255
-    path = stereo / "models" / "1d_int8.tflite"
-    assert infer(path, samples).outputs[0].size == 1024
-    with pytest.raises(UsageError, match=r"1d_int8\.tflite: can't be run by TFLite Micro: .*CONCATENATION"):
+    samples = np.linspace(0, 1, 16, dtype=np.float32)[None]
+    path = MODELS / "inference" / "joined.tflite"
+    assert infer(path, samples).outputs[0].size == 48
+    with pytest.raises(UsageError, match=r"joined\.tflite: can't be run by TFLite Micro: .*CONCATENATION"):
         infer(path, samples, micro=True)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
 import pytest
 
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.pilot.advise import advise_from_pilot
+from hilbert_codegen.pilot.advise import SPREAD, Candidate, advise_from_pilot, choose
 from hilbert_codegen.pilot.evaluate import evaluate
+from hilbert_codegen.pilot.metrics import ErrorStats
 from hilbert_codegen.pilot.settings import load_pilot
 from tests.paths import EXAMPLES
 
@@ -61,3 +64,58 @@ def test_a_kind_that_the_output_is_not_is_refused(tmp_path: Path) -> None:
     path = pilot(tmp_path, "encoder", net("baseline", "1d", more='kind = "int16x8"\n'))
     with pytest.raises(UsageError, match=r'int8 output; kind = "int16x8" takes int16'):
         evaluate(load_pilot(path), 50)
+
+
+FIGURES = json.loads((EXAMPLES / "study" / "figures.json").read_text(encoding="utf-8"))
+
+
+def test_stated_intervals_hold_for_the_task_left_out() -> None:
+    """Told of the 1D net or of any order, 4 included: nine of ten figures within what the other tasks showed."""
+    for name, found in FIGURES["forecasts"].items():
+        figure, told = name.split(", ")
+        assert found["share within the others'"] >= 0.9, name
+        assert found["all within"] <= SPREAD[figure][told == "from an order"] <= 1.05 * found["all within"] + 0.05, name
+
+
+def test_advice_is_right_or_says_what_to_measure() -> None:
+    checks = FIGURES["advice"]
+    assert {row["told"] for row in checks} == {0, 1, 2, 3, 4} and len({row["task"] for row in checks}) == 10
+    # "Will not help" exactly where none does, unless it says that it can't know: then it names an order.
+    for row in checks:
+        assert row["not known"] or row["will not help"] == row["none helps"], row
+        assert not row["not known"] or row["over the best of those"] <= 1.15, row
+    assert sum(row["not known"] for row in checks) <= 8
+    assert sum(row["over the best"] <= 1.15 for row in checks) >= 94
+
+
+@pytest.mark.parametrize("told", ["", "p4"])
+def test_advice_from_the_committed_nets_of_a_task(told: str, tmp_path: Path) -> None:
+    """The spot's nets of seed 0, told of the 1D net or of order 4 with it."""
+    tables = net("baseline", "1d") + net("baseline", "l1", more='kind = "l1"\n')
+    if told:
+        tables += net("model", told, more='decoder = "decoder.toml"\nset = ["curve.kind=hilbert", "curve.order=4"]\n')
+    advice = advise_from_pilot(evaluate(load_pilot(pilot(tmp_path, "spot", tables)), 800), [1, 2, 3, 4], ["cell"])
+    scores = {row["order"]: row["score"] for row in FIGURES["items"] if row["task"] == "spot" and row["phase"] == "ptq"}
+    assert advice.best is not None
+    assert scores[advice.best.order] <= 1.15 * min(scores.values())
+
+
+def candidate(order: int, score: float, measured: bool, refusal: str = "") -> Candidate:
+    nothing = ErrorStats.of(None)
+    figures = ErrorStats.of([score]) if score == score else nothing
+    return Candidate(
+        "hilbert", order, 0.1, 4.0, 16.0, 1.0, 0.01, "made up", measured, figures, figures, 0.0, score,
+        dict.fromkeys(SPREAD, 1.0 if measured else 2.0), refusal,
+    )  # fmt: skip
+
+
+def test_what_can_not_be_known_is_to_be_measured() -> None:
+    doubtful = choose([candidate(1, 1.05, False)])
+    assert doubtful.best is None and doubtful.measure == (1,) and "can't be known" in doubtful.lines[0]
+    for certain in (candidate(1, 1.05, True), candidate(1, 1.3, False)):
+        none = choose([certain])
+        assert none.best is None and none.measure == () and none.lines[0].startswith("More heads will not help")
+    rising = choose([candidate(1, 0.6, True), candidate(2, 0.58, False), candidate(3, math.nan, False, "blur: far")])
+    assert rising.best is not None and rising.best.order == 1 and rising.measure == (2,)
+    after = choose([candidate(2, 0.4, True), candidate(3, math.nan, False, "blur: far")])
+    assert after.measure == (3,) and "No figure can be given for order 3" in after.lines[-1]

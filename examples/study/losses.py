@@ -1,0 +1,88 @@
+"""The documented loss against the distance to the target alone: wrong branches and error to truth of float nets.
+
+    python examples/study/losses.py                          # all tasks, orders 1 to 3, three seeds
+    python examples/study/losses.py --tasks spot --orders 3 --steps 300
+
+Both losses get the same start, samples and steps. A point is on a wrong branch where its decoded place is over a cell and a
+half of the curve from the truth. Prints a line for each task and order; --json writes the figures. Needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nets
+import numpy as np
+from tasks import TASKS, Task
+
+from hilbert_codegen.training.loss import difference
+
+SAMPLES, TEST = 60_000, 3_000
+#: Cells of the curve past which an answer counts as one of another branch.
+WRONG = 1.5
+LOSSES = {"documented": False, "target": True}
+
+
+def compared(task: Task, orders: tuple[int, ...], steps: int, seeds: list[int]) -> Iterator[dict[str, Any]]:
+    """One row for each order: of either loss the share of wrong branches and the MAE to truth in t, for each seed."""
+    x, t = task.make(SAMPLES, 1)
+    test_x, test_t = task.make(TEST, 2)
+    for order in orders:
+        head = nets.make_head(f"{'moore' if task.circular else 'p'}{order}")
+        assert head.on is not None
+        row: dict[str, Any] = {"task": task.name, "order": order, "points": len(test_t)}
+        for name, target_only in LOSSES.items():
+            learnt = replace(head, target_only=target_only)
+            weights = nets.train_float(x, t, learnt, steps, seeds)
+            place, _ = head.on.decode(nets.float_heads(weights, test_x, learnt))
+            error = np.abs(difference(place, np.broadcast_to(test_t, place.shape), task.circular))
+            row[name] = {
+                "wrong": [float(share) for share in (error * head.on.curve.segments > WRONG).mean(axis=1)],
+                "mae": [float(value) for value in error.mean(axis=1)],
+            }
+        yield row
+
+
+def no_more_wrong(row: dict[str, Any]) -> bool:
+    """Whether the documented loss leaves no more points on wrong branches, but for what chance explains.
+
+    Two standard deviations of the difference of two such shares, each of all points and seeds.
+    """
+    ours, theirs = (float(np.mean(row[name]["wrong"])) for name in LOSSES)
+    points = row["points"] * len(row["target"]["wrong"])
+    chance = np.sqrt((ours * (1 - ours) + theirs * (1 - theirs)) / points)
+    return bool(ours <= theirs + 2 * chance + 1 / points)
+
+
+def main() -> None:
+    """Train and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
+    parser.add_argument("--orders", nargs="+", type=int, default=[1, 2, 3], choices=[1, 2, 3, 4])
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    rows = []
+    print("task        order   wrong branch, % (documented / target)   MAE, 1e-3 (documented / target)")
+    for name in arguments.tasks:
+        for row in compared(TASKS[name], tuple(arguments.orders), arguments.steps, arguments.seeds):
+            wrong, mae = ([float(np.mean(row[loss][figure])) for loss in LOSSES] for figure in ("wrong", "mae"))
+            note = "" if no_more_wrong(row) else "   more than by chance"
+            print(
+                f"{name:<11} {row['order']:>5}   {100 * wrong[0]:17.3f} / {100 * wrong[1]:<17.3f}"
+                f"   {1e3 * mae[0]:13.3f} / {1e3 * mae[1]:<13.3f}{note}",
+                flush=True,
+            )
+            rows.append(row)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
