@@ -3,6 +3,7 @@ VENV ?= build/venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+FRAMEWORKS ?= build/frameworks
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -26,6 +27,18 @@ check: lint ## lint, types, unit tests but the slow ones: before each commit
 test: lint ## lint, types, all tests; the unit tests with their coverage
 	$(BIN)/python -m pytest -n 2 -q -m unit --cov --cov-report=term
 	$(BIN)/python -m pytest -n 2 -q -m "not unit"
+
+$(FRAMEWORKS)/ready: requirements-frameworks.txt
+	$(PYTHON) -m venv $(FRAMEWORKS)
+	$(FRAMEWORKS)/bin/pip install --quiet --requirement requirements-frameworks.txt
+	$(FRAMEWORKS)/bin/pip install --quiet --no-deps --editable .
+	touch $@
+
+FRAMEWORK_TESTS := tests/unit/training/test_frameworks.py tests/unit/training/test_loss_learns.py \
+  tests/unit/models/test_exporters.py tests/unit/models/test_inference.py
+
+test-frameworks: $(FRAMEWORKS)/ready ## the tests that need PyTorch and TensorFlow, in an environment of their own
+	$(FRAMEWORKS)/bin/python -m pytest -n 2 -q $(FRAMEWORK_TESTS)
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .
@@ -80,4 +93,4 @@ wheel: $(READY) ## build the wheel into build/dist
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: check lock matrix docs help setup run test lint firmware-test robot side-by-side field board-speed host-speed costs goldens wheel clean
+.PHONY: check test-frameworks lock matrix docs help setup run test lint firmware-test robot side-by-side field board-speed host-speed costs goldens wheel clean

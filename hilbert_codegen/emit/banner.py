@@ -11,6 +11,9 @@ from hilbert_codegen.kernels import Built
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.variants import PORTABLE, VARIANTS
 
+#: Column of the text of a parameter in the comments of templates/decoder/decoder.h.j2.
+_PARAMETER = 23
+
 
 def command_line(plan: Plan) -> str:
     """The command that makes the files again in the folder DIR; it names no path, so the bytes are those of any place."""
@@ -81,12 +84,36 @@ def heads_of(plan: Plan) -> list[str]:
 
 
 def heads_doc(plan: Plan) -> tuple[str, ...]:
-    """`heads_of` as lines of a Doxygen comment."""
+    """`heads_of` as a list in a Doxygen comment; none where each head is a parameter (`params_doc`)."""
+    if plan.spec.heads.layout == "planar":
+        return ()
     return tuple(
         comment(line)
         for head in heads_of(plan)
-        for line in textwrap.wrap("- " + re.sub(r"([\\@<>#%&])", r"\\\1", head), 110, subsequent_indent="  ")
+        for line in textwrap.wrap("- " + _for_doxygen(head), 110, subsequent_indent="  ")
     )
+
+
+def params_doc(plan: Plan) -> tuple[tuple[str, ...], ...]:
+    """Of each head the lines that go on with its parameter in a Doxygen comment: the tensor, by its whole name."""
+    heads = plan.settings.heads
+    return tuple(
+        tuple(
+            comment(line)
+            for line in textwrap.wrap(
+                _for_doxygen(f"{heads.place(axis)} of {heads.path.name}"), 110,
+                initial_indent=" " * _PARAMETER, subsequent_indent=" " * _PARAMETER,
+            )
+        )
+        if heads is not None
+        else ()
+        for axis in range(plan.spec.dimensions)
+    )  # fmt: skip
+
+
+def _for_doxygen(text: str) -> str:
+    """`text` without commands and marks of Doxygen."""
+    return re.sub(r"([\\@<>#%&])", r"\\\1", text)
 
 
 def _variants(plan: Plan, built: Built) -> str:

@@ -83,6 +83,7 @@ class Unit:
     scaling_doc: tuple[str, ...]
     aliasing_doc: str
     heads_doc: tuple[str, ...]
+    params_doc: tuple[tuple[str, ...], ...]
     branch_codes: str
     built: Built
     heads: int
@@ -226,6 +227,7 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
         scaling_doc=_scaling(spec),
         aliasing_doc=aliasing,
         heads_doc=banner.heads_doc(plan),
+        params_doc=banner.params_doc(plan),
         branch_codes=banner.number(min(spec.pitch(axis) for axis in range(spec.dimensions))),
         built=built,
         heads=spec.inputs,

@@ -1,11 +1,16 @@
 """Whether the heads would fit the truth far better under another orientation: swapped or mirrored heads, or a curve
-that is not the one of training."""
+that is not the one of training.
+
+The square has eight orientations, and each is decoded. The n-cube has 2^n n!, up to 46,080 for six heads. All of them
+are looked at too: how far the heads lie from the turned curve at the truth is a sum over the heads of figures that
+depend only on which axis a head follows and whether backwards, so 2 n^2 figures tell the distance of every one. The
+nearest are then decoded.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -17,20 +22,40 @@ from hilbert_codegen.training.loss import HeadCurve, difference
 SEVERAL = 3.0
 #: Points that are compared, evenly taken from all.
 _POINTS = 2000
+#: Of more than two heads: orientations that are decoded, of those that lie nearest.
+_DECODED = 4
 
 
-def orientations(dimensions: int) -> Iterator[str]:
-    """All eight symmetries of the square; of cubes the exchanges of two heads and the mirrored single heads."""
-    if dimensions == 2:
-        yield from ORIENTATIONS
-        return
-    axes = list(AXES[:dimensions])
-    for one, other in itertools.combinations(range(dimensions), 2):
-        swapped = axes.copy()
-        swapped[one], swapped[other] = axes[other], axes[one]
-        yield ",".join(swapped)
-    for one in range(dimensions):
-        yield ",".join(f"-{name}" if place == one else name for place, name in enumerate(axes))
+def turned(on: HeadCurve, orientation: str) -> HeadCurve:
+    """The same curve under another orientation."""
+    curve = on.curve
+    return dataclasses.replace(on, curve=make_curve(curve.name, curve.order, orientation, curve.dimensions))
+
+
+def candidates(on: HeadCurve, heads: FloatArray, truth: FloatArray) -> list[str]:
+    """The orientations to decode: all eight of a square, of a cube those nearest to the truth.
+
+    Args:
+        on: the curve, of any orientation.
+        heads: real head values, (points, n).
+        truth: t in [0, 1], (points,).
+    """
+    count = on.curve.dimensions
+    if count == 2:
+        return list(ORIENTATIONS)
+    low, high = on.head_range
+    targets = turned(on, "d2xy").targets(truth)
+    # far[head, axis, mirrored]: mean square of what lies between a head and an axis of the curve.
+    axes = np.stack([targets, low + high - targets], axis=-1)
+    far = np.square(heads[:, :, None, None] - axes[:, None]).mean(axis=0)
+    sums = sorted(
+        (sum(far[head, axis].min() for head, axis in enumerate(axes_of)), axes_of)
+        for axes_of in itertools.permutations(range(count))
+    )
+    return [
+        ",".join(("-" if far[head, axis].argmin() else "") + AXES[axis] for head, axis in enumerate(axes_of))
+        for _, axes_of in sums[:_DECODED]
+    ]
 
 
 def better_orientation(on: HeadCurve, heads: FloatArray, truth: FloatArray) -> str | None:
@@ -47,12 +72,11 @@ def better_orientation(on: HeadCurve, heads: FloatArray, truth: FloatArray) -> s
     curve = on.curve
 
     def misfit(orientation: str) -> float:
-        turned = make_curve(curve.name, curve.order, orientation, curve.dimensions)
-        decoded, _ = dataclasses.replace(on, curve=turned).decode(points)
+        decoded, _ = turned(on, orientation).decode(points)
         return float(np.abs(difference(decoded, t, curve.closed)).mean())
 
     mine = misfit(curve.orientation)
-    fits = {name: misfit(name) for name in orientations(curve.dimensions) if name != curve.orientation}
+    fits = {name: misfit(name) for name in candidates(on, points, t) if name != curve.orientation}
     best = min(fits, key=lambda name: fits[name])
     if mine <= SEVERAL * fits[best]:
         return None

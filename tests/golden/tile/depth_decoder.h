@@ -106,7 +106,7 @@ uint8_t depth_distance(int8_t x, int8_t y);
  * @param[out] pDistance  distances, as by depth_distance(), blockSize of them
  * @param[in]  blockSize  number of points; 0 is fine
  *
- * The three buffers must not overlap.
+ * The four buffers must not overlap.
  */
 void depth_decode_block_distance(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst, uint8_t *pDistance,
                                  uint32_t blockSize);

@@ -35,8 +35,29 @@ def test_the_header_names_the_tensor_of_each_head_whole(config: Path) -> None:
     assert max(map(len, header.splitlines())) <= 120
     joined = "".join(line.removeprefix(" *").strip() for line in header.splitlines())
     for axis, index in (("x", 1), ("y", 0)):
-        assert joined.count(f"head {axis}: output {index}") == 2  # the banner's, and the block decoder's
+        assert joined.count(f"head {axis}: output {index}") == 1  # the banner's
         assert joined.count(LONG + axis) == 2
+
+
+@pytest.mark.parametrize("distance", [False, True])
+def test_each_parameter_is_followed_by_the_tensor_of_its_head(config: Path, distance: bool) -> None:
+    plan = make_plan(load(config, [f"decoder.distance={str(distance).lower()}", "code.strategy=closed"]))
+    header = generate(plan).files["hilbert_decoder.h"].decode()
+    text = "".join(line.removeprefix(" *").strip() for line in header.splitlines())
+    for axis, index in (("x", 1), ("y", 0)):
+        said = (
+            f"@param[in]  pSrc{axis.upper()}      codes of the {axis} head, blockSize of them:output {index} "
+            f"'{LONG}{axis}'(signature: '{axis}') of net.tflite@param"
+        )
+        assert text.replace("' (sig", "'(sig").count(said) == 1 + distance
+    assert "@par Heads of the model" not in header
+
+
+def test_heads_of_one_buffer_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "net.tflite").write_bytes(tflite_file(Head("a@b", (1, 2))))
+    (tmp_path / "a.toml").write_text('[curve]\norder = 1\n[model]\nfile = "net.tflite"\n', encoding="utf-8")
+    header = generate(make_plan(load(tmp_path / "a.toml"))).files["hilbert_decoder.h"].decode()
+    assert " * @par Heads of the model\n * - head x: output 0 'a\\@b', channel 0 of net.tflite\n" in header
 
 
 def test_generate_prints_the_call_that_fetches_each_head(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

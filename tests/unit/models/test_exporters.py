@@ -1,7 +1,10 @@
-"""Files of two outputs by TensorFlow's own converters (tests/models/make_heads.py): head x has the larger scale."""
+"""Files of two outputs by TensorFlow's own converters (tests/models/make_heads.py): head x has the larger scale. And
+files from PyTorch by litert-torch and onnx2tf (tests/models/make_litert.py): the nets of tests/models/onnx.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,11 @@ from hilbert_codegen.errors import UsageError
 from hilbert_codegen.models.inference import infer
 from hilbert_codegen.models.model import HeadTensors, find_heads
 from tests.paths import MODELS
+
+RUNTIMES = ("tflite_runtime", "ai_edge_litert")
+runtime = pytest.mark.skipif(
+    not any(map(importlib.util.find_spec, RUNTIMES)), reason="needs one of " + ", ".join(RUNTIMES)
+)
 
 FOLDER = MODELS / "heads"
 FILES = sorted(path.name for path in FOLDER.glob("*.tflite"))
@@ -48,13 +56,43 @@ def test_files_that_do_not_say_are_refused_until_the_heads_are_named(name: str) 
     assert y < 0.6 * x
 
 
+@runtime
 @pytest.mark.parametrize("name", NAMED[:2])
 def test_inference_follows_the_heads(name: str) -> None:
-    pytest.importorskip("tflite_runtime", reason="tflite-runtime or ai-edge-litert")
     heads = find_heads(FOLDER / name)
     run = infer(FOLDER / name, np.random.default_rng(0).uniform(-2, 2, (40, 8)), heads.indices)
     assert run.scale == tuple(scales(heads))
     assert run.real(0).max() > 0.5 >= run.real(1).max()
+
+
+def layout(tool: str, net: str) -> tuple[str, bool]:
+    """(layout, channels first) of the heads: litert-torch keeps the axes, onnx2tf turns channels last."""
+    return ("planar", net == "maps") if net == "two" or tool == "litert_torch" else ("interleaved", False)
+
+
+@runtime
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("tool", ["litert_torch", "onnx2tf"])
+@pytest.mark.parametrize(("net", "shape"), [("two", (8,)), ("maps", (1, 4, 6))])
+def test_torchs_files_give_the_heads_of_the_net_in_order(
+    net: str, shape: tuple[int, ...], tool: str, bits: int
+) -> None:
+    """Held against the float net by onnxruntime: within some steps of eight bits, while x and y differ by far more."""
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    plain = MODELS / "onnx" / f"{net}_float.onnx"
+    samples = np.random.default_rng(1).random((12, *shape))
+    wanted = infer(plain, samples)
+    right = find_heads(plain).points([wanted.real(index) for index in range(len(wanted.outputs))])
+
+    path = MODELS / "litert" / f"{net}_{tool}_int{bits}.tflite"
+    heads = find_heads(path)
+    assert (heads.layout, heads.channels_first) == layout(tool, net)
+    assert heads.values()["dtype"] == f"int{bits}"
+    last = tool == "onnx2tf" and net == "maps"
+    run = infer(path, np.moveaxis(samples, 1, -1) if last else samples, heads.indices)
+    found = heads.points([run.real(index) for index in range(len(run.outputs))])
+    assert np.abs(found - right).max() < 0.02 < 0.05 < np.abs(found[:, ::-1] - right).mean()
 
 
 def test_the_keras_helper_names_the_heads_and_fixes_their_range(tmp_path: Path) -> None:

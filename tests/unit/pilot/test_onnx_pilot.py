@@ -1,7 +1,8 @@
-"""The PyTorch example's pilot: ONNX files from one end to the other, and heads that were swapped on purpose."""
+"""The PyTorch example's pilot: ONNX and TFLite files from one end to the other, and heads that were swapped on purpose."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,29 +10,50 @@ import pytest
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
+pytest.importorskip("tflite")
+pytest.importorskip("tflite_runtime")
 
 from hilbert_codegen.cli import main
+from hilbert_codegen.config.loading import load
+from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.settings import load_pilot
+from hilbert_codegen.spec.plan import make_plan
 from tests.paths import LINE_SENSOR
 
 TORCH = LINE_SENSOR.parent / "line_sensor_torch"
 
 
+def code(name: str) -> str:
+    """The generated C without what names the model: comments and the digest of the configuration."""
+    text = generate(make_plan(load(TORCH / name))).files["line_decoder.c"].decode()
+    return re.sub(r"CONFIG_HASH.*|0x[0-9A-F]{8}UL", "", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
+
+
+def test_onnx_and_tflite_files_of_one_net_have_one_decoder() -> None:
+    assert code("decoder.toml") == code("decoder_tflite.toml")
+
+
 def test_swapped_heads_fail_strictly_and_right_ones_pay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "models").symlink_to(TORCH / "models")
-    shutil.copy(TORCH / "decoder.toml", tmp_path)
+    for name in ("decoder.toml", "decoder_tflite.toml"):
+        shutil.copy(TORCH / name, tmp_path)
     shutil.copy(LINE_SENSOR / "samples.npz", tmp_path)
     text = (TORCH / "pilot.toml").read_text(encoding="utf-8").replace("../line_sensor/", "")
     path = tmp_path / "pilot.toml"
     path.write_text(text, encoding="utf-8")
-    (model,) = evaluate(load_pilot(path), limit=200).models
-    assert model.misread is None
-    assert model.gain("1D", "mae").value > 3
+    models = evaluate(load_pilot(path), limit=200).models
+    assert [model.name for model in models] == ["p = 2, ONNX", "p = 2, TFLite"]
+    for model in models:
+        assert model.misread is None
+        assert model.gain("1D, ONNX", "mae").value > 3 < model.gain("1D, TFLite", "mae").value
+    # Two quantizers of one float net agree within a few per cent.
+    first, second = (model.subsets["all"].quantized_truth.mae for model in models)
+    assert abs(first - second) < 0.05 * first
     swapped = text.replace(
         'decoder = "decoder.toml"', 'decoder = "decoder.toml"\nset = ["curve.orientation=transpose"]'
     )
-    path.write_text(swapped + '\n[kpi]\nmodel = "p = 2"\nlimit = 1000.0\n', encoding="utf-8")
+    path.write_text(swapped + '\n[kpi]\nmodel = "p = 2, ONNX"\nlimit = 1000.0\n', encoding="utf-8")
     with pytest.raises(SystemExit) as stop:
         main(["evaluate", str(path), "--limit", "200", "--strict", "-q"])
     assert stop.value.code == 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
-from hilbert_codegen.curves import ORIENTATIONS, make_curve
-from hilbert_codegen.pilot.orientation import better_orientation
+from hilbert_codegen.curves import AXES, ORIENTATIONS, make_curve
+from hilbert_codegen.pilot.orientation import better_orientation, turned
 from hilbert_codegen.training.loss import HeadCurve
 
 
@@ -24,15 +26,45 @@ def test_each_orientation_is_told_from_the_configured_one(trained: str) -> None:
         assert "are the heads swapped or mirrored?" in found
 
 
-def test_a_swap_among_three_heads_is_noticed() -> None:
-    on = HeadCurve(make_curve("hilbert", 2, dimensions=3))
-    t = np.random.default_rng(3).random(800)
-    heads = on.targets(t)
-    assert better_orientation(on, heads, t) is None
-    found = better_orientation(on, heads[:, [0, 2, 1]], t)
-    assert found is not None and found.startswith("x,z,y fits")
+def signed_permutations(count: int) -> list[str]:
+    return [
+        ",".join(sign + AXES[axis] for sign, axis in zip(signs, axes, strict=True))
+        for axes in itertools.permutations(range(count))
+        for signs in itertools.product(("", "-"), repeat=count)
+    ]
+
+
+def noticed(configured: HeadCurve, trained: str) -> None:
+    rng = np.random.default_rng(3)
+    t = rng.random(400)
+    there = turned(configured, trained)
+    heads = there.targets(t) + 0.01 * rng.standard_normal((400, configured.curve.dimensions))
+    found = better_orientation(configured, heads, t)
+    assert (found is None) == (there.curve.points == configured.curve.points), trained
+    if found is not None:
+        assert turned(configured, found.split(" fits")[0]).curve.points == there.curve.points
+
+
+def test_all_48_orientations_of_three_heads_are_told_from_the_configured_one() -> None:
+    for trained in signed_permutations(3):
+        noticed(HeadCurve(make_curve("hilbert", 2, dimensions=3), head_range=(-1.0, 1.0)), trained)
+    noticed(HeadCurve(make_curve("hilbert", 1, "-z,x,y", dimensions=3)), "y,-x,z")
+
+
+@pytest.mark.parametrize(("heads", "order"), [(4, 2), (5, 1), (6, 1)])
+def test_any_orientation_of_more_heads_is_noticed(heads: int, order: int) -> None:
+    on = HeadCurve(make_curve("hilbert", order, dimensions=heads))
+    every = signed_permutations(heads)
+    for place in np.random.default_rng(heads).integers(0, len(every), 20):
+        noticed(on, every[int(place)])
 
 
 def test_a_net_that_has_learnt_nothing_is_not_suspected() -> None:
     rng = np.random.default_rng(3)
     assert better_orientation(HeadCurve(make_curve("hilbert", 2)), rng.random((900, 2)), rng.random(900)) is None
+
+
+def test_three_heads_that_have_learnt_nothing_are_not_suspected() -> None:
+    rng = np.random.default_rng(3)
+    on = HeadCurve(make_curve("hilbert", 2, dimensions=3))
+    assert better_orientation(on, rng.random((900, 3)), rng.random(900)) is None
