@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from firmware_tests.conftest import decoder_of, needs_board, plan_of
-from hilbert_codegen.bench.boardrun import run_image, unsupported
-from hilbert_codegen.bench.firmware import Program, Sweep, make_sweep, selftest_files
+from hilbert_codegen.bench.boardrun import Verdict, run_image, unsupported
+from hilbert_codegen.bench.firmware import Planes, Program, Sweep, make_planes, make_sweep, selftest_files
 from hilbert_codegen.bench.measure import measure_once
 from hilbert_codegen.bench.session import Decoder, How
 from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.emit.prove import proof_domain, reference_for
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.kernels import STRATEGIES
 from hilbert_codegen.spec.plan import Plan, make_plan
@@ -153,3 +155,43 @@ def test_more_heads(heads: int, layout: str, emulator: str, tmp_path: Path) -> N
     verdict = run_image(EMULATORS[emulator], program.image(), board, plan, sweep)
     assert verdict.passed, verdict.reason
     assert verdict.pairs == 65536
+
+
+def some_planes(folder: Path, heads: int, layout: str = "interleaved") -> tuple[Plan, Planes]:
+    """Two planes of an order 1 decoder: of three heads those of the first third codes."""
+    config = folder / "planes.toml"
+    config.write_text(
+        f"[curve]\ndimensions = {heads}\norder = 1\n"
+        f"[heads]\nscale = 0.00390625\nzero_point = -128\nlayout = '{layout}'\n[code]\nprefix = 'depth'\n"
+    )
+    plan = make_plan(load(config))
+    domain = proof_domain(plan.spec)
+    planes = make_planes(plan, (domain, reference_for(plan.spec, domain)))
+    assert planes is not None
+    assert planes.count == {3: 256, 4: 8, 5: 8, 6: 8}[heads]
+    return plan, replace(planes, count=2, output=planes.output[:2])
+
+
+@pytest.mark.parametrize(("heads", "layout"), [(3, "planar"), (4, "interleaved")])
+def test_planes(heads: int, layout: str, tmp_path: Path) -> None:
+    """The planes that `run` adds to the rows; with one wrong answer expected, its codes are named."""
+    board = needs_board("mps2-an386", "qemu")
+    plan, planes = some_planes(tmp_path, heads, layout)
+    sweep, files = make_sweep(plan), generate(plan).files
+
+    def run(expected: Planes, folder: Path) -> Verdict:
+        program = Program(
+            folder, board, choose(board.core), "depth", {**files, **selftest_files(plan, sweep, expected)}
+        )
+        image = program.image(planes=expected.count)
+        return run_image(EMULATORS["qemu"], image, board, plan, sweep, planes=expected)
+
+    right = run(planes, tmp_path / "right")
+    assert right.passed, right.reason
+    assert right.pairs == 2 * 65536
+    output = planes.output.copy()
+    output[1, 7, 200] += 1
+    wrong = run(replace(planes, output=output), tmp_path / "wrong")
+    codes = ", ".join(f"{axis} = {code}" for axis, code in zip("xyzu", planes.codes(1)[7, 200], strict=False))
+    value = output[1, 7, 200]
+    assert wrong.reason == f"2 wrong results, first in decode: {codes}: expected {value}, got {value - 1}"

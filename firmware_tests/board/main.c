@@ -5,6 +5,8 @@
  *   HC at <path> rows=<n>                         every sixteen rows: the run goes on
  *   HC row <path> <row> <hex of every output>     only for a row whose checksum is wrong
  *   HC path <path> rows=<n> bad=<n>
+ *   HC plane <path> <plane> <row> <hex of every output>  three and more heads: all rows of the first plane that is wrong
+ *   HC planes <path> planes=<n> bad=<n>
  *   HC tails lengths=<n> bad=<n>
  *   HC stack bytes=<n>
  *   HC fault / HC stacked / HC status             from the fault handler
@@ -28,12 +30,14 @@
 /* Set by the linker script: the first address of the stack. */
 extern uint32_t __stack_limit;
 
-/* How many of the 256 rows run; whether it is the measuring run; its points a call; elements its source is moved by. */
+/* How many of the 256 rows run; whether it is the measuring run; its points a call; elements its source is moved by; how
+ * many planes run (three and more heads). */
 #define SETTING_ROWS 0
 #define SETTING_MEASURE 1
 #define SETTING_BLOCK 2
 #define SETTING_SHIFT 3
-__attribute__((section(".settings"), used)) const volatile uint32_t board_settings[4] = {256u, 0u, 256u, 0u};
+#define SETTING_PLANES 4
+__attribute__((section(".settings"), used)) const volatile uint32_t board_settings[5] = {256u, 0u, 256u, 0u, 0u};
 
 #define PAINT 0xA5C3E1B7u
 
@@ -76,6 +80,54 @@ static uint32_t stack_bytes(uint32_t rows)
     return most;
 }
 
+static void print_row(uint32_t row, uint32_t path)
+{
+    console_decimal(row);
+    console_char(' ');
+    for (uint32_t x = 0u; x < ST(columns); x++) {
+        console_hex(ST(output)(path, x), 2u * ST(bytes)(path));
+    }
+    console_char('\n');
+}
+
+#if HARNESS_PLANES
+/* Planes of the self-test, spread over all of them; the first wrong one is printed. */
+static uint32_t run_planes(uint32_t path, const char *pName, uint32_t planes)
+{
+    uint32_t bad = 0u;
+    for (uint32_t i = 0u; i < planes; i++) {
+        const uint32_t plane = i * (ST(planes) / planes);
+        if ((i & 3u) == 3u) {
+            console_text("HC at ");
+            console_text(pName);
+            console_text(" planes=");
+            console_decimal(i);
+            console_char('\n');
+        }
+        if (ST(plane)(plane, path) == 0u) {
+            for (uint32_t row = 0u; (bad == 0u) && (row < ST(rows)); row++) {
+                (void)ST(plane_row)(plane, row, path);
+                console_text("HC plane ");
+                console_text(pName);
+                console_char(' ');
+                console_decimal(plane);
+                console_char(' ');
+                print_row(row, path);
+            }
+            bad++;
+        }
+    }
+    console_text("HC planes ");
+    console_text(pName);
+    console_text(" planes=");
+    console_decimal(planes);
+    console_text(" bad=");
+    console_decimal(bad);
+    console_char('\n');
+    return bad;
+}
+#endif
+
 static uint32_t run_path(uint32_t path, const char *pName, uint32_t rows)
 {
     uint32_t bad = 0u;
@@ -93,12 +145,7 @@ static uint32_t run_path(uint32_t path, const char *pName, uint32_t rows)
             console_text("HC row ");
             console_text(pName);
             console_char(' ');
-            console_decimal(row);
-            console_char(' ');
-            for (uint32_t x = 0u; x < ST(columns); x++) {
-                console_hex(ST(output)(path, x), 2u * ST(bytes)(path));
-            }
-            console_char('\n');
+            print_row(row, path);
         }
     }
     console_text("HC path ");
@@ -135,6 +182,12 @@ void board_main(void)
             bad += run_path(ST(path_distance), "decode_block_distance", rows);
             bad += run_path(ST(path_distance_output), "decode_block_distance_output", rows);
         }
+#if HARNESS_PLANES
+        if (board_settings[SETTING_PLANES] != 0u) {
+            bad += run_planes(ST(path_decode), "decode", board_settings[SETTING_PLANES]);
+            bad += run_planes(ST(path_block), "decode_block", board_settings[SETTING_PLANES]);
+        }
+#endif
         const uint32_t tails = ST(tails)();
         console_text("HC tails lengths=");
         console_decimal(ST(tail_lengths));

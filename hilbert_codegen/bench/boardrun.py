@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbert_codegen.bench.firmware import COLUMNS, ROWS, Image, Sweep
+from hilbert_codegen.bench.firmware import COLUMNS, ROWS, Image, Planes, Sweep
 from hilbert_codegen.bench.session import TIMEOUT
 from hilbert_codegen.curves import AXES
 from hilbert_codegen.spec.plan import Plan
@@ -119,7 +119,10 @@ def _fault(lines: list[str], image: Image, board: Board) -> Fault | None:
     return Fault(int(number[1], 16), registers, int(cfsr[1], 16) if cfsr else None, code.get(pc, ""))
 
 
-def judge(outcome: Outcome, image: Image, board: Board, plan: Plan, sweep: Sweep, rows: int, measure: bool) -> Verdict:
+def judge(
+    outcome: Outcome, image: Image, board: Board, plan: Plan, sweep: Sweep, rows: int, measure: bool,
+    planes: Planes | None = None,
+) -> Verdict:  # fmt: skip
     """Judge what a run printed against the exact table.
 
     Args:
@@ -130,16 +133,15 @@ def judge(outcome: Outcome, image: Image, board: Board, plan: Plan, sweep: Sweep
         sweep: the pairs and the exact answers.
         rows: how many rows were asked for.
         measure: whether it was the measuring program, which runs decode_block only.
+        planes: the planes that ran beside the rows, or None.
     """
-    verdict = Verdict(outcome=outcome, pairs=rows * COLUMNS)
+    pairs = rows * COLUMNS if planes is None else planes.output.size
+    verdict = Verdict(outcome=outcome, pairs=pairs)
     lines = outcome.lines
     verdict.fault = _fault(lines, image, board)
     width = INTEGER_TYPES[plan.spec.output.dtype][0]
     signed = INTEGER_TYPES[plan.spec.output.dtype][1]
 
-    due = ["decode_block"] if measure else ["decode", "decode_block"]
-    if plan.distance and not measure:
-        due += ["decode_block_distance", "decode_block_distance_output"]
     seen: dict[str, tuple[int, int]] = {}
     for line in lines:
         if match := re.fullmatch(r"HC path (\w+) rows=(\d+) bad=(\d+)", line):
@@ -156,45 +158,98 @@ def judge(outcome: Outcome, image: Image, board: Board, plan: Plan, sweep: Sweep
         elif match := re.fullmatch(r"HC stack bytes=(\d+)", line):
             verdict.stack_bytes = int(match[1])
 
-    begin = f"HC begin {plan.prefix} hash={plan.digest[:8]} rows={rows} columns={COLUMNS} bytes={width // 8}"
-    tails = next((line for line in lines if line.startswith("HC tails ")), None)
-    if verdict.fault is not None:
-        verdict.reason = verdict.fault.text
-    elif outcome.problem is not None:
-        shown = next((line for line in reversed(lines) if line.strip()), "")
-        verdict.reason = outcome.problem + (f"; its last line was {shown[:80]!r}" if shown else "; it printed nothing")
-    elif begin not in lines:
-        verdict.reason = f"the first line is not the expected {begin!r}: is it another program?"
-    elif verdict.first:
-        verdict.reason = f"{verdict.mismatches} wrong results, first in {verdict.first}"
-    elif missing := [path for path in due if path not in seen or seen[path][0] != rows]:
-        verdict.reason = f"no complete result of {', '.join(missing)}"
-    elif bad := [path for path in due if seen[path][1]]:
-        verdict.reason = f"{', '.join(bad)}: a row's checksum is wrong, yet no wrong result was printed"
-    elif not measure and (tails is None or not re.fullmatch(r"HC tails lengths=42 bad=0", tails)):
-        verdict.reason = f"short, misaligned or guarded blocks failed: {tails or 'no result'}"
-    elif "HC end PASS" not in lines:
-        verdict.reason = "the program said FAIL"
+    if planes is not None:
+        _judge_planes(lines, planes, verdict, width, signed)
+    verdict.reason = _troubled(verdict, plan, rows) or _missing(lines, plan, seen, rows, measure, planes)
     return verdict
+
+
+def _troubled(verdict: Verdict, plan: Plan, rows: int) -> str:
+    """Why the run itself or a result in it is wrong; "" if neither."""
+    lines, outcome = verdict.outcome.lines, verdict.outcome
+    width = INTEGER_TYPES[plan.spec.output.dtype][0]
+    begin = f"HC begin {plan.prefix} hash={plan.digest[:8]} rows={rows} columns={COLUMNS} bytes={width // 8}"
+    if verdict.fault is not None:
+        return verdict.fault.text
+    if outcome.problem is not None:
+        shown = next((line for line in reversed(lines) if line.strip()), "")
+        return outcome.problem + (f"; its last line was {shown[:80]!r}" if shown else "; it printed nothing")
+    if begin not in lines:
+        return f"the first line is not the expected {begin!r}: is it another program?"
+    return f"{verdict.mismatches} wrong results, first in {verdict.first}" if verdict.first else ""
+
+
+def _missing(
+    lines: Sequence[str], plan: Plan, seen: Mapping[str, tuple[int, int]], rows: int, measure: bool,
+    planes: Planes | None,
+) -> str:  # fmt: skip
+    """What has not come, or not as right, in a run without a wrong result; "" if nothing."""
+    due = ["decode_block"] if measure else ["decode", "decode_block"]
+    if plan.distance and not measure:
+        due += ["decode_block_distance", "decode_block_distance_output"]
+    tails = next((line for line in lines if line.startswith("HC tails ")), None)
+    if missing := [path for path in due if path not in seen or seen[path][0] != rows]:
+        return f"no complete result of {', '.join(missing)}"
+    if bad := [path for path in due if seen[path][1]]:
+        return f"{', '.join(bad)}: a row's checksum is wrong, yet no wrong result was printed"
+    if planes is not None and (reason := _incomplete(lines, planes)):
+        return reason
+    if not measure and (tails is None or not re.fullmatch(r"HC tails lengths=42 bad=0", tails)):
+        return f"short, misaligned or guarded blocks failed: {tails or 'no result'}"
+    return "" if "HC end PASS" in lines else "the program said FAIL"
+
+
+def _judge_planes(lines: Sequence[str], planes: Planes, verdict: Verdict, bits: int, signed: bool) -> None:
+    """Count the wrong results of the planes that were printed, into `verdict`."""
+    for line in lines:
+        if match := re.fullmatch(r"HC plane (\w+) (\d+) (\d+) ([0-9a-f]+)", line):
+            wrong, first = _compare_plane(match[4], int(match[2]), int(match[3]), planes, bits, signed)
+            verdict.paths[match[1]] = verdict.paths.get(match[1], 0) + wrong
+            if first and not verdict.first:
+                verdict.first = f"{match[1]}: {first}"
+
+
+def _incomplete(lines: Sequence[str], planes: Planes) -> str:
+    """What is missing of the planes, or wrong without a wrong result printed; "" if nothing."""
+    for path in ("decode", "decode_block"):
+        if f"HC planes {path} planes={planes.count} bad=0" not in lines:
+            return f"{path}: no complete right result of {planes.statement}"
+    return ""
 
 
 def _compare(text: str, row: int, sweep: Sweep, bits: int, signed: bool, distance: bool) -> tuple[int, str]:
     """Wrong results of one printed row, and the first as text."""
-    digits = bits // 4
-    if len(text) != COLUMNS * digits or not 0 <= row < ROWS:
+    if not 0 <= row < ROWS:
         return COLUMNS, f"row {row} is garbled"
+    expected = (sweep.distance if distance else sweep.output)[row]
+    return _compare_row(text, f"row {row}", expected, sweep.pairs[row], bits, signed)
+
+
+def _compare_plane(text: str, plane: int, row: int, planes: Planes, bits: int, signed: bool) -> tuple[int, str]:
+    """Wrong results of one printed row of a plane, and the first as text."""
+    if not (0 <= plane < planes.count and 0 <= row < ROWS):
+        return COLUMNS, f"row {row} of plane {plane} is garbled"
+    where = f"row {row} of plane {plane}"
+    return _compare_row(text, where, planes.output[plane, row], planes.codes(plane)[row], bits, signed)
+
+
+def _compare_row(
+    text: str, where: str, expected: NDArray[np.int64], codes: NDArray[np.int64], bits: int, signed: bool
+) -> tuple[int, str]:
+    digits = bits // 4
+    if len(text) != COLUMNS * digits:
+        return COLUMNS, f"{where} is garbled"
     got: NDArray[np.int64] = np.array(
         [int(text[i : i + digits], 16) for i in range(0, len(text), digits)], dtype=np.int64
     )
     if signed:
         got = np.where(got >= 1 << (bits - 1), got - (1 << bits), got)
-    expected = (sweep.distance if distance else sweep.output)[row]
     wrong = np.flatnonzero(got != expected)
     if not len(wrong):
         return 0, ""
     i = int(wrong[0])
-    where = ", ".join(f"{axis} = {code}" for axis, code in zip(AXES, sweep.pairs[row, i], strict=False))
-    return len(wrong), (f"{where}: expected {expected[i]}, got {got[i]}")
+    at = ", ".join(f"{axis} = {code}" for axis, code in zip(AXES, codes[i], strict=False))
+    return len(wrong), (f"{at}: expected {expected[i]}, got {got[i]}")
 
 
 def run_image(
@@ -209,8 +264,12 @@ def run_image(
     trace: bool = False,
     timeout: float = TIMEOUT,
     keep: Path | None = None,
+    planes: Planes | None = None,
 ) -> Verdict:
-    """Run an image on an emulator and judge it; with `measure`, count the instructions of the decoder."""
+    """Run an image on an emulator and judge it; with `measure`, count the instructions of the decoder.
+
+    `planes` are those that the image was made to run, or None.
+    """
     count = image.decoder if measure else None
     job = Job(image.elf, board, timeout, count=count, entry=image.entry, trace=trace, keep=keep)
-    return judge(emulator.run(job), image, board, plan, sweep, rows, measure)
+    return judge(emulator.run(job), image, board, plan, sweep, rows, measure, planes)

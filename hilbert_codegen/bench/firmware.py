@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hilbert_codegen.curves import AXES
 from hilbert_codegen.emit.prove import Domain, reference_for
 from hilbert_codegen.emit.render import environment
 from hilbert_codegen.errors import UsageError
+from hilbert_codegen.exact.domain import beside_borders
 from hilbert_codegen.exact.reference import Ideal, ideal_of
 from hilbert_codegen.resources import resource
 from hilbert_codegen.spec.plan import Plan
@@ -175,8 +177,80 @@ def _many_heads(plan: Plan, outputs: NDArray[np.int64] | None, order: str) -> Sw
     return Sweep(tuples, order, exact, np.zeros_like(exact), statement)
 
 
-def selftest_files(plan: Plan, sweep: Sweep) -> dict[str, bytes]:
-    """The generated self-test, `<prefix>_selftest.h` and `.c`: name -> bytes."""
+#: Planes of 65,536 tuples that a board runs of four and more heads: random tuples and neighbours of borders, by turns.
+PLANES = 8
+#: Places in the table of codes beside borders.
+_BESIDE = 64
+
+
+def _drawn(place: NDArray[np.int64], axis: int) -> NDArray[np.int64]:
+    """drawn() of the self-test for a random code: index of the code of a head at plane << 16 | row << 8 | column."""
+    value = (((place << 3) + 1 + axis) * 0x9E3779B1) & 0xFFFFFFFF
+    value ^= value >> 15
+    return np.asarray((((value & 0x1FFFFF) * 0x85EBCA6B) >> 13) & 255)
+
+
+@dataclass(frozen=True)
+class Planes:
+    """What a board runs of three and more heads beside the sweep, 65,536 points a plane, and the exact answers.
+
+    Attributes:
+        count: planes: those of all triples by the third code, or PLANES.
+        beside: for each of four and more heads _BESIDE raw codes beside borders.
+        output: exact results of every plane, int64, shape (count, 256, 256), [plane, row, column].
+        statement: one line saying what they are.
+    """
+
+    plan: Plan
+    count: int
+    beside: NDArray[np.int64]
+    output: NDArray[np.int64]
+    statement: str
+
+    def codes(self, plane: int) -> NDArray[np.int64]:
+        """The codes of a plane, shape (256, 256, heads)."""
+        place = (plane << 16) + np.arange(ROWS * COLUMNS, dtype=np.int64).reshape(ROWS, COLUMNS)
+        return _plane_codes(self.plan, place, self.beside)
+
+    @cached_property
+    def sums(self) -> list[int]:
+        """Checksum of the rows' checksums of every plane."""
+        bits = INTEGER_TYPES[self.plan.spec.output.dtype][0]
+        rows = np.array(checksums(self.output.reshape(-1, COLUMNS), bits), dtype=np.int64)
+        return checksums(rows.reshape(self.count, ROWS), 32)
+
+
+def _plane_codes(plan: Plan, place: NDArray[np.int64], beside: NDArray[np.int64]) -> NDArray[np.int64]:
+    count, codes = plan.spec.inputs, plan.spec.heads.codes()
+    if count == 3:
+        index = [place & 255, (place >> 8) & 255, place >> 16]
+    else:
+        border = (place >> 16) & 1
+        drawn = [_drawn(place, axis) for axis in range(count)]
+        index = [np.where(border, beside[axis][value & (_BESIDE - 1)], value) for axis, value in enumerate(drawn)]
+    return np.stack([codes[i] for i in index], axis=-1)
+
+
+def make_planes(plan: Plan, known: tuple[Domain, Ideal]) -> Planes | None:
+    """The planes to run: of three codes a point all triples, of more PLANES planes of tuples; None for two.
+
+    `known` are the exact answers over the proof's domain.
+    """
+    spec = plan.spec
+    if spec.inputs == 2:
+        return None
+    if spec.inputs == 3:
+        return Planes(plan, 256, np.zeros((0, 0), np.int64), known[1].codes, f"all {256**3} triples of codes")
+    mask = (1 << spec.heads.bits) - 1
+    beside = np.stack([np.resize(beside_borders(spec, axis) & mask, _BESIDE) for axis in range(spec.dimensions)])
+    place = np.arange(PLANES * ROWS * COLUMNS, dtype=np.int64)
+    output = ideal_of(spec, _plane_codes(plan, place, beside)).codes.reshape(PLANES, ROWS, COLUMNS)
+    statement = f"{PLANES * ROWS * COLUMNS} tuples of codes, random ones and neighbours of borders"
+    return Planes(plan, PLANES, beside, output, statement)
+
+
+def selftest_files(plan: Plan, sweep: Sweep, planes: Planes | None = None) -> dict[str, bytes]:
+    """The generated self-test, `<prefix>_selftest.h` and `.c`: name -> bytes. It has `planes` where they are given."""
     spec = plan.spec
     head, out = spec.heads.ctype, spec.output.ctype
     bits = INTEGER_TYPES[spec.output.dtype][0]
@@ -201,6 +275,10 @@ def selftest_files(plan: Plan, sweep: Sweep) -> dict[str, bytes]:
         "distance": plan.distance,
         "output_sums": checksums(sweep.output, bits),
         "distance_sums": checksums(sweep.distance, 8),
+        "layers": planes.count if planes is not None else 0,
+        "layers_of": planes.statement if planes is not None else "",
+        "plane_sums": planes.sums if planes is not None else [],
+        "beside": planes.beside.tolist() if planes is not None else [],
     }
     env = environment()
     env.trim_blocks = env.lstrip_blocks = True
@@ -277,6 +355,7 @@ class Program:
         self._objects: list[Path] = []
         self._harness: list[str] = []
         self._linked: Path | None = None
+        self._planes = int(b"_selftest_planes" in files.get(f"{prefix}_selftest.h", b""))
         for name in SOURCES:
             self._harness_object(name)
         for name in sorted(files):
@@ -298,6 +377,7 @@ class Program:
             "CONSOLE_BASE": f"0x{uart.base:08X}u",
             "SELFTEST_HEADER": f'"{self.prefix}_selftest.h"',
             "HARNESS_PREFIX": self.prefix,
+            "HARNESS_PLANES": str(self._planes),
         }
         include = [firmware, self.folder]
         # What judges the decoder has no instruction that an emulator may lack or get wrong: none of Armv8.1-M.
@@ -325,7 +405,9 @@ class Program:
             ) from None
         return elf
 
-    def image(self, measure: bool = False, rows: int = ROWS, block: int = COLUMNS, shift: int = 0) -> Image:
+    def image(
+        self, measure: bool = False, rows: int = ROWS, block: int = COLUMNS, shift: int = 0, planes: int = 0
+    ) -> Image:
         """An image for one kind of run.
 
         Args:
@@ -333,6 +415,7 @@ class Program:
             rows: how many of the 256 rows run, spread over the square.
             block: points a call of decode_block, when measuring.
             shift: elements that the source is moved by, when measuring: 1 makes its address odd.
+            planes: how many planes of the self-test run, spread over all, when not measuring.
 
         All are one linked program, with the settings of the run (main.c) written into it.
         """
@@ -341,7 +424,7 @@ class Program:
         loaded = load(self._linked)
         content = bytearray(self._linked.read_bytes())
         at = loaded.place(loaded.symbols["board_settings"])
-        settings = (rows, int(measure), block, shift)
+        settings = (rows, int(measure), block, shift, planes)
         content[at : at + 4 * len(settings)] = b"".join(value.to_bytes(4, "little") for value in settings)
         shape = "" if (block, shift) == (COLUMNS, 0) else f"-{block}-{shift}"
         elf = self.folder / (f"measure{rows}{shape}.elf" if measure else f"run{rows}.elf")

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbert_codegen.bench.firmware import COLUMNS, ROWS, Sweep, make_sweep, selftest_files
+from hilbert_codegen.bench.firmware import COLUMNS, ROWS, Planes, Sweep, make_planes, make_sweep, selftest_files
 from hilbert_codegen.emit.choose import for_cores, variants_for
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.prove import Domain, proof_domain, reference_for
@@ -132,6 +132,11 @@ class Session:
         """The pairs that boards run over."""
         return make_sweep(self.plan, self.outputs, self.order, self.known)
 
+    @cached_property
+    def planes(self) -> Planes | None:
+        """What boards run beside the sweep, where a point has three and more codes; None with a network's outputs."""
+        return make_planes(self.plan, self.known) if self.outputs is None and self.order == "sweep" else None
+
     def _plan(self, strategy: str | None) -> Plan:
         plan = for_cores(self.plan, self.cores) if self.cores else self.plan
         return plan if strategy is None else with_strategy(plan, strategy)
@@ -144,7 +149,9 @@ class Session:
         """The same as a decoder for boards."""
         generated = self.generate(strategy, progress)
         plan = self._plan(strategy)
-        return Decoder(generated.built.strategy, plan, {**generated.files, **selftest_files(plan, self.sweep)})
+        return Decoder(
+            generated.built.strategy, plan, {**generated.files, **selftest_files(plan, self.sweep, self.planes)}
+        )
 
     def decoders(
         self, names: Sequence[str], progress: Callable[[str], None] = lambda _: None

@@ -1,4 +1,4 @@
-"""Compile the generated C and compare what it computes with the exact reference, pair by pair."""
+"""Compile the generated C and compare what it computes with the exact reference, one by one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Verdict:
 
     Attributes:
         function: name of the C function.
-        pairs: how many pairs were compared.
+        pairs: how many pairs, triples or tuples were compared.
         mismatches: how many differ from the exact reference.
         first: the first mismatch as text, or "".
     """

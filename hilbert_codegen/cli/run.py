@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from hilbert_codegen.bench.boardrun import lacks, run_image, unsupported
-from hilbert_codegen.bench.firmware import Program, Sweep
+from hilbert_codegen.bench.firmware import Planes, Program, Sweep
 from hilbert_codegen.bench.session import Decoder, Session, attempts, each
 from hilbert_codegen.cli._boards import (
     Case,
@@ -49,11 +49,12 @@ def command(
     board_names: tuple[str, ...], keep: Path | None, outputs: Path | None, emulator: str, renode: str | None, compiler: str, timeout: float,
     jobs: int, junit: Path | None, form: str,
 ) -> None:  # fmt: skip
-    """Run the decoder on an emulated board, on all 65,536 pairs of codes.
+    """Run the decoder on an emulated board, on all pairs or triples of codes.
 
     Builds a bare-metal program from the generated decoder and a generated self-test, runs every function over every pair
     (and short, misaligned blocks), and compares with the exact table. PASS, or FAIL with the first mismatch or the reason:
-    a fault (with the stacked registers), a time-out, or anything the program did not say.
+    a fault (with the stacked registers), a time-out, or anything the program did not say. Of four and more heads random
+    tuples and neighbours of borders run.
 
     \b
     hilbert-codegen run depth.toml --board stm32f4_discovery
@@ -66,18 +67,18 @@ def command(
     results: list[_Result] = []
     with progress(quiet) as step:
         decoder = session.decoder(progress=step)
-        sweep = session.sweep
+        sweep, planes = session.sweep, session.planes
 
         def one(board: Board) -> list[_Result]:
             def once(current: Decoder, machine: Emulator) -> _Result:
-                return _run(current, board, machine, sweep, compiler, timeout, keep)
+                return _run(current, board, machine, sweep, planes, compiler, timeout, keep)
 
             found = attempts(decoder, board, emulator, once, lambda result: result.state == "UNSUPPORTED")
             results.extend(found)
             step(f"ran {len({result.board for result in results})} of {len(boards)} boards")
             if form == "text":
                 for result in found:
-                    click.echo(result.text(sweep.statement))
+                    click.echo(result.text(sweep.statement if planes is None else planes.statement))
             return found
 
         step(f"running on {len(boards)} boards")
@@ -120,8 +121,9 @@ class _Result:
 
 
 def _run(
-    decoder: Decoder, board: Board, machine: Emulator, sweep: Sweep, compiler: str, timeout: float, keep: Path | None
-) -> _Result:
+    decoder: Decoder, board: Board, machine: Emulator, sweep: Sweep, planes: Planes | None, compiler: str, timeout: float,
+    keep: Path | None,
+) -> _Result:  # fmt: skip
     found = machine.find()
     assert isinstance(found, Found)
     toolchain = toolchains.choose(board.core, compiler)
@@ -130,8 +132,8 @@ def _run(
         folder = Path(name) if keep is None else keep / board.name / decoder.variant
         prefix, files, defines = decoder.plan.prefix, decoder.files, decoder.defines
         program = Program(folder, board, toolchain, prefix, files, defines, plain=decoder.plain)
-        image = program.image()
-        verdict = run_image(machine, image, board, decoder.plan, sweep, timeout=timeout)
+        image = program.image(planes=0 if planes is None else planes.count)
+        verdict = run_image(machine, image, board, decoder.plan, sweep, timeout=timeout, planes=planes)
     lacking = unsupported(board, verdict)
     reason = f"not supported by this emulator: {lacks(verdict)}" if lacking else verdict.reason
     record = {

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from hilbert_codegen.bench.exhaustive import HEADS, verify_all
 from hilbert_codegen.bench.verify import verify
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
 from hilbert_codegen.config.toml import show_value
@@ -37,36 +38,55 @@ def compiler_words(command: str) -> list[str]:
     help='A C compiler with its flags, for example "clang -O3" [default: gcc, clang, cc or the package ziglang]. '
     "Repeatable.",
 )
+@click.option(
+    "--exhaustive",
+    is_flag=True,
+    help="Four heads: all 2^32 tuples rather than random ones and neighbours of borders; takes minutes on all cores.",
+)
 @format_option
 def command(
     config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool,
-    compilers: tuple[str, ...], form: str,
+    compilers: tuple[str, ...], exhaustive: bool, form: str,
 ) -> None:  # fmt: skip
-    """Compile the generated C and compare all pairs of codes with the exact reference.
+    """Compile the generated C and compare all pairs or triples of codes with the exact reference.
 
     Every function is run: decode, decode_block and, where configured, those with the distance. PASS or FAIL with the
-    first mismatch for each.
+    first mismatch for each. Of four and more heads random tuples and neighbours of borders are compared, of four all
+    with --exhaustive.
     """
     commands = [(compiler, compiler_words(compiler)) for compiler in compilers]
     plan = plan_of(config, settings, model, strict, quiet)
+    if exhaustive and plan.spec.dimensions > HEADS:
+        raise UsageError(
+            f"--exhaustive: {plan.spec.dimensions} heads have 2^{8 * plan.spec.dimensions} tuples, which take days; leave it out"
+        )
+    every = exhaustive and plan.spec.dimensions == HEADS  # fewer heads are compared on all of theirs anyway
     records, failed = [], False
     with progress(quiet) as step:
         generated = generate(plan, step)
         for compiler, words in commands or [(shlex.join(host_compiler()), list(host_compiler()))]:
             step(f"compiling and running with {compiler}")
-            for verdict in verify(plan, generated, words):
+            verdicts = verify(plan, generated, words)
+            if every and not any(verdict.mismatches for verdict in verdicts):
+
+                def advance(done: float, what: str = f"all 2^32 tuples with {compiler}") -> None:
+                    step(f"{what}: {100 * done:.0f} %")
+
+                verdicts = verify_all(plan, generated, words, advance)
+            for verdict in verdicts:
                 failed |= verdict.mismatches > 0
                 records.append({"compiler": compiler, "strategy": generated.built.strategy, **asdict(verdict)})
     if form == "json":
         click.echo(json.dumps(records, indent=2))
     else:
+        noun = generated.domain.noun
         for record in records:
             if record["mismatches"]:
                 click.echo(
                     f"FAIL  {record['function']}  {record['compiler']}: {record['mismatches']} of {record['pairs']} "
-                    f"pairs differ, first {record['first']}"
+                    f"{noun} differ, first {record['first']}"
                 )
             else:
-                click.echo(f"PASS  {record['function']}  {record['compiler']}: {record['pairs']} pairs equal")
+                click.echo(f"PASS  {record['function']}  {record['compiler']}: {record['pairs']} {noun} equal")
     if failed:
         raise CheckFailed("the compiled C differs from the exact reference")

@@ -103,6 +103,17 @@ def proof_domain(spec: Spec) -> Domain:
     )
 
 
+def beside_borders(spec: Spec, axis: int) -> IntArray:
+    """The codes of head `axis` beside a border of cells or half cells, and the first and last code, ascending."""
+    codes = spec.heads.codes()
+    low, high = int(codes.min()), int(codes.max())
+    near = {low, high}
+    for half in range(-1, 2 * spec.curve.side):
+        border = spec.origin(axis) + spec.pitch(axis) * half / 2
+        near.update(int(border) + step for step in (-1, 0, 1, 2))
+    return np.array(sorted(code for code in near if low <= code <= high), dtype=np.int64)
+
+
 def _tuples(spec: Spec, codes: IntArray) -> Domain:
     """Tuples of four and more heads, by a fixed generator: uniform ones, and as many with every code beside a border.
 
@@ -112,11 +123,7 @@ def _tuples(spec: Spec, codes: IntArray) -> Domain:
     low, high = int(codes.min()), int(codes.max())
     listed = generator.integers(low, high + 1, (2 * TUPLES, spec.dimensions))
     for axis in range(spec.dimensions):
-        near = {low, high}
-        for half in range(-1, 2 * spec.curve.side):
-            border = spec.origin(axis) + spec.pitch(axis) * half / 2
-            near.update(int(border) + step for step in (-1, 0, 1, 2))
-        beside = np.array(sorted(code for code in near if low <= code <= high), dtype=np.int64)
+        beside = beside_borders(spec, axis)
         listed[TUPLES:, axis] = generator.choice(beside, TUPLES)
     statement = (
         f"all 2^{8 * spec.dimensions} tuples of codes, box by box in whole numbers (SOUNDNESS.md), and on {2 * TUPLES} tuples "

@@ -42,6 +42,7 @@ class ManyHeads:
         output: (halves, codes) the output code of that s, int64.
         axis: of every half the axis that it runs along.
         at: (halves, axes) the vertex that it starts from.
+        vertex, sign: index of that vertex along the curve, and +1 or -1 towards growing s.
         cell: for every axis the own cell of every code.
     """
 
@@ -55,7 +56,7 @@ class ManyHeads:
         self.cell = [np.array([min(max(math.floor(v + half), 0), last) for v in axis]) for axis in places]
         self.half_cell = [np.array([min(max(math.floor(2 * v), -1), 2 * last) for v in axis]) for axis in places]
         halves = half_segments(spec)
-        vertex, self.at, step, sign = halves.vertex, halves.at, halves.step, halves.sign
+        self.vertex, self.at, step, self.sign = halves.vertex, halves.at, halves.step, halves.sign
         self.axis = np.argmax(np.abs(step), axis=1)
         whole = [np.array([int(value * self.unit) for value in axis], dtype=object) for axis in places]
         self.exact: list[NDArray[Any]] = []
@@ -77,7 +78,7 @@ class ManyHeads:
         for h, a in enumerate(self.axis.tolist()):
             along = (whole[a] - int(self.at[h, a]) * self.unit) * int(step[h, a])
             clamped = np.minimum(np.maximum(along, 0), self.unit // 2)
-            arc = int(vertex[h]) * self.unit + int(sign[h]) * clamped
+            arc = int(self.vertex[h]) * self.unit + int(self.sign[h]) * clamped
             arcs.append(arc % (self.unit * spec.curve.segments) if spec.curve.closed else arc)
         longest = max(len(axis) for axis in whole)
         self.arc = np.array([np.append(arc, [0] * (longest - len(arc))) for arc in arcs], dtype=object)
