@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +15,7 @@ import pytest
 
 from hilbert_codegen.curves import make_curve
 from hilbert_codegen.training.loss import HeadCurve
-from tests.paths import LINE_SENSOR
+from tests.paths import EXAMPLES, LINE_SENSOR, ROOT
 
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
@@ -60,3 +65,30 @@ def test_the_documented_loss_learns(order: int) -> None:
     assert wrong <= wrong_of_target + 5e-4
     # Seeds of one recipe differ by 4 %.
     assert error <= 1.08 * error_of_target
+
+
+def test_the_study_compares_both_losses(tmp_path: Path) -> None:
+    """A short run of examples/study/losses.py on one of the study's tasks."""
+    script = EXAMPLES / "study" / "losses.py"
+    words = [
+        "--tasks",
+        "flight",
+        "--orders",
+        "3",
+        "--steps",
+        "600",
+        "--seeds",
+        "0",
+        "--json",
+        str(tmp_path / "rows.json"),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(
+        [sys.executable, str(script), *words], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    (row,) = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))
+    wrong, wrong_of_target = row["documented"]["wrong"][0], row["target"]["wrong"][0]
+    assert "more than by chance" not in done.stdout
+    assert wrong <= wrong_of_target + 2 * np.sqrt(2 * wrong_of_target / row["points"]) + 1e-3
+    assert row["documented"]["mae"][0] <= 1.1 * row["target"]["mae"][0]
