@@ -57,6 +57,15 @@ def package_option(command: F) -> F:
     )(command)
 
 
+def cache_option(command: F) -> F:
+    """--no-cache."""
+    return click.option(
+        "--no-cache",
+        is_flag=True,
+        help="Prove a decoder of three and more heads again where it was proved before, by this tool as it is.",
+    )(command)
+
+
 def format_option(command: F) -> F:
     """--format text|json."""
     return click.option(

@@ -7,9 +7,18 @@ from pathlib import Path
 
 import click
 
-from hilbert_codegen.cli._common import STDERR, format_option, package_option, plan_of, plan_options, progress
+from hilbert_codegen.cli._common import (
+    STDERR,
+    cache_option,
+    format_option,
+    package_option,
+    plan_of,
+    plan_options,
+    progress,
+)
 from hilbert_codegen.emit import writer as output
 from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.emit.proofs import Proofs
 from hilbert_codegen.emit.render import render_package
 from hilbert_codegen.errors import CheckFailed
 
@@ -18,10 +27,11 @@ from hilbert_codegen.errors import CheckFailed
 @plan_options
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=Path(), help="Folder of the files.")
 @package_option
+@cache_option
 @format_option
 def command(
     config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool,
-    folder: Path, package: str | None, form: str,
+    folder: Path, package: str | None, no_cache: bool, form: str,
 ) -> None:  # fmt: skip
     """Compare the files in a folder with what would be generated; for CI and pre-commit.
 
@@ -31,7 +41,7 @@ def command(
     """
     plan = plan_of(config, settings, model, strict, quiet)
     with progress(quiet) as step:
-        result = generate(plan, step)
+        result = generate(plan, step, proofs=None if no_cache else Proofs.of_user())
     files = {**result.files, **(render_package(plan, result, package) if package else {})}
     changed, absent = output.stale(folder, files), output.missing(folder, files)
     if form == "json":

@@ -7,11 +7,20 @@ from pathlib import Path
 
 import click
 
-from hilbert_codegen.cli._common import STDERR, format_option, package_option, plan_of, plan_options, progress
+from hilbert_codegen.cli._common import (
+    STDERR,
+    cache_option,
+    format_option,
+    package_option,
+    plan_of,
+    plan_options,
+    progress,
+)
 from hilbert_codegen.emit import writer as output
 from hilbert_codegen.emit.choose import too_large
 from hilbert_codegen.emit.depfile import refuse_foreign, rule, tool_files
 from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.emit.proofs import Proofs
 from hilbert_codegen.emit.render import render_package
 from hilbert_codegen.errors import CheckFailed
 
@@ -25,10 +34,11 @@ from hilbert_codegen.errors import CheckFailed
     "--depfile", type=click.Path(path_type=Path), help="Also write what the files depend on, for make or ninja."
 )
 @package_option
+@cache_option
 @format_option
 def command(
     config: Path, settings: tuple[str, ...], model: Path | None, strict: bool, quiet: bool,
-    folder: Path, dry_run: bool, list_outputs: bool, depfile: Path | None, package: str | None, form: str,
+    folder: Path, dry_run: bool, list_outputs: bool, depfile: Path | None, package: str | None, no_cache: bool, form: str,
 ) -> None:  # fmt: skip
     """Write <prefix>_decoder.h and <prefix>_decoder.c, proved exact on the whole input domain.
 
@@ -40,7 +50,7 @@ def command(
     """
     plan = plan_of(config, settings, model, strict, quiet)
     with progress(quiet) as step:
-        result = generate(plan, step)
+        result = generate(plan, step, proofs=None if no_cache else Proofs.of_user())
     if warning := too_large(plan, result.built):
         if strict:
             raise CheckFailed(warning)

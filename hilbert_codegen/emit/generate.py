@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from hilbert_codegen.emit.choose import choose, table_bytes
+from hilbert_codegen.emit.proofs import Deferred, Proofs
 from hilbert_codegen.emit.prove import Domain, proof_domain, prove, reference_for
 from hilbert_codegen.emit.render import Generated, render
 from hilbert_codegen.exact.reference import Ideal
@@ -18,21 +20,37 @@ def _silent(_: str) -> None:
     pass
 
 
-def generate(plan: Plan, progress: Progress = _silent, known: tuple[Domain, Ideal] | None = None) -> Generated:
+def generate(
+    plan: Plan, progress: Progress = _silent, known: tuple[Domain, Ideal] | None = None, proofs: Proofs | None = None
+) -> Generated:
     """Build the decoder of `plan`, prove it, and render its files.
 
-    `known` are the proof's domain and the exact answers there, where the caller has them.
+    `known` are the proof's domain and the exact answers there, where the caller has them. With `proofs` a proof of three and
+    more heads that is remembered there is not made again.
 
     Raises UsageError where no strategy serves, CheckFailed if a model is not exact (nothing is rendered then).
     """
+
+    def told(what: str) -> Callable[[float], None]:
+        return lambda done: progress(f"{what}, {100 * done:.0f} %")
+
     if known is None:
-        progress("exact reference")
         domain = proof_domain(plan.spec)
-        known = domain, reference_for(plan.spec, domain)
+
+        def reference() -> Ideal:
+            progress("exact reference")
+            return reference_for(plan.spec, domain, told("exact reference"))
+
+        remembers = proofs is not None and plan.spec.dimensions > 2
+        known = domain, cast(Ideal, Deferred(reference)) if remembers else reference()
     domain, expected = known
     progress("tables")
     built = choose(plan, expected)
-    progress(f"proof of {built.strategy}")
-    prove(plan.spec, built, domain, expected)
+    key = proofs.key(plan, built) if proofs is not None and plan.spec.dimensions > 2 else ""
+    if proofs is None or not (key and proofs.has(key)):
+        progress(f"proof of {built.strategy}")
+        prove(plan.spec, built, domain, expected, told(f"proof of {built.strategy}"))
+        if proofs is not None and key:
+            proofs.remember(key, f"{built.strategy}: {domain.statement}")
     progress("files")
     return Generated(render(plan, built, domain), built, domain, expected, table_bytes(plan, built))

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from hilbert_codegen.exact.fusion import fuse, single_codes
 from hilbert_codegen.exact.halves import HalfSegments, half_segments
-from hilbert_codegen.exact.many import ManyHeads, decode_tuples
+from hilbert_codegen.exact.many import Advance, ManyHeads, decode_tuples
 from hilbert_codegen.exact.posterior import gate_limit, mean_codes
 from hilbert_codegen.spec.specification import Spec
 
@@ -125,11 +125,12 @@ def _candidates(
     return query[order], half_index[order]
 
 
-def ideal(spec: Spec, codes: Sequence[IntArray] | None = None) -> Ideal:
+def ideal(spec: Spec, codes: Sequence[IntArray] | None = None, advance: Advance | None = None) -> Ideal:
     """Decode every combination of `codes` (one 1-D array for each head) exactly, by the estimator of `spec`.
 
     Without codes: all codes of the heads in the order of their raw bits, so for 8-bit heads the result is the ideal
-    table, and its element [y, x] is the one of the raw word x | y << 8.
+    table, and its element [y, x] is the one of the raw word x | y << 8. Of three and more heads `advance` is told the
+    share that is done.
 
     Raises ValueError where a code lies over COORDINATE_LIMIT cells off the grid, and what `mean_codes` raises.
     """
@@ -140,7 +141,7 @@ def ideal(spec: Spec, codes: Sequence[IntArray] | None = None) -> Ideal:
         fused = fuse(spec, alone.codes[None], single_codes(spec, last)[:, None, None])
         return replace(_codes_only(fused), curve=alone)
     if spec.dimensions > 2:
-        return _codes_only(ManyHeads(spec, [np.asarray(axis, dtype=np.int64) for axis in given]).product())
+        return _codes_only(ManyHeads(spec, [np.asarray(axis, dtype=np.int64) for axis in given]).product(advance))
     codes_x, codes_y = (np.asarray(axis, dtype=np.int64) for axis in given)
     exact_x, float_x = _axis(spec, 0, codes_x)
     exact_y, float_y = _axis(spec, 1, codes_y)
