@@ -11,8 +11,7 @@ import pytest
 
 from hilbert_codegen.emit.render import render_harness
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.targets.emulators.qemu import Qemu, one_instruction_a_block
-from hilbert_codegen.targets.tools import Found
+from hilbert_codegen.targets.emulators.qemu import instructions_in
 from tests.compilers.matrix.cases import cases, made
 from tests.compilers.matrix.run import CLANG, Target, build, targets, write_sources
 from tests.conftest import needs
@@ -144,27 +143,33 @@ def executed(folder: Path, target: Target) -> list[int]:
     ranges = [(int(place[name][0], 16) & ~1, int(place[name][1], 16)) for name in names if name in place]
     mark = int(place["mark"][0], 16) & ~1
     wanted = ",".join(f"0x{start:x}+0x{size:x}" for start, size in [*ranges, (mark, 2)])
-    found = Qemu().find()
-    assert isinstance(found, Found)
-    one = one_instruction_a_block(found.version)
-    command = [*target.launch[:-1], *one, "-d", "exec,nochain", "-dfilter", wanted, "-kernel", "program"]
+    # By blocks: the log has the instructions of each when it is made, and a line each time that it runs.
+    command = [*target.launch[:-1], "-d", "exec,in_asm,nochain", "-dfilter", wanted, "-kernel", "program"]
     counts: list[int] = []
-    inside, current, said = False, 0, ""
+    sizes: dict[bytes, int] = {}
+    listing, inside, current, said = b"", False, 0, ""
     # A pipe of its own for the log: QEMU makes standard output non-blocking, and what finds it full is lost.
     with (
         (folder / "said").open("w") as console,
         subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.PIPE, text=True
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.PIPE
         ) as process,
     ):
         assert process.stderr is not None
         for line in process.stderr:
-            if not line.startswith("Trace"):
+            if not line.startswith(b"Trace"):
                 # A block that was announced and left before its first instruction is announced again.
-                assert not line.startswith("Stopped"), line
-                said += line
-            elif int(line.split("/")[1], 16) != mark:
-                current += 1
+                assert not line.startswith(b"Stopped"), line
+                if line.startswith(b"0x"):
+                    listing += line
+                elif not line.startswith((b"IN: ", b"---", b"\n")):
+                    said += line.decode()
+                continue
+            _, _, host, flags = line.split(None, 3)
+            if listing:
+                sizes[host], listing = instructions_in(listing), b""
+            if int(flags.split(b"/")[1], 16) != mark:
+                current += sizes[host]
             elif inside := not inside:
                 current = 0
             else:
