@@ -165,3 +165,5 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     )
     if any(c.typical for c in candidates):
         console.print("~ measured for interleaved heads only.")
+    if spec.fusion is not None:
+        console.print("They are those of the two heads of the curve alone. The third one adds to them: ask `measure`.")
