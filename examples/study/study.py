@@ -233,7 +233,7 @@ def advice_checks(study: Study) -> tuple[list[dict[str, Any]], list[dict[str, An
             choice = choose(found)
             chosen = choice.best
             reached = outcome[chosen.order].score if chosen is not None else 1.0
-            next_ones = [outcome[order].score / min(best, 1.0) for order in choice.measure]
+            next_ones = [outcome[int(order)].score / min(best, 1.0) for order in choice.measure]
             checks.append(
                 {
                     "task": trained.task.name, "phase": trained.phase, "told": told,

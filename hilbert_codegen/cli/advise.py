@@ -15,6 +15,7 @@ from hilbert_codegen.cli._common import STDERR, format_option
 from hilbert_codegen.cli.evaluate import bar, wide_console
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.pilot.advise import Advice, advise_from_noise, advise_from_pilot
+from hilbert_codegen.pilot.costs import further_heads
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.results import finite
 from hilbert_codegen.pilot.settings import load_pilot
@@ -48,6 +49,14 @@ def _positive(value: float | None, option: str) -> None:
 )
 @click.option("--span", type=float, default=1.0, show_default=True, help="Size of the range, in the task's unit.")
 @click.option("--error", "wanted", type=float, help="Wanted RMSE of the quantization error, in the task's unit.")
+@click.option(
+    "--heads",
+    type=click.IntRange(2, 6),
+    multiple=True,
+    default=(2, 3, 4, 5, 6),
+    show_default=True,
+    help="Numbers of heads to compare, each with those of the orders that exist for it. Repeatable.",
+)
 @click.option("--order", "orders", type=click.IntRange(1, 6), multiple=True, default=(1, 2, 3, 4), show_default=True)
 @click.option("--inset", "insets", multiple=True, default=("cell",), show_default=True)
 @click.option(
@@ -58,10 +67,10 @@ def _positive(value: float | None, option: str) -> None:
 @format_option
 def command(
     pilot: Path | None, noise_lsb: float | None, noise_1d_lsb: float | None, scale: float,
-    truth_error: float | None, span: float, wanted: float | None, orders: tuple[int, ...], insets: tuple[str, ...],
+    truth_error: float | None, span: float, wanted: float | None, heads: tuple[int, ...], orders: tuple[int, ...], insets: tuple[str, ...],
     baseline_only: bool, limit: int | None, quiet: bool, form: str,
 ) -> None:  # fmt: skip
-    """Which order to train, if any, and what error to truth to expect of it.
+    """How many heads of which order to train, if any, and what error to truth to expect of it.
 
     From a PILOT.toml: its models are run; orders that it has are measured, others are forecast from the nearest one, or
     from the 1D net and the data alone where there is no model yet (or with --baseline-only). A setting of the mean
@@ -90,7 +99,7 @@ def command(
             span = evaluation.span
             progress("simulating", 0, 1)
             asked = wanted / span if wanted else None
-            advice = advise_from_pilot(evaluation, orders, margins, asked, baseline_only)
+            advice = advise_from_pilot(evaluation, orders, margins, asked, baseline_only, heads)
         else:
             assert noise_lsb is not None
             progress("simulating", 0, 1)
@@ -102,11 +111,18 @@ def command(
                 margins,
                 wanted / span if wanted else None,
                 (truth_error or 0.0) / span,
+                heads,
             )
+        progress("decoders", 0, 1)
+        costs = further_heads(advice.candidates)
     if form == "json":
-        click.echo(json.dumps(finite(advice.record() | {"span": span}), indent=2))
+        click.echo(
+            json.dumps(finite(advice.record() | {"span": span, "heads": [cost.record() for cost in costs]}), indent=2)
+        )
     else:
         _print(advice, span)
+        for cost in costs:
+            click.echo(cost.text(span))
     if not quiet:
         for warning in advice.warnings:
             STDERR.print(f"hilbert-codegen: warning: {warning}", markup=False)
@@ -119,21 +135,23 @@ def _figure(value: float, form: str = ".3g") -> str:
 def _print(advice: Advice, span: float) -> None:
     console = wide_console()
     table = Table(title="Errors in the task's unit, measured or to expect", title_justify="left")
-    columns = ("order", "inset", "L", "half branch", "noise", "blur", "RMSE, INT8 - float", "robust SD", "jumps",
+    columns = ("heads", "order", "rank", "inset", "L", "half branch", "noise", "blur", "RMSE, INT8 - float", "robust SD", "jumps",
                "MAE to truth", "RMSE to truth", "change", "at least 9 of 10 within", "figures", "ruled out by")  # fmt: skip
     for column in columns:
         table.add_column(column, justify="left" if column in ("figures", "ruled out by") else "right")
     quantization, truth = (stats.scaled(span) for stats in advice.baseline)
     table.add_row(
-        "1D", "", "1", "", "", "", _figure(quantization.rmse), _figure(quantization.robust_sd), "",
+        "1", "", "", "", "1", "", "", "", _figure(quantization.rmse), _figure(quantization.robust_sd), "",
         _figure(truth.mae), _figure(truth.rmse), "", "", advice.baseline_source, "",
     )  # fmt: skip
+    usable = sorted((c for c in advice.candidates if not c.refusal and math.isfinite(c.score)), key=lambda c: c.score)
+    rank = {id(c): place for place, c in enumerate(usable, 1)}
     for c in advice.candidates:
         error, to_truth = c.quantization.scaled(span), c.truth.scaled(span)
         factor = c.spread["truth"]
         known = math.isfinite(c.score)
         table.add_row(
-            str(c.order), f"{c.inset:.4g}", f"{c.length:.3g}", f"{c.half_branch:.3g}", _figure(c.noise), _figure(c.blur, ".2g"),
+            str(c.heads), str(c.order), str(rank[id(c)]) if id(c) in rank else "", f"{c.inset:.4g}", f"{c.length:.3g}", f"{c.half_branch:.3g}", _figure(c.noise), _figure(c.blur, ".2g"),
             _figure(error.rmse), _figure(error.robust_sd), f"{100 * c.jumps:.2g} %" if math.isfinite(c.jumps) else "-",
             _figure(to_truth.mae), _figure(to_truth.rmse), f"{100 * (c.score - 1):+.0f} %" if known else "measure it",
             f"{100 * (c.score / factor - 1):+.0f} to {100 * (c.score * factor - 1):+.0f} %" if known and not c.measured else "",

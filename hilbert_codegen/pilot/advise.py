@@ -1,4 +1,4 @@
-r"""Which order to train, if any, judged by the error to truth that INT8 will leave.
+r"""Which curve to train, if any: how many heads, which order, which inset; judged by the error to truth that INT8 will leave.
 
 What has been measured is said as measured. An order that has not been trained is forecast (`forecast`) from the nearest
 order that has, or from the 1D net alone, and ruled out where one of two criteria fails:
@@ -7,8 +7,9 @@ order that has, or from the 1D net alone, and ruled out where one of two criteri
   branches, and no figure can be given for it; the order below can be trained and measured.
 - four standard deviations: half the distance between branches is less than 4 standard deviations of a head's noise.
 
-Of what is left the lowest order is advised whose error to truth is within NEARLY of the best: its branches are farther
-apart, and it is easier to train. Where that does not beat the best 1D net by more than WORTHWHILE, no order will help;
+Of what is left that with the fewest heads, and of those the lowest order, is advised whose error to truth is within NEARLY of the
+best: a further head costs a channel, flash and instructions (`further_heads`), and at a lower order branches are farther apart
+and it is easier to train. Where that does not beat the best 1D net by more than WORTHWHILE, no order will help;
 but where a forecast alone says so, and by less than DOUBT, it can't be known, and the order to measure is named instead.
 """
 
@@ -22,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from hilbert_codegen.curves import cell_inset, make_curve
+from hilbert_codegen.curves import ORDERS_OF, cell_inset, make_curve
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.pilot.estimator import EstimatorTrial, propose_estimator
 from hilbert_codegen.pilot.forecast import Known, forecast, known_of
@@ -57,6 +58,10 @@ SPREAD: Mapping[str, tuple[float, float]] = {
 }
 
 
+#: Number of heads, three and more -> what `probe` found for them, by order.
+Eases = Mapping[int, Mapping[int, float]]
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One order and inset; errors in t.
@@ -73,6 +78,7 @@ class Candidate:
         score: mean of the errors to truth (MAE and RMSE) over those of the best 1D net; below 1 is better.
         spread: factor that figures of its kind were found to differ by at most from such a forecast.
         refusal: why it is not advised, else "".
+        heads: their number.
     """
 
     curve: str
@@ -90,6 +96,17 @@ class Candidate:
     score: float
     spread: Mapping[str, float]
     refusal: str
+    heads: int = 2
+
+    @property
+    def named(self) -> str:
+        """ "order 3" of two heads, "3 heads of order 2" of more."""
+        return f"order {self.order}" if self.heads == 2 else f"{self.heads} heads of order {self.order}"
+
+    @property
+    def asked(self) -> int | str:
+        """What is said in `measure`: the order of two heads, `named` of more."""
+        return self.order if self.heads == 2 else self.named
 
     def record(self) -> dict[str, Any]:
         """As JSON-able values."""
@@ -102,9 +119,9 @@ class Advice:
     """What `advise` says.
 
     Attributes:
-        candidates: by order.
+        candidates: by number of heads and order.
         best: the one to train, None where none will help or that can't be known.
-        measure: orders to train and evaluate before more can be said; where `best` is None and this is not empty, it is
+        measure: orders (of more than two heads: their names) to train and evaluate before more can be said; where `best` is None and this is not empty, it is
             not known whether one helps.
         baseline: (quantization error, error to truth) of the best 1D net in t.
         baseline_source: which that is.
@@ -122,7 +139,7 @@ class Advice:
     verdict: tuple[str, ...]
     warnings: tuple[str, ...]
     estimators: tuple[tuple[str, EstimatorTrial, EstimatorTrial], ...] = ()
-    measure: tuple[int, ...] = ()
+    measure: tuple[int | str, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """As JSON-able values but for NaN."""
@@ -156,11 +173,14 @@ def score(truth: ErrorStats, baseline: ErrorStats) -> float:
 
 
 def _candidate(
-    curve: str, order: int, inset: Fraction, scale: float, known: Known, baseline: ErrorStats, ease: Mapping[int, float]
+    curve: str, order: int, inset: Fraction, scale: float, known: Known, baseline: ErrorStats, ease: Mapping[int, float],
+    heads: int = 2, eases: Eases | None = None,
 ) -> Candidate:  # fmt: skip
     """The forecast for an order that was not measured."""
-    on = HeadCurve(make_curve(curve, order), inset)
-    said = forecast(on, scale, known, ease)
+    on = HeadCurve(make_curve(curve, order, dimensions=heads), inset)
+    own = (eases or {}).get(heads, {}) if heads != 2 else ease
+    other = (eases or {}).get(known.heads, {}) if known.heads != 2 else ease
+    said = forecast(on, scale, known, own, known_ease=other)
     half = on.pitch / scale / 2
     refusal = ""
     if said.blur > BLUR:
@@ -177,7 +197,7 @@ def _candidate(
         curve, order, float(inset), on.length, half, said.noise, said.blur, f"forecast from {known.label}", False,
         nothing if blurred else said.quantization, nothing if blurred else said.truth,
         math.nan if blurred else said.jumps, math.nan if blurred else score(said.truth, baseline),
-        {name: factors[which] for name, factors in SPREAD.items()}, refusal,
+        {name: factors[which] for name, factors in SPREAD.items()}, refusal, heads,
     )  # fmt: skip
 
 
@@ -203,7 +223,7 @@ def _measured(name: str, models: Sequence[NetResult], baseline: ErrorStats, unfi
         plan.spec.curve.name, plan.spec.curve.order, float(plan.spec.inset), float(plan.spec.curve.length(plan.spec.inset)),
         half, noise, float(np.sqrt(np.square(residual).mean())) * plan.spec.curve.segments, f"measured on {name}{seeds}",
         True, pooled([p.quantization for p in parts]), truth, float(np.mean(jumps)) if jumps else math.nan,
-        score(truth, baseline), dict.fromkeys(SPREAD, 1.0), refusal,
+        score(truth, baseline), dict.fromkeys(SPREAD, 1.0), refusal, plan.spec.dimensions,
     )  # fmt: skip
 
 
@@ -218,7 +238,7 @@ def pooled(stats: Sequence[ErrorStats]) -> ErrorStats:
 
 def advise_from_noise(
     noise_lsb: float, noise_1d_lsb: float, scale: float, orders: Sequence[int], insets: Sequence[str | Fraction],
-    wanted: float | None = None, spread: float = 0.0,
+    wanted: float | None = None, spread: float = 0.0, heads: Sequence[int] = (2,),
 ) -> Advice:  # fmt: skip
     """Advice from figures alone: normal noise and normal errors.
 
@@ -230,6 +250,7 @@ def advise_from_noise(
         insets: "cell" or numbers in [0, 0.5).
         wanted: RMSE of the quantization error in t that is asked for.
         spread: standard deviation, in t, of the float net's error to truth; 0 says that the float net is exact.
+        heads: numbers of heads to compare, 2..6, each with those of `orders` that exist for it.
     """
     rng = np.random.default_rng(2)
     count = 30_000
@@ -238,13 +259,13 @@ def advise_from_noise(
     one = noise_1d_lsb * scale * rng.standard_normal(count)
     baseline = (ErrorStats.of(one), ErrorStats.of(residual + one))
     found = []
-    for order in sorted(set(orders)):
+    for count_of_heads, order in _shapes(heads, orders):
         for inset in _insets(insets, order):
-            on = HeadCurve(make_curve("hilbert", order), inset)
+            on = HeadCurve(make_curve("hilbert", order, dimensions=count_of_heads), inset)
             # The noise given is that of the order itself, so nothing is to be scaled for the length.
             noise = noise_lsb * scale * rng.standard_normal(count)
-            known = Known("the noise given", order, on.length, truth, residual, noise, scale)
-            found.append(_candidate("hilbert", order, inset, scale, known, baseline[1], {}))
+            known = Known("the noise given", order, on.length, truth, residual, noise, scale, heads=count_of_heads)
+            found.append(_candidate("hilbert", order, inset, scale, known, baseline[1], {}, count_of_heads))
     choice = choose(found)
     lines = list(choice.lines)
     if spread == 0:
@@ -256,13 +277,18 @@ def advise_from_noise(
     )  # fmt: skip
 
 
+def _shapes(heads: Sequence[int], orders: Sequence[int]) -> list[tuple[int, int]]:
+    """(heads, order) of all that exist."""
+    return [(n, order) for n in sorted(set(heads)) for order in sorted(set(orders)) if order in ORDERS_OF[n]]
+
+
 def _insets(insets: Sequence[str | Fraction], order: int) -> list[Fraction]:
     return sorted({cell_inset(order) if inset == "cell" else Fraction(inset) for inset in insets})
 
 
 def advise_from_pilot(
     evaluation: Evaluation, orders: Sequence[int], insets: Sequence[str | Fraction], wanted: float | None = None,
-    baseline_only: bool = False,
+    baseline_only: bool = False, heads: Sequence[int] = (2,),
 ) -> Advice:  # fmt: skip
     """Advice from what `evaluate` measured, or from the 1D nets alone.
 
@@ -297,7 +323,13 @@ def advise_from_pilot(
         found.append(_measured(group, groups[group], baseline[1], unfit))
     curve = "moore" if any(k.closed for k in known) else "hilbert"
     ease = probe(evaluation.inputs, evaluation.truth, curve, range(1, 5)) if evaluation.inputs is not None else {}
-    found = forecasts(known, found, orders, insets, baseline[1], curve, ease)
+    numbers = {*heads, *(k.heads for k in known if k.order)} - {2}
+    eases = {
+        n: probe(evaluation.inputs, evaluation.truth, curve, ORDERS_OF[n], n)
+        for n in sorted(numbers)
+        if evaluation.inputs is not None
+    }
+    found = forecasts(known, found, orders, insets, baseline[1], curve, ease, heads, eases)
     choice = choose(found)
     lines = list(choice.lines)
     for candidate in found:
@@ -310,11 +342,16 @@ def advise_from_pilot(
     estimators = tuple(
         propose_estimator(learnt[group][0])
         for group in sorted(learnt)
-        if learnt[group][0].has_float and not learnt[group][0].closed
+        if learnt[group][0].has_float and not learnt[group][0].closed and _two_heads(learnt[group][0])
     )
     return Advice(
         tuple(found), choice.best, baseline, name, ease, tuple(lines), tuple(warnings), estimators, choice.measure
     )
+
+
+def _two_heads(model: NetResult) -> bool:
+    """The estimator "mean" exists for two heads."""
+    return model.plan is not None and model.plan.spec.dimensions == 2
 
 
 def scale_of(known: Known) -> float:
@@ -322,21 +359,32 @@ def scale_of(known: Known) -> float:
     return known.scale if known.order else 1 / 256
 
 
-def _nearest(known: Sequence[Known], order: int) -> list[Known]:
-    """The nets of the nearest lower and the nearest higher order; of one order the one with the least error."""
+def _nearest(known: Sequence[Known], order: int, heads: int, length: float) -> list[Known]:
+    """The nets of the nearest shorter and the nearest longer curve; of one order the one with the least error.
+
+    Of nets with as many heads the order says which is longer, of others the length.
+    """
+
+    def shorter(k: Known) -> bool:
+        return k.order <= order if k.order == 0 or k.heads == heads else k.length <= length
 
     def first(nets: Sequence[Known], sign: int) -> list[Known]:
-        key = sorted(nets, key=lambda k: (sign * k.order, float(np.square(k.residual).mean()), k.label))
-        return key[:1]
+        def rank(k: Known) -> tuple[float, float, str]:
+            place = (
+                float(k.order) if len({one.heads for one in known if one.order}) < 2 else k.length if k.order else 0.0
+            )
+            return sign * place, float(np.square(k.residual).mean()), k.label
 
-    return first([k for k in known if k.order <= order], -1) + first([k for k in known if k.order > order], 1)
+        return sorted(nets, key=rank)[:1]
+
+    return first([k for k in known if shorter(k)], -1) + first([k for k in known if not shorter(k)], 1)
 
 
 def forecasts(
     known: Sequence[Known], measured: Sequence[Candidate], orders: Sequence[int], insets: Sequence[str | Fraction],
-    baseline: ErrorStats, curve: str, ease: Mapping[int, float],
+    baseline: ErrorStats, curve: str, ease: Mapping[int, float], heads: Sequence[int] = (2,), eases: Eases | None = None,
 ) -> list[Candidate]:  # fmt: skip
-    """The measured candidates and forecasts for the other orders, by order.
+    """The measured candidates and forecasts for the other numbers of heads and orders, by both.
 
     Args:
         known: nets that forecasts can start from, at least one.
@@ -344,19 +392,29 @@ def forecasts(
         orders, insets: to forecast.
         baseline: error to truth of the best 1D net.
         curve: its kind.
-        ease: what `probe` found, or empty.
+        ease: what `probe` found for two heads, or empty.
+        heads: numbers of heads to forecast.
+        eases: what `probe` found for more.
     """
     found = list(measured)
-    done = {(c.order, c.curve) for c in measured}
-    failed = min((c.order for c in measured if c.refusal.startswith(NOT_LEARNT)), default=99)
-    for order in sorted({order for order in orders if (order, curve) not in done}):
+    done = {(c.heads, c.order, c.curve) for c in measured}
+    failed: dict[int, int] = {}
+    for c in measured:
+        if c.refusal.startswith(NOT_LEARNT):
+            failed[c.heads] = min(c.order, failed.get(c.heads, c.order))
+    for count, order in [shape for shape in _shapes(heads, orders) if (*shape, curve) not in done]:
         for inset in _insets(insets, order):
-            tried = [_candidate(curve, order, inset, scale_of(k), k, baseline, ease) for k in _nearest(known, order)]
+            length = HeadCurve(make_curve(curve, order, dimensions=count), inset).length
+            tried = [
+                _candidate(curve, order, inset, scale_of(k), k, baseline, ease, count, eases)
+                for k in _nearest(known, order, count, length)
+            ]
             best = min(tried, key=lambda c: (c.refusal != "", math.isnan(c.score), c.score, c.blur, c.source))
-            if order > failed:
-                best = replace(best, refusal=f"order {failed}: it was tried, and its float net has not learnt the task")
+            if order > failed.get(count, order):
+                reason = f"order {failed[count]}: it was tried, and its float net has not learnt the task"
+                best = replace(best, refusal=reason)
             found.append(best)
-    return sorted(found, key=lambda c: (c.order, not c.measured, c.inset, c.source))
+    return sorted(found, key=lambda c: (c.heads, c.order, not c.measured, c.inset, c.source))
 
 
 def _joined(name: str, results: Sequence[NetResult]) -> Known | None:
@@ -368,7 +426,7 @@ def _joined(name: str, results: Sequence[NetResult]) -> Known | None:
     return Known(
         name, first.order, first.length, np.concatenate([p.truth for p in parts]),
         np.concatenate([p.residual for p in parts]), np.concatenate([p.noise for p in parts]),
-        float(np.mean([p.scale for p in parts])), first.closed,
+        float(np.mean([p.scale for p in parts])), first.closed, first.heads,
     )  # fmt: skip
 
 
@@ -413,12 +471,12 @@ class Choice:
 
     Attributes:
         best: to be trained; None where none helps, or where it can't be known.
-        measure: orders to train and evaluate before more can be said.
+        measure: what to train and evaluate before more can be said, as `Advice.measure`.
         lines: that say so.
     """
 
     best: Candidate | None
-    measure: tuple[int, ...]
+    measure: tuple[int | str, ...]
     lines: tuple[str, ...]
 
 
@@ -439,41 +497,50 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
             None, (), ("More heads will not help: no order passes the criteria below.", *_refusals(candidates))
         )
     least = min(c.score for c in usable)
-    best = min((c for c in usable if c.score <= NEARLY * least), key=lambda c: (c.order, c.score, c.inset))
+    best = min((c for c in usable if c.score <= NEARLY * least), key=lambda c: (c.heads, c.order, c.score, c.inset))
     if best.score > 1 - WORTHWHILE:
         doubtful = not best.measured and best.score < DOUBT
         line = (
-            f"It can't be known whether order {best.order} helps: error to truth {_change(best)} against the best 1D INT8 net "
+            f"It can't be known whether {best.named} helps: error to truth {_change(best)} against the best 1D INT8 net "
             f"({best.source}). Train it, run evaluate on it, and ask again with that model in the pilot."
             if doubtful
-            else f"More heads will not help: the best, order {best.order}, changes the error to truth by {_change(best)} only."
+            else f"More heads will not help: the best, {best.named}, changes the error to truth by {_change(best)} only."
         )
-        return Choice(None, (best.order,) if doubtful else (), (line, *_refusals(candidates)))
+        return Choice(None, (best.asked,) if doubtful else (), (line, *_refusals(candidates)))
     lines = [
-        f"Train order {best.order} with inset {best.inset:.4g}: error to truth {_change(best)} against the best 1D INT8 net "
+        f"Train {best.named} with inset {best.inset:.4g}: error to truth {_change(best)} against the best 1D INT8 net "
         f"({best.source})."
     ]
     better = [c for c in usable if not c.measured and c.score < best.score]
-    lines += [f"Order {c.order} may do better, {_change(c)} ({c.source}): train it, and evaluate." for c in better]
+    lines += [
+        f"{c.named[0].upper()}{c.named[1:]} may do better, {_change(c)} ({c.source}): train it, and evaluate."
+        for c in better
+    ]
     lines += _refusals(candidates)
-    unknown = min((c.order for c in candidates if math.isnan(c.truth.rmse)), default=None)
-    measure = [c.order for c in better]
+    unknown = min((c.order for c in candidates if c.heads == best.heads and math.isnan(c.truth.rmse)), default=None)
+    measure: list[int | str] = [c.asked for c in better]
     if unknown is not None:
+        of = "" if best.heads == 2 else f" of {best.heads} heads"
         if not best.measured:
             lines.append(
-                f"No figure can be given for order {unknown} and up. Train order {best.order}, run evaluate on it, and "
+                f"No figure can be given for order {unknown} and up{of}. Train {best.named}, run evaluate on it, and "
                 f"ask again with that model in the pilot."
             )
         elif unknown == best.order + 1:
-            lines.append(f"No figure can be given for order {unknown}. Train it, evaluate, and ask again: order {best.order} "
+            lines.append(f"No figure can be given for order {unknown}{of}. Train it, evaluate, and ask again: {best.named} "
                          f"has shown that the curve can be learnt.")  # fmt: skip
-            measure.append(unknown)
+            measure.append(unknown if best.heads == 2 else f"{best.heads} heads of order {unknown}")
     return Choice(best, tuple(dict.fromkeys(measure)), tuple(lines))
 
 
 def _refusals(candidates: Sequence[Candidate]) -> list[str]:
-    refused = {c.order: c for c in candidates if c.refusal and not c.measured}
-    return [f"Order {order} is ruled out by {refused[order].refusal}." for order in sorted(refused)]
+    refused = {(c.heads, c.order): c for c in candidates if c.refusal and not c.measured}
+    return [
+        f"Order {order} is ruled out by {c.refusal}."
+        if heads == 2
+        else f"{heads} heads of order {order}: ruled out by {c.refusal}."
+        for (heads, order), c in sorted(refused.items(), key=lambda item: item[0])
+    ]
 
 
 def _wanted(candidates: Sequence[Candidate], baseline: ErrorStats, wanted: float | None) -> list[str]:
@@ -484,5 +551,6 @@ def _wanted(candidates: Sequence[Candidate], baseline: ErrorStats, wanted: float
     fitting = [c for c in candidates if not c.refusal and c.quantization.rmse <= wanted]
     if not fitting:
         return ["No order meets the wanted error at this noise."]
-    least = min(fitting, key=lambda c: (c.order, c.quantization.rmse))
-    return [f"The smallest order that meets the wanted error is {least.order} (inset {least.inset:.4g})."]
+    least = min(fitting, key=lambda c: (c.heads, c.order, c.quantization.rmse))
+    what = f"{least.order}" if least.heads == 2 else f"{least.order}, with {least.heads} heads"
+    return [f"The smallest order that meets the wanted error is {what} (inset {least.inset:.4g})."]

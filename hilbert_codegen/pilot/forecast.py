@@ -51,6 +51,7 @@ class Known:
             one.
         scale: one code as a fraction of the head's range.
         closed: whether t wraps round.
+        heads: number of Hilbert heads, where order is not 0.
     """
 
     label: str
@@ -61,6 +62,7 @@ class Known:
     noise: FloatArray
     scale: float
     closed: bool = False
+    heads: int = 2
 
 
 @dataclass(frozen=True)
@@ -103,28 +105,39 @@ def known_of(result: NetResult) -> Known | None:
     scale = math.prod(scales) ** (1 / len(scales))
     length = head_curve(result.plan).length / (high - low)
     return Known(
-        result.name, spec.curve.order, length, truth, residual, scale * trace.along.reshape(-1), scale, result.closed
+        result.name, spec.curve.order, length, truth, residual, scale * trace.along.reshape(-1), scale, result.closed,
+        spec.dimensions,
     )  # fmt: skip
 
 
-def residual_factor(order: int, known: Known, ease: Mapping[int, float]) -> float:
-    """What becomes of the float net's error between the known net and one of `order`; `ease` is `probe`'s, or empty."""
-    if order in ease and known.order in {0, *ease}:
+def residual_factor(
+    order: int, known: Known, ease: Mapping[int, float], known_ease: Mapping[int, float] | None = None
+) -> float:
+    """What becomes of the float net's error between the known net and one of `order`; `ease` is `probe`'s, or empty.
+
+    `known_ease` is that of the known net's number of heads, where it is another.
+    """
+    of_known = ease if known_ease is None else known_ease
+    if order in ease and known.order in {0, *of_known}:
         return easier(ease[order]) / (
-            easier(ease[known.order]) if known.order else KNOWLEDGE if known.length > 1 else 1.0
+            easier(of_known[known.order]) if known.order else KNOWLEDGE if known.length > 1 else 1.0
         )
     return 1.0 if known.length > 1 else KNOWLEDGE
 
 
 def forecast(
-    on: HeadCurve, scale: float, known: Known, ease: Mapping[int, float] | None = None, seed: int = 1
-) -> Forecast:
-    """What to expect of heads of range [0, 1] and `scale` on the curve `on`, after what is `known` and probed."""
+    on: HeadCurve, scale: float, known: Known, ease: Mapping[int, float] | None = None, seed: int = 1,
+    known_ease: Mapping[int, float] | None = None,
+) -> Forecast:  # fmt: skip
+    """What to expect of heads of range [0, 1] and `scale` on the curve `on`, after what is `known` and probed.
+
+    `ease` is `probe`'s of as many heads as `on` has, `known_ease` of as many as the known net has, where that is another.
+    """
     generator = np.random.default_rng(seed)
     pick = generator.permutation(len(known.truth))[:_POINTS]
     truth = known.truth[pick]
     grow = on.length / known.length
-    residual = known.residual[pick] * residual_factor(on.curve.order, known, ease or {})
+    residual = known.residual[pick] * residual_factor(on.curve.order, known, ease or {}, known_ease)
     noise = _raised(known, grow, scale)
     place = truth + residual
     place = place % 1.0 if known.closed else np.clip(place, 0.0, 1.0)

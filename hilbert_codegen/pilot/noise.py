@@ -65,7 +65,7 @@ def blurred(on: HeadCurve, t: FloatArray, spread: FloatArray | float) -> FloatAr
 def is_jump(on: HeadCurve, error: FloatArray, moved: FloatArray) -> NDArray[np.bool_]:
     """Where the decoded place moved over a cell farther along the curve than the point did in the plane.
 
-    `error` is in t, shape (...), `moved` in head units, shape (..., 2).
+    `error` is in t, shape (...), `moved` in head units, shape (..., n).
     """
     return np.asarray(np.abs(error) * on.curve.segments > np.linalg.norm(moved, axis=-1) / on.pitch + 1.0)
 
@@ -78,23 +78,26 @@ _CHUNK = 512
 def posterior_mean(on: HeadCurve, heads: ArrayLike, sigma: float) -> FloatArray:
     """Mean of t along the curve with weight exp(-distance^2 / (2 sigma^2)), sigma in cells, at least 0.05.
 
-    `heads` are real head values (..., 2); the result is float64 (...). The sum runs over 48 places a cell, exact to
+    `heads` are real head values (..., n); the result is float64 (...). The sum runs over 48 places a cell, exact to
     0.005 cells at sigma 0.1. Raises ValueError for a closed curve, where t has no mean.
     """
     if on.curve.closed:
         raise ValueError("t wraps round on a closed curve: it has no mean")
     values = np.asarray(heads, dtype=np.float64)
-    flat = values.reshape(-1, 2)
+    axes = on.curve.dimensions
+    flat = values.reshape(-1, axes)
     count = on.curve.segments
     inside = (np.arange(_PER_CELL) + 0.5) / _PER_CELL
     starts, steps = on.segments()
-    curve = (starts[:, None, :] + inside[None, :, None] * steps[:, None, :]).reshape(-1, 2)
+    curve = (starts[:, None, :] + inside[None, :, None] * steps[:, None, :]).reshape(-1, axes)
     places = (np.arange(count * _PER_CELL) + 0.5) / (count * _PER_CELL)
     result = np.empty(len(flat))
     for begin in range(0, len(flat), _CHUNK):
         part = slice(begin, begin + _CHUNK)
         grid = (flat[part] - on.origin) / on.pitch
-        square = np.square(grid[:, None, 0] - curve[:, 0]) + np.square(grid[:, None, 1] - curve[:, 1])
+        square = np.zeros((len(grid), len(curve)))
+        for axis in range(axes):
+            square += np.square(grid[:, None, axis] - curve[:, axis])
         weight = np.exp((square.min(axis=1, keepdims=True) - square) / (2.0 * sigma**2))
         result[part] = weight @ places / weight.sum(axis=1)
     return result.reshape(values.shape[:-1])

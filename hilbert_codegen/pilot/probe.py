@@ -33,7 +33,9 @@ _RIDGE = 0.1
 KNOWLEDGE, HARDER = 0.85, 0.5
 
 
-def probe(inputs: FloatArray, truth: FloatArray, curve: str, orders: Sequence[int]) -> dict[int, float]:
+def probe(
+    inputs: FloatArray, truth: FloatArray, curve: str, orders: Sequence[int], dimensions: int = 2
+) -> dict[int, float]:
     """Order -> ease. Empty where the samples are too few, the inputs too many, or a sample has more than one value.
 
     Args:
@@ -41,6 +43,7 @@ def probe(inputs: FloatArray, truth: FloatArray, curve: str, orders: Sequence[in
         truth: t in [0, 1], (n,).
         curve: kind of the curve; on a closed one the value is learnt as cosine and sine.
         orders: to be told about.
+        dimensions: number of heads.
     """
     flat = inputs.reshape(len(inputs), -1)
     if truth.ndim != 1 or len(truth) < FEWEST or flat.shape[1] > WIDEST:
@@ -63,7 +66,7 @@ def probe(inputs: FloatArray, truth: FloatArray, curve: str, orders: Sequence[in
     def error(found: FloatArray) -> float:
         return float(np.sqrt(np.square(difference(found, t[half:], closed)).mean()))
 
-    closed = make_curve(curve, max(orders)).closed
+    closed = make_curve(curve, max(orders), dimensions=dimensions).closed
     if closed:
         circle = answered(np.stack([np.cos(2 * np.pi * t), np.sin(2 * np.pi * t)], axis=-1))
         plain = error(np.arctan2(circle[:, 1], circle[:, 0]) / (2 * np.pi) % 1.0)
@@ -71,7 +74,7 @@ def probe(inputs: FloatArray, truth: FloatArray, curve: str, orders: Sequence[in
         plain = error(np.clip(answered(t[:, None])[:, 0], 0.0, 1.0))
     found = {}
     for order in orders:
-        on = HeadCurve(make_curve(curve, order))
+        on = HeadCurve(make_curve(curve, order, dimensions=dimensions))
         if plain > 0:
             found[order] = error(on.decode(answered(on.targets(t)))[0]) / plain
     return found

@@ -13,12 +13,14 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from hilbert_codegen import __version__
+from hilbert_codegen.curves import AXES
 from hilbert_codegen.emit.plots import plain_log, pyplot, to_bytes
 from hilbert_codegen.pilot.baselines import KINDS
 from hilbert_codegen.pilot.metrics import METRICS, RESAMPLED, robust_sd
 from hilbert_codegen.pilot.networks import head_curve
 from hilbert_codegen.pilot.results import Evaluation, NetResult, Subset, Timing
 from hilbert_codegen.resources import resource
+from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.targets.cores import core
 from hilbert_codegen.training.loss import difference
 
@@ -57,24 +59,59 @@ def _shown(count: int) -> NDArray[np.int64]:
     return np.linspace(0, count - 1, min(count, _SHOWN)).astype(np.int64)
 
 
+def _projection(places: FloatArray) -> FloatArray:
+    """Points (..., 3) of the unit cube as they are drawn: seen from the right and above, all edges at an angle."""
+    # A cavalier view whose third axis is short and steep enough that no two vertices of orders 1 to 3 fall on one another.
+    return np.asarray(places[..., :2] + places[..., 2:] * np.array([0.41, 0.29]))
+
+
+def _draw_curve(panel: Any, model: NetResult) -> None:
+    """The predicted points and the curve: two heads as they are, three in perspective, more by head against t."""
+    assert model.trace.quantized_heads is not None
+    on = head_curve(_plan(model))
+    count = on.curve.dimensions
+    line = on.origin + on.pitch * on.curve.vertices
+    if on.curve.closed:
+        line = np.concatenate([line, line[:1]])
+    heads = model.trace.quantized_heads.reshape(-1, model.trace.quantized_heads.shape[-1])[:, :count]
+    t = model.trace.quantized_t.reshape(-1)
+    pick = _shown(len(heads))
+    title = f"{model.name}, seed {model.seed}"
+    if count > 3:
+        place = np.arange(len(line)) / on.curve.segments
+        apart = 1.15 * (line.max() - line.min() + on.pitch / 2)
+        for axis in range(count):
+            panel.plot(place, line[:, axis] + axis * apart, color="#d1d5db", linewidth=3, zorder=1)
+            panel.scatter(
+                t[pick], heads[pick, axis] + axis * apart, c=t[pick], s=1, cmap="viridis", vmin=0, vmax=1, zorder=2
+            )
+        panel.set_yticks([line[:, axis].mean() + axis * apart for axis in range(count)], list(AXES[:count]))
+        panel.set(title=title, xlabel="decoded t", ylabel="heads, one above the other")
+        return
+    shown = (_projection(line), _projection(heads)) if count == 3 else (line, heads)
+    panel.plot(shown[0][:, 0], shown[0][:, 1], color="#d1d5db", linewidth=3, zorder=1)
+    panel.scatter(shown[1][pick, 0], shown[1][pick, 1], c=t[pick], s=2, cmap="viridis", vmin=0, vmax=1, zorder=2)
+    names = ("x head, and z to the right", "y head, and z upwards") if count == 3 else ("x head", "y head")
+    panel.set(title=title, xlabel=names[0], ylabel=names[1], aspect="equal")
+
+
+def _plan(model: NetResult) -> Plan:
+    assert model.plan is not None
+    return model.plan
+
+
 def curve_picture(models: Sequence[NetResult]) -> Markup:
     """The quantized heads of real samples on their curve, coloured by what they decode to."""
     plt = pyplot()
-    figure, panels = plt.subplots(1, len(models), figsize=(3.6 * len(models), 3.7), layout="constrained", squeeze=False)
-    for panel, model in zip(panels[0], models, strict=True):
-        assert model.plan is not None and model.trace.quantized_heads is not None
-        on = head_curve(model.plan)
-        line = on.origin + on.pitch * on.curve.vertices
-        if on.curve.closed:
-            line = np.concatenate([line, line[:1]])
-        heads = model.trace.quantized_heads.reshape(-1, 2)
-        pick = _shown(len(heads))
-        panel.plot(line[:, 0], line[:, 1], color="#d1d5db", linewidth=3, zorder=1)
-        panel.scatter(
-            heads[pick, 0], heads[pick, 1], c=model.trace.quantized_t.reshape(-1)[pick], s=2, cmap="viridis",
-            vmin=0, vmax=1, zorder=2,
-        )  # fmt: skip
-        panel.set(title=f"{model.name}, seed {model.seed}", xlabel="x head", ylabel="y head", aspect="equal")
+    columns = min(len(models), 4)
+    rows = -(-len(models) // columns)
+    figure, panels = plt.subplots(
+        rows, columns, figsize=(3.6 * columns, 3.7 * rows), layout="constrained", squeeze=False
+    )
+    for panel, model in zip(panels.reshape(-1), models, strict=False):
+        _draw_curve(panel, model)
+    for panel in panels.reshape(-1)[len(models) :]:
+        panel.set_axis_off()
     return _picture(figure, "png", "Predicted points of the quantized nets on their curves, coloured by t")
 
 
@@ -122,7 +159,9 @@ def noise_picture(models: Sequence[NetResult]) -> Markup:
     figure, panels = plt.subplots(1, len(models), figsize=(3.6 * len(models), 3.4), layout="constrained", squeeze=False)
     for panel, model in zip(panels[0], models, strict=True):
         assert model.trace.along is not None and model.trace.across is not None
-        along, across = model.trace.along.reshape(-1), model.trace.across[..., 0].reshape(-1)
+        sideways = model.trace.across.shape[-1]  # one direction across for two heads, two for three
+        across = model.trace.across.reshape(-1)
+        along = np.repeat(model.trace.along.reshape(-1), sideways)
         pick = _shown(len(along))
         limit = 1.1 * max(float(np.quantile(np.abs(np.concatenate([along, across])), 0.998)), 1.0)
         panel.scatter(along[pick], across[pick], s=2, color="#0f766e", alpha=0.4)

@@ -478,9 +478,11 @@ def test_bad_requests_exit_with_2(arguments: list[str], capsys: pytest.CaptureFi
 
 
 def test_advise_prints_a_ranking(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["advise", "--noise-lsb", "4", "--order", "2", "--order", "3", "--format", "json"])
+    main(["advise", "--noise-lsb", "4", "--heads", "2", "--order", "2", "--order", "3", "--format", "json"])
     advice = json.loads(capsys.readouterr().out)
     assert [c["order"] for c in advice["candidates"]] == [2, 3]
-    main(["advise", "--noise-lsb", "3", "--span", "9500", "--order", "2", "--order", "3", "--order", "4"])
+    main(
+        ["advise", "--noise-lsb", "3", "--span", "9500", "--heads", "2", "--order", "2", "--order", "3", "--order", "4"]
+    )
     said = capsys.readouterr().out
     assert "Train order 3" in said and "Order 4 is ruled out by noise" in said
