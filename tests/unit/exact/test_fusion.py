@@ -21,6 +21,7 @@ from hilbert_codegen.emit.choose import build
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.prove import proof_domain, prove, reference_for
 from hilbert_codegen.errors import CheckFailed, UsageError
+from hilbert_codegen.exact.fusion import fuse, limit
 from hilbert_codegen.exact.reference import ideal, ideal_of
 from hilbert_codegen.kernels import Refused
 from hilbert_codegen.spec.plan import Plan, make_plan
@@ -170,3 +171,14 @@ def test_what_can_not_be_fused_is_refused(
     with pytest.raises(UsageError) as caught:
         fused_plan(*changes)
     assert problem in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_difference_of_the_threshold_leaves_the_curve(fused_plan: Callable[..., Plan]) -> None:
+    spec = fused_plan().spec  # 0.04 * 35767 = 1430.68
+    curve = np.array([-2000, -2000, 100, 100, 101])
+    single = curve + np.array([1430, 1431, -1430, -1431, -1432])
+    assert limit(spec) == 1430
+    # Halves are rounded up, those of negative numbers too: -1284.5, -615.5.
+    assert fuse(spec, curve, single).tolist() == [-2000, -1284, 100, -615, -615]
+    exact = fused_plan("decoder.threshold=0.5", "output.codes=[0, 32766]").spec
+    assert fuse(exact, np.array([0, 0]), np.array([16383, 16384])).tolist() == [0, 8192]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -119,3 +120,13 @@ def test_what_can_not_be_known_is_to_be_measured() -> None:
     assert rising.best is not None and rising.best.order == 1 and rising.measure == (2,)
     after = choose([candidate(2, 0.4, True), candidate(3, math.nan, False, "blur: far")])
     assert after.measure == (3,) and "No figure can be given for order 3" in after.lines[-1]
+
+
+def test_stereo_is_told_that_no_order_helps() -> None:
+    """Right: of its committed nets the best order leaves 1 % less error to truth, which is no gain (examples/stereo)."""
+    pilot_of_all = load_pilot(EXAMPLES / "stereo" / "orders.toml").without_models()
+    quick = pilot_of_all.config.evaluate.model_copy(update={"kernels": "optimized", "bootstrap": 50})
+    loaded = dataclasses.replace(pilot_of_all, config=pilot_of_all.config.model_copy(update={"evaluate": quick}))
+    advice = advise_from_pilot(evaluate(loaded, 12), [1, 2, 3, 4], ["cell"])
+    assert advice.best is None and advice.measure == ()
+    assert advice.verdict[0].startswith("More heads will not help")
