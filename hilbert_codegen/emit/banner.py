@@ -107,7 +107,7 @@ def params_doc(plan: Plan) -> tuple[tuple[str, ...], ...]:
         )
         if heads is not None
         else ()
-        for axis in range(plan.spec.dimensions)
+        for axis in range(plan.spec.inputs)
     )  # fmt: skip
 
 
