@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -33,6 +34,8 @@ OUT = Path("build") / "line_sensor"
 #: The sensor's range in pixels: t = 0 and t = 1 (see train.py).
 FIRST_PIXEL, LAST_PIXEL = 4.0, 59.0
 CONSOLE = Console(highlight=False, soft_wrap=True)
+#: The best of the trained nets: six heads of order 1.
+BEST_HEADS, BEST_ORDER = 6, 1
 #: A Cortex-M4, which runs anywhere, and a Cortex-M55, which Renode and QEMU have.
 BOARDS_SHOWN = ("mps2-an386", "mps3-an547")
 
@@ -40,6 +43,27 @@ BOARDS_SHOWN = ("mps2-an386", "mps3-an547")
 def step(text: str) -> None:
     """Announce what comes next."""
     CONSOLE.print(f"\n[bold]{text}[/bold]")
+
+
+def _paired(values: list[str], gains: list[str]) -> list[str]:
+    """The first value, and every further one with its gain."""
+    return [values[0], *(word for pair in zip(values[1:], gains[1:], strict=True) for word in pair)]
+
+
+def six_heads(models: Path, pixels: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], int, int]:
+    """t of the INT8 net with the most heads by its generated C, t of its float net, levels found, branch jumps."""
+    shape = [f"curve.dimensions={BEST_HEADS}", f"curve.order={BEST_ORDER}"]
+    name = f"h{BEST_HEADS}p{BEST_ORDER}"
+    plan = make_plan(load(HERE / "decoder.toml", shape, models / f"{name}_int8_s0.tflite"))
+    generated = generate(plan)
+    CONSOLE.print(f"{BEST_HEADS} heads: {generated.built.strategy}, proved on {generated.domain.statement}")
+    quantized, plain = (infer(models / f"{name}_{kind}_s0.tflite", pixels) for kind in ("int8", "float"))
+    found = run_pairs(plan, generated, quantized.outputs[0])[f"{plan.prefix}_decode_block"]
+    decoder = Decoder(plan.spec)
+    t = decoder.t_of(found)
+    t_float = decode(*plain.real().T, decoder).astype(np.float64)
+    jumps = int((np.abs(t - t_float) * plan.spec.curve.segments > 1.0).sum())
+    return t, t_float, len(np.unique(found)), jumps
 
 
 def main() -> None:
@@ -72,7 +96,7 @@ def main() -> None:
         f"{generated.table_bytes} bytes of tables (the code's size on a board is below)"
     )
 
-    step(f"3  The network: {len(pixels)} samples through tflite-runtime, INT8 and float, one head and two")
+    step(f"3  The network: {len(pixels)} samples through tflite-runtime, INT8 and float, one head, two, and six")
     one_int8, one_float = infer(models / "1d_int8_s0.tflite", pixels), infer(models / "1d_float_s0.tflite", pixels)
     two_int8, two_float = infer(models / "p3_int8_s0.tflite", pixels), infer(models / "p3_float_s0.tflite", pixels)
     codes = two_int8.outputs[0]
@@ -82,20 +106,32 @@ def main() -> None:
     t_one, t_one_float = (np.clip(net.real()[:, 0], 0.0, 1.0) for net in (one_int8, one_float))
     jumps = int((np.abs(t_two - t_two_float) * spec.curve.segments > 1.0).sum())
 
+    t_six, t_six_float, levels_six, jumps_six = six_heads(models, pixels)
+
     span = LAST_PIXEL - FIRST_PIXEL
-    one, two = (ErrorStats.of(e).scaled(span) for e in (t_one - t_one_float, t_two - t_two_float))
+    one, two, six = (
+        ErrorStats.of(e).scaled(span) for e in (t_one - t_one_float, t_two - t_two_float, t_six - t_six_float)
+    )
     levels_one, levels_two = len(np.unique(one_int8.outputs[0])), len(np.unique(decoder.table.codes))
-    table = Table("", "1D INT8", "2D INT8", "gain", title="INT8 against the float net, in pixels", title_justify="left")
-    table.add_row("levels", "256", f"{levels_two}", "")
-    bits = [stats.scaled(1 / span).bits for stats in (one, two)]
-    table.add_row("effective bits, from the RMSE", f"{bits[0]:.2f}", f"{bits[1]:.2f}", f"+{bits[1] - bits[0]:.2f}")
+    table = Table(
+        "", "1 head", "2, order 3", "gain", f"{BEST_HEADS}, order {BEST_ORDER}", "gain",
+        title="INT8 against the float net, in pixels", title_justify="left",
+    )  # fmt: skip
+    table.add_row("levels", "256", f"{levels_two}", "", f"{levels_six} seen", "")
+    bits = [stats.scaled(1 / span).bits for stats in (one, two, six)]
+    more = [f"+{value - bits[0]:.2f}" for value in bits]
+    table.add_row("effective bits, from the RMSE", *_paired([f"{value:.2f}" for value in bits], more))
     for name in ("mae", "rmse", "median", "robust_sd", "p99"):
-        a, b = getattr(one, name), getattr(two, name)
-        table.add_row(f"error: {name}", f"{a:.4f}", f"{b:.4f}", f"{a / b:.2f} x")
-    table.add_row("branch jumps", "-", f"{jumps} of {len(codes)}", "")
-    for label, a, b in (("INT8", t_one, t_two), ("float", t_one_float, t_two_float)):
-        mae = [ErrorStats.of(v - truth).mae * span for v in (a, b)]
-        table.add_row(f"MAE to truth, {label}", f"{mae[0]:.4f}", f"{mae[1]:.4f}", f"{mae[0] / mae[1]:.2f} x")
+        values = [getattr(stats, name) for stats in (one, two, six)]
+        table.add_row(
+            f"error: {name}", *_paired([f"{v:.4f}" for v in values], [f"{values[0] / v:.2f} x" for v in values])
+        )
+    table.add_row("branch jumps", "-", f"{jumps} of {len(codes)}", "", f"{jumps_six} of {len(codes)}", "")
+    for label, found in (("INT8", (t_one, t_two, t_six)), ("float", (t_one_float, t_two_float, t_six_float))):
+        mae = [ErrorStats.of(v - truth).mae * span for v in found]
+        table.add_row(
+            f"MAE to truth, {label}", *_paired([f"{v:.4f}" for v in mae], [f"{mae[0] / v:.2f} x" for v in mae])
+        )
     CONSOLE.print(table)
     CONSOLE.print(f"1D used {levels_one} of its 256 levels on these samples.")
 
@@ -110,6 +146,9 @@ def main() -> None:
     right.hist(span * (t_one - t_one_float), bins, alpha=0.55, label=f"1D, robust SD {one.robust_sd:.4f}")
     right.hist(span * (t_two - t_two_float), bins, alpha=0.55, label=f"2D, robust SD {two.robust_sd:.4f}")
     right.set(title="INT8 minus float", xlabel="pixels", ylabel="samples")
+    right.hist(
+        span * (t_six - t_six_float), bins, alpha=0.55, label=f"{BEST_HEADS} heads, robust SD {six.robust_sd:.4f}"
+    )
     right.legend(frameon=False)
     picture.write_bytes(to_bytes(figure, "svg"))
     CONSOLE.print(f"Picture: {picture.as_posix()}")

@@ -96,6 +96,22 @@ def plan_figure(plan: Plan) -> Figure:
     return figure  # type: ignore[no-any-return]
 
 
+def _gray_code(
+    rows: Any, points: NDArray[np.float64], codes: list[NDArray[np.float64]], t: NDArray[np.float64]
+) -> None:
+    """Order 1: at every vertex each head's bit, low 0 or high 1; from one to the next a single bit changes, which is bold."""
+    for a, panel in enumerate(rows):
+        low, high = codes[a].min(), codes[a].max()
+        panel.set_ylim(low - 0.25 * (high - low), high + 0.75 * (high - low))
+        for vertex, place in enumerate(t):
+            panel.axvline(place, color="0.85", linewidth=0.6, zorder=0)
+            turned = vertex > 0 and points[vertex, a] != points[vertex - 1, a]
+            panel.text(
+                place, high + 0.25 * (high - low), f"{points[vertex, a]:.0f}", ha="center", va="bottom", fontsize=8,
+                color="C3" if turned else "0.35", fontweight="bold" if turned else "normal",
+            )  # fmt: skip
+
+
 def _many_heads(plan: Plan) -> Figure:
     """Three and more heads: the codes of every head against t, and the curve's projections on pairs of neighbouring heads."""
     plt = pyplot()
@@ -112,6 +128,8 @@ def _many_heads(plan: Plan) -> Figure:
     for a, panel in enumerate(rows):
         panel.plot(t, codes[a], color="C0", linewidth=1.2)
         panel.set_ylabel(f"{AXES[a]}, codes")
+    if spec.curve.order == 1 and spec.dimensions < 6:
+        _gray_code(rows, points, codes, t)
     rows[-1].set_xlabel("t")
     if right is not None:
         for panel, (a, b) in zip(right.subplots(1, len(pairs)), pairs, strict=True):

@@ -217,10 +217,13 @@ def _estimator(settings: Settings, curve: Curve) -> Estimator:
     if config.estimator == "fused" and config.sigma is None and config.gate is None:
         return Estimator()
     if curve.dimensions > 2:
+        size = 8 * curve.dimensions + 1  # results of 16 bits
+        table = f"{1 << (size - 20)} MB" if size < 30 else f"{1 << (size - 30)} GB"
         raise settings.error(
             "decoder.estimator",
-            f"the exact table of the mean is made for two heads only, not {curve.dimensions}",
-            'set estimator = "nearest"',
+            f"the mean depends on the codes of all {curve.dimensions} heads together, and a table of 2^{8 * curve.dimensions} results "
+            f"would take {table} of flash",
+            'set estimator = "nearest", or take two heads',
         )
     if curve.closed:
         raise settings.error(
