@@ -70,13 +70,13 @@ def test_the_command_ranks_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert said["best"]["heads"] == 4
 
 
-def test_pictures_of_two_three_and_six_heads(tmp_path: Path) -> None:
+def test_pictures_of_two_to_six_heads(tmp_path: Path) -> None:
     text = (LINE_SENSOR / "pilot_heads.toml").read_text(encoding="utf-8").replace("seeds = [0, 1, 2]", "seeds = [0]")
     path = tmp_path / "pilot.toml"
     for name in ("decoder.toml", "samples.npz", "models/"):
         text = text.replace(f'"{name}', f'"{LINE_SENSOR.as_posix()}/{name}')
     path.write_text(text, encoding="utf-8")
     models = evaluate(load_pilot(path), 100).models
-    assert sorted(m.trace.across.shape[-1] for m in models if m.trace.across is not None)[:3] == [1, 2, 5]
+    assert sorted(m.trace.across.shape[-1] for m in models if m.trace.across is not None) == [1, 2, 3, 4, 5]
     assert curve_picture(models).startswith("<img alt=")
     assert noise_picture(models).startswith("<img alt=")
