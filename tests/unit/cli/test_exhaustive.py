@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from hilbert_codegen.bench.exhaustive import _Share, reference
+from hilbert_codegen.bench.exhaustive import _boxes, _Share, reference
 from hilbert_codegen.bench.verify import compile_host
 from hilbert_codegen.cli import group
 from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.render import render_harness
 from hilbert_codegen.errors import UsageError
+from hilbert_codegen.exact.many import ManyHeads
 from hilbert_codegen.spec.plan import make_plan
 from hilbert_codegen.targets.host import host_compiler
+from tests.unit.exact.test_many import spec_of
 
 HEADS = "[curve]\ndimensions = {heads}\norder = 1\n[heads]\nscale = {scale}\nzero_point = -128\n[code]\nprefix = 'q'\n"
 
@@ -58,3 +61,20 @@ def test_more_heads_than_four_are_refused_before_anything_is_made(tmp_path: Path
     config.write_text(HEADS.format(heads=5, scale=0.00390625), encoding="utf-8")
     with pytest.raises(UsageError, match=r"--exhaustive: 5 heads have 2\^40 tuples, which take days; leave it out"):
         group.main(["verify", str(config), "--exhaustive", "-q"], standalone_mode=False)
+
+
+def test_the_first_of_equally_near_half_segments_is_the_one_of_the_definition() -> None:
+    """In every box, on places that tie: those at the same distance from a border on every axis."""
+    spec = spec_of(4, 1)
+    heads = ManyHeads(spec, [spec.heads.codes()] * 4)
+    generator = np.random.default_rng(6)
+    for picked, listed in _boxes(heads, heads.exact):
+        from_end = generator.integers(0, 2, (4, 24))
+        offset = generator.integers(0, min(map(len, picked)), 24)
+        index = [
+            codes[np.where(end, len(codes) - 1 - offset, offset)] for codes, end in zip(picked, from_end, strict=True)
+        ]
+        square = sum(table[listed][:, i] for table, i in zip(heads.exact, index, strict=True))
+        half = np.array(listed)[np.argmin(np.asarray(square), axis=0)]
+        got = heads.output[half, np.stack(index)[heads.axis[half], np.arange(24)]]
+        assert (got == heads.decode(index)).all()
