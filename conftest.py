@@ -12,7 +12,15 @@ from tests.paths import TESTS
 MARKERS = ("unit", "property", "compilers", "documentation", "mutations", "boards")
 
 #: Unit tests that evaluate whole pilots or build many decoders: `make check` leaves them to `make test`.
-SLOW = {"test_pilot.py", "test_onnx_pilot.py", "test_study.py", "test_boxes.py", "test_windows.py", "test_micro.py"}
+SLOW = {
+    "test_pilot.py",
+    "test_onnx_pilot.py",
+    "test_several_inputs.py",
+    "test_study.py",
+    "test_boxes.py",
+    "test_windows.py",
+    "test_micro.py",
+}
 
 # What a test proves is proved by it: no proof that was remembered stands in for one.
 os.environ["HILBERT_CODEGEN_CACHE"] = ""

@@ -98,7 +98,7 @@ def encode_inputs(tensors: Sequence[InputTensor], given: Mapping[str, NDArray[An
         if int(np.prod(here)) % max(int(np.prod(fixed)), 1) or (
             len(fixed) == len(wanted) and int(np.prod(here)) != int(np.prod(fixed))
         ):
-            raise ValueError(f"its input has shape {list(shape)}, a sample {list(here)}")
+            raise ValueError(f"its input {tensor.describe()} does not fit a sample {list(here)}")
         if np.issubdtype(tensor.dtype, np.integer):
             limits = np.iinfo(tensor.dtype)
             samples = np.clip(np.rint(samples / (tensor.scale or 1.0)) + tensor.zero_point, limits.min, limits.max)
