@@ -334,7 +334,8 @@ class HeadTensors:
                 )
             if len(tensor.scale) != 1:
                 raise UsageError(
-                    f"{self.path.name}: output is quantized per channel: {tensor.describe()}; a head needs one scale"
+                    f"{self.path.name}: output is quantized per channel: {tensor.describe()}; a head needs one scale: "
+                    f"quantize the output per tensor"
                 )
         types = [tensor.dtype for tensor in self.tensors]
         if len(set(types)) > 1:

@@ -6,6 +6,7 @@ down to a thousand and one seed, and the checkout's own `hilbert-codegen` and `p
 - `measure` gets --points 256, and one board where the page names none;
 - `pip install hilbert_codegen[...]` resolves the checkout with these extras, as a dry run;
 - `make ...` is a dry run too, since its targets are the tests themselves, and pages of figures;
+- `hilbert-codegen` runs in an environment with the extras that the page installs or names, and no other;
 - lines that change the machine (apt-get, curl) and the `uses:` steps of GitHub are left out.
 
 A command whose tool is missing is left out as well, and the test is then skipped with the names of the tools.
@@ -13,6 +14,8 @@ A command whose tool is missing is left out as well, and the test is then skippe
 
 from __future__ import annotations
 
+import atexit
+import functools
 import itertools
 import os
 import re
@@ -20,6 +23,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +38,7 @@ from hilbert_codegen.targets.emulators import choose
 from hilbert_codegen.targets.toolchains import TOOLCHAINS
 from tests.compilers.matrix.run import CLANG
 from tests.conftest import needs
+from tests.documentation.environments import EXTRAS, environment
 from tests.paths import ROOT
 
 LINE = ROOT / "examples" / "line_sensor"
@@ -45,7 +50,7 @@ PAGES = [*DOCS, ROOT / "README.md", ROOT / "CONTRIBUTING.md", LINE / "README.md"
 FENCES = {"console", "python", "yaml", "toml", "c", "cmake"}
 #: Commands that have run and are the same from every page: on the pilot, and of pip. They take ten seconds each.
 ONCE: set[str] = set()
-#: What a wrapper on PATH does before it becomes the checkout's own program.
+#: What a wrapper on PATH does before it becomes the checkout's own program, in an environment of the page's extras.
 TOOL = """#!{python}
 import os, sys
 words = sys.argv[1:]
@@ -53,29 +58,8 @@ if words[:1] == ["measure"]:
     words += ["--points", "256"]
     if "--board" not in words:
         words += ["--board", "mps2-an386"]
-os.execv(sys.executable, [sys.executable, {runner!r}, {blocked!r}, *words])
+os.execv({inside!r}, [{inside!r}, "-m", "hilbert_codegen", *words])
 """
-#: The program without the packages that its first word lists: their import fails as where they are not installed.
-RUNNER = """
-import runpy, sys
-blocked = set(sys.argv.pop(1).split(","))
-
-class Missing:
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name.split(".")[0] in blocked:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Missing)
-sys.argv[0] = "hilbert-codegen"
-runpy.run_module("hilbert_codegen", run_name="__main__")
-"""
-#: The packages of each extra, as they are imported.
-EXTRAS = {
-    "tflite": ("tflite", "tflite_runtime", "ai_edge_litert"), "onnx": ("onnx", "onnxruntime"), "plot": ("matplotlib",),
-    "mean": ("flint",), "boards": ("elftools", "capstone", "unicorn", "ziglang"), "train": ("tensorflow", "keras"),
-    "torch": ("torch",), "micro": ("tflite_micro",),
-}  # fmt: skip
 PIP = """#!{python}
 import os, sys
 words = [w.replace("hilbert_codegen[", {root!r} + "[") for w in sys.argv[1:]]
@@ -155,13 +139,20 @@ def _importable(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def beyond(text: str) -> str:
-    """The packages of all extras that a page neither installs nor names; a page that installs none follows index.md."""
+def extras_of(text: str) -> frozenset[str]:
+    """The extras that a page installs or names; a page that installs none follows index.md."""
     start = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     installed = re.compile(r"hilbert_codegen\[([a-z,]+)\]")
     named = set(",".join(installed.findall(text) or installed.findall(start)).split(","))
-    named |= {name for name in EXTRAS if re.search(rf"extras? [^.]*`{name}`", text)}
-    return ",".join(package for name, packages in EXTRAS.items() if name not in named for package in packages)
+    return frozenset(name for name in EXTRAS if name in named or re.search(rf"extras? [^.]*`{name}`", text))
+
+
+@functools.lru_cache
+def python_with(extras: frozenset[str]) -> str:
+    """The Python of an environment with `extras` alone; one for all pages that name the same."""
+    folder = tempfile.mkdtemp(prefix="hilbert_codegen-extras-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return str(environment(Path(folder) / "venv", extras))
 
 
 def scratch(folder: Path, text: str) -> dict[str, str]:
@@ -182,15 +173,14 @@ def scratch(folder: Path, text: str) -> dict[str, str]:
         shutil.copy(ROOT / "tests" / "compilers" / "downstream" / "main.c", folder)
     tools = folder / "bin"
     tools.mkdir()
-    (tools / "runner.py").write_text(RUNNER, encoding="utf-8")
     for name, program in (("hilbert-codegen", TOOL), ("pip", PIP)):
-        words = {"root": str(ROOT), "runner": str(tools / "runner.py"), "blocked": beyond(text)}
+        words = {"root": str(ROOT), "inside": python_with(extras_of(text))}
         (tools / name).write_text(program.format(python=sys.executable, **words), encoding="utf-8")
         (tools / name).chmod(0o755)
     if shutil.which(CLANG):
         (tools / "clang").symlink_to(str(shutil.which(CLANG)))
     path = f"{tools}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def test_there_are_commands_to_run() -> None:
