@@ -23,6 +23,8 @@ from hilbert_codegen.cli import main
 from hilbert_codegen.cli.measure import parse_clock, parse_frame, parse_tolerance
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.targets.boards import BOARDS
+from hilbert_codegen.targets.emulators import EMULATORS
+from hilbert_codegen.targets.tools import Found, Missing
 
 KEYS = {
     "board", "core", "emulator", "strategy", "points", "mismatches", "instructions_per_point", "code_bytes", "table_bytes",
@@ -149,6 +151,19 @@ def test_verify_on_a_bare_machine(config: Path, tmp_path: Path) -> None:
     done = command("verify", config, cwd=tmp_path, PATH=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "ziglang" in done.stdout and done.stdout.count("PASS") == 2
+
+
+def test_renode_is_looked_for_anew_on_another_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found on one PATH is not taken to be on the next one."""
+    program = tmp_path / "renode"
+    program.write_text("#!/bin/sh\necho Renode v1.99.0.1\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.delenv("RENODE", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    found = EMULATORS["renode"].find()
+    assert isinstance(found, Found) and found.version == "1.99.0.1"
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert isinstance(EMULATORS["renode"].find(), Missing)
 
 
 def test_nothing_installed(config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -197,13 +197,13 @@ class Renode:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._found: dict[str, Found | Missing] = {}
+        self._found: dict[tuple[str, str], Found | Missing] = {}
         self._mine = threading.local()
         self._all: list[_Session] = []
 
     def find(self) -> Found | Missing:
         """The emulator and its version; asked once for each command, for it takes seconds to answer."""
-        key = os.environ.get("RENODE", "")
+        key = (os.environ.get("RENODE", ""), os.environ.get("PATH", ""))
         with self._lock:
             if key not in self._found:
                 with tempfile.TemporaryDirectory(prefix="hilbert_codegen-", ignore_cleanup_errors=True) as name:
