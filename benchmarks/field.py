@@ -2,6 +2,7 @@
 
 On a Cortex-M4 (STM32F407, by unicorn): the order of the points, points a call, an odd address, planar heads, compilers
 and levels, and the reads that wait for the flash behind the part's data cache. On a Cortex-M55: the order of the points.
+The summary that it begins with also takes its place in README.md.
 
     python benchmarks/field.py
 """
@@ -9,12 +10,12 @@ and levels, and the reads that wait for the flash behind the part's data cache. 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
-from side_by_side import ANY_SCALE, CONFIG
+from side_by_side import ANY_SCALE, ANY_SCALE_STRATEGIES, CONFIG
 
 from hilbert_codegen.bench.measure import Record, measure_all
 from hilbert_codegen.bench.session import How, Session
@@ -30,7 +31,10 @@ from hilbert_codegen.targets.tools import Found
 HERE = Path(__file__).parent
 M4, M55 = "stm32f4_discovery", "mps3-an547"
 #: Of a decoder on the cell grid, and of one at any scale.
-STRATEGIES = {"": ("full", "strip", "tile", "octant", "line", "segment"), ", any scale": ("octant", "line", "segment")}
+STRATEGIES: Mapping[str, Sequence[str]] = {"": ("all",), ", any scale": ANY_SCALE_STRATEGIES}
+COMPILERS, LEVELS = ("gcc", "clang", "zig"), ("O2", "O3", "Os")
+#: What stands before and after the summary in README.md.
+BEGIN, END = "<!-- from `make field` -->\n", "<!-- end of what is from `make field` -->\n"
 
 
 def plan_of(text: str, *settings: str) -> Plan:
@@ -46,7 +50,8 @@ def column(board: Board, how: How, order: str = "sweep", *settings: str) -> dict
     found = {}
     for (suffix, names), text in zip(STRATEGIES.items(), (CONFIG, ANY_SCALE), strict=True):
         session = Session(plan_of(text, *settings), (board.core,), order=order)
-        jobs = [(replace(session.decoder(name), strategy=name + suffix), board) for name in names]
+        decoders, _ = session.decoders(names)
+        jobs = [(replace(one, strategy=one.strategy + suffix), board) for one in decoders]
         for record in measure_all(jobs, session.sweep, how):
             if record.status == "ok":
                 found[record.strategy] = record
@@ -63,6 +68,37 @@ def table(columns: Mapping[str, Mapping[str, float | None]]) -> list[str]:
         values = [column.get(row) for column in columns.values()]
         lines.append(f"| {row} | " + " | ".join("-" if value is None else f"{value:.2f}" for value in values) + " |")
     return lines
+
+
+def instructions(found: Mapping[str, Record]) -> dict[str, float | None]:
+    """Strategy -> instructions per point."""
+    return {name: record.instructions_per_point for name, record in found.items()}
+
+
+def cycles(found: Mapping[str, Record], wait_states: int) -> dict[str, float | None]:
+    """Strategy -> estimated cycles per point, the waits for the flash included."""
+    return {
+        name: record.cycles_per_point + (record.misses_per_point or 0.0) * wait_states
+        if record.cycles_per_point is not None
+        else None
+        for name, record in found.items()
+    }
+
+
+def worst(compiled: Mapping[str, Mapping[str, float | None]]) -> str:
+    """A sentence on the strategy that a compiler and level make slowest, beside the best of its row."""
+    over = []
+    for name in next(iter(compiled.values())):
+        row = {label: value for label, values in compiled.items() if (value := values.get(name)) is not None}
+        over += [(value / min(row.values()) - 1, name, label) for label, value in row.items()]
+    far = sorted({name for part, name, _ in over if part > 0.15})
+    part, name, label = max(over)
+    rest = (
+        f"more than 15 % over the best are columns of {', '.join(far)}"
+        if far
+        else "no column is over it by more than 15 %"
+    )
+    return f"The furthest from the best of its row is {name} by {label}, {part:.0%} over it; {rest}."
 
 
 @click.command()
@@ -83,50 +119,53 @@ def command(rows: int) -> None:
         "16 a call": column(four, replace(plain, block=16)),
         "1 a call": column(four, replace(plain, block=1)),
     }
-    for name in ("gcc", "clang", "zig"):
-        if isinstance(TOOLCHAINS[name].find(), Found):
-            for level in ("O2", "Os"):
-                ways[f"{name} -{level}"] = column(four, replace(plain, compiler=name, flags=(f"-{level}",)))
-
-    def instructions(found: Mapping[str, Record]) -> dict[str, float | None]:
-        return {name: record.instructions_per_point for name, record in found.items()}
-
-    lines = [
-        "Instructions per point on a Cortex-M4, 65,536 points, 256 a call and gcc -O2 where nothing else is said:",
-        "",
-    ]
-    orders = ("sweep", "random", "frame", "odd address", "planar", "16 a call", "1 a call")
-    lines += table({name: instructions(ways[name]) for name in orders})
-    lines += ["", "The same by compiler and level:", ""]
-    lines += table({name: instructions(found) for name, found in ways.items() if " -" in name})
-    wait = f"{cache.wait_states} wait states at {cache.clock_hz / 1e6:g} MHz"
-    lines += [
-        "",
-        f"Data reads per point that miss the cache: {cache.title}, {cache.lines} lines of {cache.line_bytes} bytes;",
-    ]
-    lines += [f"and the estimated cycles per point with and without their waits ({wait}):", ""]
-    misses: dict[str, dict[str, float | None]] = {}
-    for name in ("sweep", "frame", "random"):
-        misses[f"misses, {name}"] = {key: record.misses_per_point for key, record in ways[name].items()}
-    misses["cycles"] = {key: record.cycles_per_point for key, record in ways["sweep"].items()}
-    for name in ("sweep", "frame", "random"):
-        misses[f"cycles with waits, {name}"] = {
-            key: record.cycles_per_point + (record.misses_per_point or 0.0) * cache.wait_states
-            if record.cycles_per_point is not None
-            else None
-            for key, record in ways[name].items()
-        }
-    lines += table(misses)
+    compiled = {
+        f"{name} -{level}": instructions(column(four, replace(plain, compiler=name, flags=(f"-{level}",))))
+        for name in COMPILERS
+        if isinstance(TOOLCHAINS[name].find(), Found)
+        for level in LEVELS
+    }
+    helium = {}
     try:
         choose(BOARDS[M55])
         helium = {name: column(BOARDS[M55], How(rows=rows), name) for name in ("sweep", "random", "frame")}
-        planar = column(BOARDS[M55], How(rows=rows), "sweep", "heads.layout=planar")
-        lines += ["", "Instructions per point on a Cortex-M55 with Helium:", ""]
-        lines += table({name: instructions(found) for name, found in {**helium, "planar": planar}.items()})
+        helium["planar"] = column(BOARDS[M55], How(rows=rows), "sweep", "heads.layout=planar")
     except UsageError as error:
         click.echo(f"left out: {error}", err=True)
-    text = "\n".join(lines) + "\n"
+
+    waits = f"{cache.wait_states} wait states at {cache.clock_hz / 1e6:g} MHz"
+    lines = [f"In other orders, {rows * 256:,} points (instructions per point; the cycles are estimates, {waits}):", ""]
+    shown = {f"M4, {name}": instructions(ways[name]) for name in ("sweep", "random")}
+    shown |= {f"STM32F4, cycles, {name}": cycles(ways[name], cache.wait_states) for name in ("sweep", "random")}
+    shown |= {f"M55, {name}": instructions(found) for name, found in helium.items() if name in ("sweep", "random")}
+    lines += table(shown)
+    lines += ["", "By compiler and level, instructions per point on the M4:", "", *table(compiled), ""]
+    lines += ["Where all columns agree the inner loop is assembly. " + worst(compiled)]
+    summary = "\n".join(lines) + "\n"
+
+    lines = ["", "Instructions per point on a Cortex-M4, 256 a call and gcc -O2 where nothing else is said:", ""]
+    lines += table({name: instructions(found) for name, found in ways.items()})
+    lines += [
+        "",
+        f"Data reads per point that miss the cache: {cache.title}, {cache.lines} lines of {cache.line_bytes} bytes;",
+        f"and the estimated cycles per point with and without their waits ({waits}):",
+        "",
+    ]
+    orders = ("sweep", "frame", "random")
+    misses = {
+        f"misses, {name}": {key: record.misses_per_point for key, record in ways[name].items()} for name in orders
+    }
+    misses["cycles"] = cycles(ways["sweep"], 0)
+    misses |= {f"cycles with waits, {name}": cycles(ways[name], cache.wait_states) for name in orders}
+    lines += table(misses)
+    if helium:
+        lines += ["", "Instructions per point on a Cortex-M55 with Helium:", ""]
+        lines += table({name: instructions(found) for name, found in helium.items()})
+    text = summary + "\n".join(lines) + "\n"
     (HERE / "results" / "field.md").write_text(text, encoding="utf-8")
+    readme = HERE.parent / "README.md"
+    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    readme.write_text(before + BEGIN + "\n" + summary + "\n" + END + rest.partition(END)[2], encoding="utf-8")
     click.echo(text)
 
 
