@@ -131,6 +131,11 @@ def _version(value: object) -> object:
     return value
 
 
+def _core(value: object) -> object:
+    """The name of a core as the others are spelt: Cortex-M0+ is cortex-m0plus."""
+    return value.lower().replace("m0+", "m0plus") if isinstance(value, str) else value
+
+
 def list_to_tuple(value: object) -> object:
     """TOML has lists where the models have tuples."""
     return tuple(value) if isinstance(value, list) else value
@@ -267,7 +272,7 @@ class CodeTable(_Table):
         ge=64,
         le=1 << 20,
     )
-    target: str = _key(
+    target: Annotated[str, BeforeValidator(_core)] = _key(
         "cortex-m4",
         "The core that the C is for: `auto` chooses strategy and variants by it. `any` takes all variants, and the strategy "
         "that is fastest on a Cortex-M4.",

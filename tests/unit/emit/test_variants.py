@@ -111,6 +111,15 @@ def test_boards_get_the_variants_of_their_cores(plan: Callable[..., Plan]) -> No
     assert for_cores(fixed, cores) is fixed
 
 
+@pytest.mark.parametrize("name", ["cortex-m0+", "Cortex-M0+", "cortex-m0plus"])
+def test_the_core_called_m0plus(name: str, plan: Callable[..., Plan]) -> None:
+    """By the name that people use, and by that of compilers' flags."""
+    assert core(name) is CORES["cortex-m0plus"]
+    made = plan(f"code.target={name}")
+    assert made.config.code.target == "cortex-m0plus"
+    assert variants_of(made) == ("portable", "thumb1")
+
+
 def test_costs_are_those_of_what_runs(plan: Callable[..., Plan]) -> None:
     """A Cortex-M55 without Helium in the file is no faster than other cores."""
     runner = CliRunner()
