@@ -94,7 +94,7 @@ def worst(compiled: Mapping[str, Mapping[str, float | None]]) -> str:
     far = sorted({name for part, name, _ in over if part > 0.15})
     part, name, label = max(over)
     rest = (
-        f"more than 15 % over the best are columns of {', '.join(far)}"
+        f"more than 15 % over the best are columns of {'; '.join(far)}"
         if far
         else "no column is over it by more than 15 %"
     )
