@@ -81,7 +81,9 @@ def code_bytes() -> Costs:
 
 @click.command()
 @click.option(
-    "--only", type=click.Choice(["code_bytes", "planar"]), help="Measure this again, and leave the rest as it is."
+    "--only",
+    type=click.Choice(["code_bytes", "planar", "distance"]),
+    help="Measure this again, and leave the rest as it is.",
 )
 @click.option("--core", "cores", multiple=True, type=click.Choice(list(CORES)), help="Only on this core. Repeatable.")
 @click.option("--emulator", type=click.Choice(["auto", *EMULATORS.names()]), default="auto", show_default=True)
@@ -99,6 +101,9 @@ def command(only: str | None, cores: tuple[str, ...], emulator: str, rows: int) 
     if only in (None, "planar"):
         planar = instructions(boards, how, "heads.layout=planar")
         content.setdefault("instructions_per_point_planar", {}).update(planar)
+    if only in (None, "distance"):
+        away = instructions(boards, how, "decoder.distance=true")
+        content.setdefault("instructions_per_point_distance", {}).update(away)
     target.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     click.echo(json.dumps(content, indent=2, sort_keys=True))
 

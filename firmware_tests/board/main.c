@@ -13,8 +13,9 @@
  *   HC end PASS | FAIL
  * A host takes a run as passed only if every record it expects has come and the last one says so.
  *
- * The host writes into the linked image what a run does (board_settings). The measuring run calls decode_block only, so
- * that every instruction executed in the decoder's own section belongs to the measurement. */
+ * The host writes into the linked image what a run does (board_settings). The measuring run calls decode_block only, or
+ * decode_block_distance where there is one, so that every instruction executed in the decoder's own section belongs to
+ * the measurement. */
 #include <stdint.h>
 
 #include "board.h"
@@ -174,7 +175,11 @@ void board_main(void)
 
     if (board_settings[SETTING_MEASURE] != 0u) {
         ST(shape)(board_settings[SETTING_BLOCK], board_settings[SETTING_SHIFT]);
-        bad += run_path(ST(path_block), "decode_block", rows);
+        if (ST(has_distance) != 0u) {
+            bad += run_path(ST(path_distance_output), "decode_block_distance_output", rows);
+        } else {
+            bad += run_path(ST(path_block), "decode_block", rows);
+        }
     } else {
         bad += run_path(ST(path_decode), "decode", rows);
         bad += run_path(ST(path_block), "decode_block", rows);

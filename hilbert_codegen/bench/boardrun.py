@@ -132,7 +132,7 @@ def judge(
         plan: what the decoder computes.
         sweep: the pairs and the exact answers.
         rows: how many rows were asked for.
-        measure: whether it was the measuring program, which runs decode_block only.
+        measure: whether it was the measuring program, which runs one function only.
         planes: the planes that ran beside the rows, or None.
     """
     pairs = rows * COLUMNS if planes is None else planes.output.size
@@ -184,9 +184,11 @@ def _missing(
     planes: Planes | None,
 ) -> str:  # fmt: skip
     """What has not come, or not as right, in a run without a wrong result; "" if nothing."""
-    due = ["decode_block"] if measure else ["decode", "decode_block"]
-    if plan.distance and not measure:
+    due = ["decode", "decode_block"]
+    if plan.distance:
         due += ["decode_block_distance", "decode_block_distance_output"]
+    if measure:
+        due = due[-1:]
     tails = next((line for line in lines if line.startswith("HC tails ")), None)
     if missing := [path for path in due if path not in seen or seen[path][0] != rows]:
         return f"no complete result of {', '.join(missing)}"

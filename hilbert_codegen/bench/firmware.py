@@ -298,7 +298,7 @@ class Image:
         elf: the file.
         compiler: "gcc 12.2.1", "clang 19.1.7".
         decoder: address range [start, end) of the decoder's functions and of what they call.
-        entry: address of decode_block.
+        entry: address of what is measured: decode_block, or decode_block_distance where there is one.
         code_bytes: of the decoder's functions and what they call, constants in the code included.
         table_bytes: of the decoder's constant tables.
     """
@@ -411,7 +411,7 @@ class Program:
         """An image for one kind of run.
 
         Args:
-            measure: only decode_block runs, so that all that is executed in the decoder belongs to it.
+            measure: only decode_block runs, or decode_block_distance where there is one, so that all that is executed in the decoder belongs to it.
             rows: how many of the 256 rows run, spread over the square.
             block: points a call of decode_block, when measuring.
             shift: elements that the source is moved by, when measuring: 1 makes its address odd.
@@ -436,7 +436,8 @@ class Program:
 
 def _inspect(elf: Path, symbols: Mapping[str, int], compiler: str, prefix: str) -> Image:
     start, end = symbols["__decoder_start"], symbols["__decoder_end"]
-    name = f"{prefix}_decode_block"
+    name = f"{prefix}_decode_block_distance"
+    name = name if name in symbols else f"{prefix}_decode_block"
     return Image(
         elf=elf,
         compiler=compiler,

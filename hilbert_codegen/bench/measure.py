@@ -1,7 +1,8 @@
 """What a decoder costs on a board: instructions, bytes, stack, and an estimate of cycles.
 
 Executed instructions are exact: counted by an emulator within decode_block and what it calls, over whole rows of the
-sweep, a block of 256 points a call. They do not contain the caller's own instructions.
+sweep, a block of 256 points a call; with distances within decode_block_distance. They do not contain the caller's own
+instructions.
 """
 
 from __future__ import annotations

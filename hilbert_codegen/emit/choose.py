@@ -66,12 +66,19 @@ def _of_core(known: Mapping[str, Figures], name: str) -> Figures:
     return known.get(name) or known.get(CORES[name].counted_as, {})
 
 
-def costs(target: str, planar: bool = False) -> Figures:
-    """`measured_as` -> variant -> measured instructions per point on the core `target`, of planar heads where those were
-    measured."""
+def costs(target: str, planar: bool = False, distance: bool = False) -> Figures:
+    """`measured_as` -> variant -> measured instructions per point on the core `target`: with the distance where that is
+    wanted (of a core not measured so, those of ANY_COSTS), else of planar heads where those were measured."""
     if target != ANY and target not in CORES:
         raise UsageError(f"code.target = {show_value(target)}: no such core; give one of {', '.join([ANY, *CORES])}")
     name = ANY_COSTS if target == ANY else target
+    if distance:
+        measured = _measured("instructions_per_point_distance")
+        return _of_core(measured, name) or {
+            # A core that was not measured ranks them as the core of ANY_COSTS does, whatever the variant.
+            kind: dict.fromkeys(VARIANTS.names(), some[PORTABLE])
+            for kind, some in _of_core(measured, ANY_COSTS).items()
+        }
     figures = dict(_of_core(_measured("instructions_per_point"), name))
     if planar:
         for kind, some in _of_core(_measured("instructions_per_point_planar"), name).items():
@@ -168,7 +175,7 @@ def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> I
     A strategy is tried at the cost of its fastest build; if the build is of a slower kind, it is placed by the cost of that kind.
     """
     planar = plan.spec.heads.layout == "planar"
-    known, usual = costs(plan.config.code.target, planar), costs(plan.config.code.target)
+    known, usual = (costs(plan.config.code.target, wanted, plan.distance) for wanted in (planar, False))
 
     def least(name: str) -> float:
         kinds = [cost for entry, some in known.items() if entry.split(", ")[0] == name for cost in some.values()]

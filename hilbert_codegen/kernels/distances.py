@@ -1,191 +1,180 @@
-"""The distance to the curve off the cell grid, for any strategy: where both heads have cells of as many codes.
+"""The distance to the curve for strategies that find the nearest point by its half segment: any scale, inset and zero point.
 
-Then a nearest point is nearest in codes too, and rounding keeps the order of distances: the distance is the least of those
-to the segments around, each rounded. In a quarter (folding.py) these are
+The square of a distance is a sum of two terms, each of which depends on one code only: how far the code is from
 
-- the own vertex's segments along the square: the distance to each is the offset from the own vertex in one code;
-- if there is none, the own vertex itself, sqrt(dx^2 + dy^2), and the far sides that belong to the curve, whose distance is
-  the offset from the other vertex in one code.
+- the own vertex of its half cell (folding.py), `NEAR`,
+- the vertex at the other end of the square, `FAR`,
+- the grid, 0 on it, `BEYOND`: along a segment that the nearest point is on.
 
-So a byte for each code holds an offset, a pair of bytes for each quarter says which of the two count (0xFF: not this
-one), and only where none of them does, squares are added and their root is searched for. Off the grid the same
-holds, with an offset that goes on: there, quarters of their own.
+So `away` holds the three terms of every code, and gives the square by two reads and an addition once a strategy knows the
+segment, or that a vertex is nearest; `root` gives the distance by the sum.
+
+Terms are whole numbers, and exact squares mostly are not. But all that matters is on which side of a bound, between one
+distance and the next, the sum of two terms lies. Terms that tell that for every pair are the solution of a system of
+difference constraints, which is found by shortest paths (Bellman and Ford) from the rounded squares, or known not to exist.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import partial
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import Built, Implementation, IntArray, Model, Offer, Refused, Table
-from hilbert_codegen.kernels.folding import places
+from hilbert_codegen.kernels import Implementation, IntArray, Refused, Table
+from hilbert_codegen.kernels.folding import fold, other_vertex, own_vertex
 from hilbert_codegen.spec.specification import Spec
 
+FloatArray = NDArray[np.float64]
+#: Slots of x and of y for arrays of raw bits of x and y.
+_SlotsOf = Callable[[IntArray, IntArray], tuple[IntArray, IntArray]]
+#: Which of the four terms of a code: offset from the grid (twice), from the own vertex, from the other one.
+BEYOND, NEAR, BEYOND_TOO, FAR = range(4)
+SLOTS = 4
+#: Terms of a slot, and where those of y begin.
+PAGE = 256
+OF_Y = PAGE * SLOTS
 #: The largest distance that is told.
 MOST = 255
-#: Instead of an offset that does not count.
-NONE = 0xFF
-#: Orders whose quarters fit the byte beside an offset.
-ORDERS = range(1, 6)
+#: Sums of squares in whole codes up to this have a root each; from FINE on, one stands for COARSE of them.
+DIRECT = 1 << 13
+FINE, COARSE = 1 << 12, 6
+#: Fractional bits of terms of 32 bits.
+WIDE = 12
+#: Passes after which a system counts as one without a solution; those that have one took 24 at most.
+PASSES = 64
 
 
 @dataclass(frozen=True)
 class Distances:
-    """Tables, model and constants of the template, to be added to an implementation."""
+    """What gives the distance once the slots are known.
 
-    tables: tuple[Table, ...]
-    model: Model
-    params: Mapping[str, object]
+    Attributes:
+        away: terms by PAGE slot + x, and by OF_Y + PAGE slot + y, x and y raw bits.
+        root: distance by the sum of two terms, shifted.
+        shift: fractional bits of the terms.
+        coarse: whether roots from FINE on stand for several sums each.
+        narrow: whether every term and every sum fits 16 bits.
+    """
 
-    def beside(self, code: Implementation) -> Implementation:
-        """`code` with the distance."""
-        return replace(
-            code, tables=(*code.tables, *self.tables), distance=self.model, params={**code.params, "away": self.params}
+    away: IntArray
+    root: IntArray
+    shift: int
+    coarse: bool
+    narrow: bool
+
+    def model(self, slot_x: IntArray, slot_y: IntArray, x: IntArray, y: IntArray) -> IntArray:
+        """Distances of raw bits x and y whose terms are in these slots."""
+        whole = self.away[PAGE * slot_x + x] + self.away[OF_Y + PAGE * slot_y + y] >> self.shift
+        if not self.coarse:
+            return np.asarray(self.root[whole])
+        found = self.root[np.where(whole < FINE, whole, FINE + (whole - FINE >> COARSE))]
+        above = (whole >= FINE) & (whole > found * (found + 1)) & (found < MOST)
+        return np.asarray(found + above)
+
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """Both tables, which all implementations share."""
+        terms = f"squares << {self.shift} of x beyond the grid, from its vertex, beyond, from the other one; then of y"
+        meaning = "distance in codes by a sum of squares"
+        return (
+            Table("away", "uint16" if self.narrow else "uint32", self.away, terms, 16 if self.narrow else 8),
+            Table("root", "uint8", self.root, meaning + f"; from {FINE} on of {1 << COARSE} sums" * self.coarse),
         )
 
+    def params(self) -> dict[str, object]:
+        """Constants of templates/kernels/distances.c.j2."""
+        return {
+            "shift": self.shift,
+            "coarse": self.coarse,
+            "narrow": self.narrow,
+            "fine": f"{FINE}U",
+            "drop": COARSE,
+            "before": f"{FINE - (FINE >> COARSE)}U",
+            "most": f"{MOST}U",
+            "full": int(self.root.max()) == MOST,
+        }
 
-def with_distances(built: Built, away: Distances) -> Built:
-    """`built` with the distance in all that it has and offers."""
+    def beside(self, code: Implementation, slots: _SlotsOf) -> Implementation:
+        """`code` with the distance of raw bits in those slots."""
 
-    def beside(offer: Offer) -> Implementation | None:
-        code = offer()
-        return None if code is None else away.beside(code)
+        def measure(x: IntArray, y: IntArray) -> IntArray:
+            return self.model(*slots(x, y), x, y)
 
-    offers = {name: partial(beside, offer) for name, offer in built.offers.items()}
-    return replace(built, portable=away.beside(built.portable), offers=offers)
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """By the raw bits of a head: quarter (one for what lies before the grid, one behind it), and exact offsets in codes."""
-
-    region: IntArray
-    own: tuple[Fraction, ...]
-    other: tuple[Fraction, ...]
+        tables, params = (*code.tables, *self.tables), {**code.params, "away": self.params()}
+        return replace(code, tables=tables, distance=measure, params=params)
 
 
-def _axis(spec: Spec, axis: int) -> _Axis:
-    side = spec.curve.side
-    regions, own, other = [], [], []
-    for code in spec.heads.codes().tolist():
+def distances(spec: Spec, ideal: Ideal, slot_x: IntArray, slot_y: IntArray) -> Distances:
+    """Terms for all pairs of 8-bit heads, whose slots are given by [raw bits of y, of x]; Refused where there are none.
+
+    Terms have 16 bits where such do, with as many fractional bits as there is room for, else 32.
+    """
+    exact = np.concatenate([_squares(spec, axis) for axis in (0, 1)])
+    x, y = np.broadcast_to(np.arange(256), (256, 256)), np.broadcast_to(np.arange(256)[:, None], (256, 256))
+    first_x, first_y = (np.where(slot == BEYOND_TOO, BEYOND, slot) for slot in (slot_x, slot_y))
+    at = (PAGE * first_x + x).reshape(-1), (OF_Y + PAGE * first_y + y).reshape(-1)
+    largest = int((exact[at[0]] + exact[at[1]]).max()) + 2
+    wanted = ideal.distance.reshape(-1).astype(np.int64)
+    shifts = [(16 - largest.bit_length(), True)] if largest < 1 << 16 else []
+    for shift, narrow in [*shifts, (WIDE, False)]:
+        away = _terms(exact, at, wanted, shift)
+        if away is None or (narrow and int((away[at[0]] + away[at[1]]).max()) >> 16):
+            continue
+        pages = away.reshape(-1, SLOTS, PAGE)
+        pages[:, BEYOND_TOO] = pages[:, BEYOND]
+        whole = int((away[at[0]] + away[at[1]]).max()) >> shift
+        coarse = whole >= DIRECT
+        sums = np.arange(FINE if coarse else whole + 1)
+        if coarse:
+            sums = np.concatenate([sums, np.arange(FINE, whole + 1, 1 << COARSE)])
+        root = np.minimum(np.searchsorted(_least(np.arange(1, MOST + 1)), sums, side="right"), MOST)
+        found = Distances(away, root, shift, coarse, narrow)
+        if (found.model(slot_x, slot_y, x, y) == ideal.distance).all():
+            return found
+    raise Refused("a distance is a closer call than sums of two terms settle")
+
+
+def _least(distance: IntArray) -> IntArray:
+    """The least whole sum that stands for a distance of 1 and more: a square q is floor(q + 3/4), (d - 1/2)^2 + 3/4."""
+    return distance * (distance - 1) + 1
+
+
+def _squares(spec: Spec, axis: int) -> FloatArray:
+    """The terms of a head, by slot and raw bits, in squares of codes."""
+    last, pitch = spec.curve.side - 1, spec.pitch(axis)
+    terms = []
+    for code, half in zip(spec.heads.codes().tolist(), fold(spec, axis).half.tolist(), strict=True):
         place = spec.coordinate(axis, code)
-        region = min(max(int(2 * place // 1) + 1, 0), 2 * side - 1)
-        near = region >> 1
-        far = near + (1 if region == 0 or (region % 2 == 1 and region != 2 * side - 1) else -1)
-        regions.append(region)
-        own.append(abs(place - near) * spec.pitch(axis))
-        other.append(abs(place - far) * spec.pitch(axis))
-    return _Axis(np.array(regions), tuple(own), tuple(other))
+        inside = min(max(place, Fraction(0)), Fraction(last))
+        ends = inside, own_vertex(half), inside, other_vertex(half)
+        terms.append([float((place - end) * pitch) ** 2 for end in ends])
+    return np.array(terms).T.reshape(-1)
 
 
-def _rounded(offsets: tuple[Fraction, ...]) -> IntArray:
-    return np.array([min(int(offset + Fraction(1, 2)), MOST) for offset in offsets])
-
-
-def _sides(spec: Spec) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """By quarter [of y, of x], whether these belong to the curve: own vertical and horizontal side, far ones."""
-    side, count = spec.curve.side, len(spec.curve.points)
-    place = places(spec)
-    region = np.arange(2 * side)
-    near = region >> 1
-    right = (region == 0) | ((region % 2 == 1) & (region != 2 * side - 1))
-    far = near + np.where(right, 1, -1)
-    inside = (region > 0) & (region < 2 * side - 1)
-
-    def joined(a: IntArray, b: IntArray) -> IntArray:
-        apart = np.abs(a - b)
-        return np.asarray((a >= 0) & (b >= 0) & ((apart == 1) | (spec.curve.closed & (apart == count - 1))))
-
-    here, across = place[np.ix_(near, near)], place[np.ix_(near, far)]
-    up, opposite = place[np.ix_(far, near)], place[np.ix_(far, far)]
-    # A segment whose end is nearest counts as the vertex: off the grid along it.
-    vertical, horizontal = joined(here, up) & inside[:, None], joined(here, across) & inside[None, :]
-    both = inside[:, None] & inside[None, :]
-    return vertical, horizontal, joined(across, opposite) & both, joined(up, opposite) & both
-
-
-def _masks(x: IntArray, y: IntArray) -> IntArray:
-    """Pairs of bytes: 0 where the offset of x (low) and y (high) counts, else 0xFF."""
-    return np.asarray(np.where(x, 0, NONE) | np.where(y, 0, NONE) << 8)
-
-
-def distances(spec: Spec, ideal: Ideal) -> Distances:
-    """The distance of `spec`; Refused where cells of the heads differ, for 16-bit heads, and for order 6."""
-    if spec.heads.bits != 8 or spec.dimensions != 2 or spec.estimator.kind != "nearest":
-        raise Refused("distances by offset are for the nearest point of two 8-bit heads")
-    if spec.pitch(0) != spec.pitch(1):
-        raise Refused("distances by offset need cells of as many codes of both heads")
-    if spec.curve.order not in ORDERS:
-        raise Refused(f"its distances take orders up to {ORDERS[-1]}")
-    axes = [_axis(spec, axis) for axis in (0, 1)]
-    vertical, horizontal, far_vertical, far_horizontal = _sides(spec)
-    bits = spec.curve.order + 1
-    # A vertical segment is as far off as the code of x is, and a horizontal one as that of y.
-    mask = _masks(vertical, horizontal).reshape(-1)
-    far_mask = _masks(far_vertical, far_horizontal).reshape(-1)
-    word = [_rounded(axis.own) | axis.region << 8 for axis in axes]
-    far = [_rounded(axis.other) for axis in axes]
-    square, least = _roots(axes, mask, bits)
-    guess = np.searchsorted(least[1:], np.arange(256) << 24, side="right")
-
-    def model(x: IntArray, y: IntArray) -> IntArray:
-        a, b = word[0][x], word[1][y]
-        number = (b >> 8 << bits) | a >> 8
-        kind, other = mask[number], far_mask[number]
-        near = np.minimum((a | kind) & 0xFF, (b | kind >> 8) & 0xFF)
-        beyond = np.minimum(far[0][x] | other & 0xFF, far[1][y] | other >> 8)
-        root = np.searchsorted(least[1:], square[0][x] + square[1][y], side="right")
-        return np.asarray(np.where(kind == NONE << 8 | NONE, np.minimum(root, beyond), near))
-
-    tables = [
-        Table(
-            "mask", "uint16", mask, f"0 in the byte of x or y whose offset counts, at quarter y << {bits} | quarter x"
-        ),
-        Table("far_mask", "uint16", far_mask, "the same for the far sides of the quarter's square"),
-        Table("root", "uint32", least, "the least sum of squares at each distance", 8),
-        Table("root_from", "uint8", guess, "where to search for a root, by the upper byte of a sum"),
-    ]
-    for name, own, other, squares in zip("xy", word, far, square, strict=True):
-        tables += [
-            Table(f"near_{name}", "uint16", own, f"quarter << 8 | offset from the own vertex in codes, by the raw bits of {name}"),
-            Table(f"far_{name}", "uint8", other, f"offset from the other vertex in codes, by the raw bits of {name}"),
-            Table(f"square_{name}", "uint32", squares, f"square of the offset from the own vertex, by the raw bits of {name}", 8),
-        ]  # fmt: skip
-    if (model(*np.meshgrid(np.arange(256), np.arange(256))) != ideal.distance).any():
-        raise Refused("a distance is a closer call than squares of 32 bits settle")
-    return Distances(tuple(tables), model, {"bits": bits})
-
-
-def _roots(axes: list[_Axis], mask: IntArray, bits: int) -> tuple[list[IntArray], IntArray]:
-    """Squares of the offsets of each head in fixed point, and by distance the least sum of two of them."""
-    alone = mask == NONE << 8 | NONE
-    number = (axes[1].region[:, None] << bits) | axes[0].region[None, :]
-    y, x = np.nonzero(alone[number])
-    held = [[min(offset, Fraction(MOST + 1)) ** 2 for offset in axis.own] for axis in axes]
-    largest = max([held[0][i] + held[1][j] for i, j in zip(x.tolist(), y.tolist(), strict=True)], default=Fraction(1))
-    unit = 1 << max(31 - int(largest).bit_length(), 0)
-    # Squares that no pair needs may be larger than fit; they are never added.
-    square = [np.array([min(int(value * unit + Fraction(1, 2)), (1 << 31) - 1) for value in of]) for of in held]
-    sums = square[0][x] + square[1][y]
-    # The last entry is never reached, so that a search ends there.
-    least = np.full(MOST + 2, (1 << 32) - 1)
-    borders = [unit * (2 * d - 1) ** 2 / Fraction(4) for d in range(1, MOST + 1)]
-    # Sums are off by at most one, half for each square. Where a border lies among them the exact ones tell the side.
-    for d, border in enumerate(borders, 1):
-        at_or_above = sums[sums >= int(border) - 1]
-        close = np.flatnonzero((sums >= border - 2) & (sums <= border + 2))
-        exact = [held[0][i] + held[1][j] for i, j in zip(x[close].tolist(), y[close].tolist(), strict=True)]
-        reached = [
-            int(sums[c]) for c, value in zip(close.tolist(), exact, strict=True) if 4 * value >= (2 * d - 1) ** 2
-        ]
-        above = sums[sums > border + 2]
-        found = [*reached, *([int(above.min())] if len(above) else [])]
-        if len(at_or_above) and found:
-            least[d] = min(found)
-    least[0] = 0
-    return square, np.minimum.accumulate(least[::-1])[::-1]
+def _terms(exact: FloatArray, at: tuple[IntArray, IntArray], wanted: IntArray, shift: int) -> IntArray | None:
+    """Terms whose sums, shifted, are those of the `wanted` distances wherever two of them are added, at[0] and at[1]."""
+    one = 1 << shift
+    # Above the last bound all sums mean the same.
+    ceiling = int(_least(np.array(MOST + 1)))
+    rise = np.repeat([3 / 4, 0], OF_Y)
+    terms = np.rint(np.minimum(exact + rise, ceiling) * one).astype(np.int64)
+    low = np.where(wanted > 0, _least(wanted), 0) * one
+    high = np.where(wanted < MOST, _least(wanted + 1), 4 * ceiling) * one - 1
+    # Terms of y with a minus: both bounds then are on differences, and all values only fall, to the highest solution. So
+    # terms of x may fall below 0 (they start with all of the rise), and those of y do not.
+    first, second = terms + 2, -terms
+    for _ in range(PASSES):
+        before = first.copy(), second.copy()
+        np.minimum.at(first, at[0], second[at[1]] + high)
+        np.minimum.at(second, at[1], first[at[0]] - low)
+        if (first == before[0]).all() and (second == before[1]).all():
+            result = np.concatenate([first[:OF_Y], -second[OF_Y:]])
+            # What is never added is 0: it could be too large.
+            result[~np.isin(np.arange(len(result)), np.concatenate(at))] = 0
+            return None if result.min() < 0 else result
+    return None

@@ -23,8 +23,8 @@ from fractions import Fraction
 import numpy as np
 
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, as_output
-from hilbert_codegen.kernels.distances import distances, with_distances
+from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Offer, Refused, Table, as_output
+from hilbert_codegen.kernels.distances import FAR, distances
 from hilbert_codegen.kernels.folding import (
     Folded,
     Quarters,
@@ -253,6 +253,48 @@ class _Builder:
         raise _NoBase
 
 
+class _Model:
+    """The steps of templates/kernels/octant.c.j2 with one builder's tables."""
+
+    def __init__(self, builder: _Builder, table: IntArray, decider: Decider) -> None:
+        self.builder, self.table, self.decider = builder, table, decider
+
+    @staticmethod
+    def _total(entry: IntArray, a: IntArray, b: IntArray) -> IntArray:
+        return np.asarray((entry + (entry & 3) * a + ((entry >> 2) & 3) * b - a - b) & MASK)
+
+    def _settled(self, x: IntArray, y: IntArray) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+        """By raw bits: the sum, the octant, and whether that is on the other side of a square, to the side or up."""
+        layout, ties = self.builder.layout, not self.builder.ordered
+        a, b = self.builder.words[0][x], self.builder.words[1][y]
+        number = (a + b) >> layout.field
+        entry = self.table[number]
+        result = self._total(entry, a, b)
+        flagged = result >= FLAG
+        gx, gy = a & (1 << layout.field) - 1, (1 << layout.field) - (b & (1 << layout.field) - 1)
+        constant = entry & 15 == CONSTANT
+        vertical = (entry & VERTICAL != 0) & ~((entry & TURN != 0) & (gx == gy))
+        along, across = np.where(vertical, gy, gx), np.where(vertical, gx, gy)
+        far = self.decider.value(along, across) >= self.decider.least
+        # The C looks closer only where the code across, told by a bit of the sum, is in the corner zone.
+        closer = flagged & ((np.where(result & VERTICAL != 0, gx, gy) >= self.decider.near) | ties & (gx == gy))
+        moved = closer & np.where(constant, far, gx == gy)
+        number = np.where(moved, number ^ np.where(constant, np.where(vertical, 2, layout.stride), 1), number)
+        result = np.where(moved, self._total(self.table[number], a, b), result) & (FLAG - 1)
+        beside = moved & constant
+        return result, number, beside & vertical, beside & ~vertical
+
+    def decode(self, x: IntArray, y: IntArray) -> IntArray:
+        """Output codes of raw bits."""
+        return as_output(self.builder.spec, self._settled(x, y)[0] >> self.builder.layout.shift)
+
+    def slots(self, x: IntArray, y: IntArray) -> tuple[IntArray, IntArray]:
+        """Slots of the terms of x and y (distances.py): the factors, but beside a far edge."""
+        _, number, aside, above = self._settled(x, y)
+        entry = self.table[number]
+        return np.where(aside, FAR, entry & 3), np.where(above, FAR, entry >> 2 & 3)
+
+
 class Octant:
     """About 18 instructions per point on Cortex-M3 and M4, in 2 to 4 KB up to order 3; more where an edge competes."""
 
@@ -260,12 +302,11 @@ class Octant:
     summary = "a linear function for each octant; any scale, inset and zero point"
 
     def build(self, spec: Spec, ideal: Ideal, distance: bool) -> Built:
-        """Refused for 16-bit heads, other estimators, distances, and results too wide for 32-bit sums."""
+        """Refused for 16-bit heads, other estimators, and results too wide for 32-bit sums."""
         if spec.heads.bits != 8:
             raise Refused("tables by axis code are for 8-bit heads")
         if spec.estimator.kind != "nearest":
             raise Refused(f"the estimator {spec.estimator.kind} is no linear function of one code")
-        away = distances(spec, ideal) if distance else None
         side = spec.curve.side
         stride = 1 << (2 * (2 * side - 2) - 1).bit_length()
         entries = stride * (2 * side - 2)
@@ -286,56 +327,33 @@ class Octant:
                     decider, wide = builder.decider()
                 except _NoBase:
                     continue
-                built = self._built(spec, builder, table, decider, wide)
-                return built if away is None else with_distances(built, away)
+                return self._built(spec, ideal, _Model(builder, table, decider), wide, distance)
         raise Refused(
             f"no base of {WORD} bits gives exactly rounded results (a span of {abs(c1 - c0)} over "
             f"{spec.curve.segments} segments{', closed' if spec.curve.closed else ''})"
         )
 
-    def _built(self, spec: Spec, builder: _Builder, table: IntArray, decider: Decider, wide: bool) -> Built:
+    def _built(self, spec: Spec, ideal: Ideal, model: _Model, wide: bool, distance: bool) -> Built:
+        builder, layout, decider = model.builder, model.builder.layout, model.decider
         column, row = builder.words
-        layout = builder.layout
-        ties = not builder.ordered
         low = (1 << layout.field) - 1
-
-        def total(entry: IntArray, a: IntArray, b: IntArray) -> IntArray:
-            return np.asarray((entry + (entry & 3) * a + ((entry >> 2) & 3) * b - a - b) & MASK)
-
-        def decode(x: IntArray, y: IntArray) -> IntArray:
-            a, b = column[x], row[y]
-            number = (a + b) >> layout.field
-            entry = table[number]
-            result = total(entry, a, b)
-            flagged = result >= FLAG
-            gx, gy = a & low, (1 << layout.field) - (b & low)
-            constant = entry & 15 == CONSTANT
-            vertical = (entry & VERTICAL != 0) & ~((entry & TURN != 0) & (gx == gy))
-            along, across = np.where(vertical, gy, gx), np.where(vertical, gx, gy)
-            far = decider.value(along, across) >= decider.least
-            number = number ^ np.where(constant, np.where(vertical, 2, layout.stride), 1)
-            # The C looks closer only where the code across, told by a bit of the sum, is in the corner zone.
-            closer = flagged & ((np.where(result & VERTICAL != 0, gx, gy) >= decider.near) | ties & (gx == gy))
-            moved = closer & np.where(constant, far, gx == gy)
-            other = np.where(moved, number, 0)
-            result = np.where(moved, total(table[other], a, b), result) & (FLAG - 1)
-            return as_output(spec, result >> layout.shift)
-
+        ties = not builder.ordered
         of_x = f"2 half cell << {layout.field} | gx, by the raw bits of x"
         of_y = f"{layout.stride} half cell << {layout.field} | 2^{layout.field} - gy, by the raw bits of y"
         portable = Implementation(
             tables=(
                 Table("column", "uint32", column, of_x, 8),
                 Table("row", "uint32", row, of_y, 8),
-                Table("octant", "uint32", table, f"base << {layout.shift} of each octant, with its factors", 8),
+                Table("octant", "uint32", model.table, f"base << {layout.shift} of each octant, with its factors", 8),
             ),
-            decode=decode,
+            decode=model.decode,
             params={
                 "field": layout.field,
                 "low": f"0x{low:X}UL",
                 "one": f"0x{low + 1:X}UL",
                 "shift": layout.shift,
                 "stride": layout.stride,
+                "flag_lost": 31 - layout.shift >= INTEGER_TYPES[spec.output.dtype][0],
                 "ties": ties,
                 "lone": bool(builder.around.lone.any()),
                 "near": f"{decider.near}U",
@@ -345,12 +363,17 @@ class Octant:
                 "product": "uint64_t" if wide else "uint32_t",
             },
         )
+        offers: dict[str, Offer] = {"mve": lambda: lanes(spec, builder.folds, builder.around)}
+        if distance:
+            away = distances(spec, ideal, *model.slots(*np.meshgrid(np.arange(256), np.arange(256))))
+            portable = away.beside(portable, model.slots)
+            offers = {"mve": lambda: lanes(spec, builder.folds, builder.around, away)}
         return Built(
             strategy=self.name,
             portable=portable,
             note="A linear function of one code for each octant of a quarter cell, found by one comparison.",
             kind="ties" if ties else "",
-            offers={"mve": lambda: lanes(spec, builder.folds, builder.around)},
+            offers=offers,
         )
 
 

@@ -28,12 +28,14 @@ one are marked by the top bit, too, or not firm: there `lead` is added to the ra
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.kernels import Implementation, IntArray, Model, Table, as_output
+from hilbert_codegen.kernels.distances import BEYOND, FAR, NEAR, PAGE, SLOTS, Distances
 from hilbert_codegen.kernels.folding import (
     Folded,
     Item,
@@ -210,14 +212,14 @@ class _Results:
         return (nearest - int(self.value(np.array(turn), np.array(page << 8)))) & 0xFFFF, turn
 
 
-def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Implementation | None:
+def lanes(spec: Spec, folds: list[Folded], around: Quarters, away: Distances | None = None) -> Implementation | None:
     """Tables and model in lanes of 16 bits, or None where results or fields do not fit those.
 
     Args:
         spec: 8-bit heads.
         folds, around: of folding.py.
     """
-    if INTEGER_TYPES[spec.output.dtype][0] > 16:
+    if INTEGER_TYPES[spec.output.dtype][0] > 16 or (away is not None and not away.narrow):
         return None
     squares = spec.curve.side - 1
     if 4 * squares * squares > NEVER:
@@ -247,7 +249,8 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Implementation |
     base, turn = _octants(spec, around, refused, results)
     loose = MARK | FIRM if results.narrow else MARK | COLUMN | LOW_FIRM
 
-    def decode(x: IntArray, y: IntArray) -> IntArray:
+    def settle(x: IntArray, y: IntArray) -> tuple[IntArray, IntArray]:
+        """Number of the octant, and whether it is one across."""
         number = (column[x] + row[y]) >> 8
         tied = turn[number] & loose == MARK
         number = (column[x] + row[y] + lead * tied) >> 8
@@ -255,7 +258,11 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Implementation |
         upright = entry & COLUMN != 0
         along = np.where(upright, rank_y[y], rank_x[x])
         bound = np.where(upright, near_table[x], near_table[256 * near_page[1] + y])
-        number = np.where((entry & GONE != 0) & (along > bound), entry >> 5 & 0x1FF, number)
+        far = (entry & GONE != 0) & (along > bound)
+        return np.where(far, entry >> 5 & 0x1FF, number), far
+
+    def decode(x: IntArray, y: IntArray) -> IntArray:
+        number, _ = settle(x, y)
         entry = turn[number]
         gone = entry & GONE != 0
         code = np.where(gone, 0, ((x | y << 8) << np.where(gone, 0, entry & 0xFF)) >> 8 & 0xFF)
@@ -265,7 +272,7 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Implementation |
     if _ends_beyond(spec, decode):
         return None
     by_x, by_y = "by the raw bits of x", "by the raw bits of y"
-    return Implementation(
+    code = Implementation(
         tables=(
             Table("number_x", "uint16", column, f"part of the octant's number << 8 | rank, {by_x}"),
             Table("number_y", "uint16", row, f"part of the octant's number << 8 | 255 - rank, {by_y}"),
@@ -286,6 +293,18 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters) -> Implementation |
             "loose": f"0x{loose:04X}U",
         },
     )
+    if away is None:
+        return code
+    slots = _slots(around)
+
+    def slots_of(x: IntArray, y: IntArray) -> tuple[IntArray, IntArray]:
+        number, far = settle(x, y)
+        found = slots[number + len(base) * far]
+        return found & 255, found - SLOTS * PAGE >> 8
+
+    meaning = "slot of the term of y << 8 | slot of that of x, by octant, and by octant as one across"
+    code = replace(code, tables=(*code.tables, Table("slots", "uint16", slots, meaning)))
+    return away.beside(replace(code, params={**code.params, "octants": len(base)}), slots_of)
 
 
 def _ends_beyond(spec: Spec, decode: Model) -> bool:
@@ -296,6 +315,22 @@ def _ends_beyond(spec: Spec, decode: Model) -> bool:
         return False
     y, x = np.divmod(np.arange(1 << 16), 256)
     return bool(((decode(x, y) - c1) % modulus == 0).any())
+
+
+def _slots(around: Quarters) -> IntArray:
+    """Slots of distances.py, y << 8 | x, of all octants, and again of all where they are taken from across a square.
+
+    Those of y go on behind those of x."""
+    squares = len(around.lone) // 2
+    x, y = (np.full((2, 8 * squares * squares), NEAR, dtype=np.int64) for _ in range(2))
+    for hy, hx in np.ndindex(around.lone.shape):
+        for right in (0, 1):
+            number = 2 * (hx // 2 + squares * (hy // 2) + squares * squares * (2 * (hx % 2) + hy % 2)) + right
+            if around.vertical[hy, hx] and not (right and around.horizontal[hy, hx]):
+                x[1, number], y[:, number] = FAR, BEYOND
+            elif around.horizontal[hy, hx]:
+                x[:, number], y[1, number] = BEYOND, FAR
+    return ((SLOTS + y) << 8 | x).reshape(-1)
 
 
 def _octants(spec: Spec, around: Quarters, refused: NDArray[np.bool_], results: _Results) -> tuple[IntArray, IntArray]:

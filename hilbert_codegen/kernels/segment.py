@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, as_output
-from hilbert_codegen.kernels.distances import distances, with_distances
 from hilbert_codegen.kernels.folding import Folded, Item, Quarters, fold, quarters, tie_ranks
 from hilbert_codegen.spec.specification import Spec
 
@@ -421,7 +420,8 @@ class Segment:
             raise Refused("tables by axis code are for 8-bit heads")
         if spec.estimator.kind != "nearest":
             raise Refused(f"the estimator {spec.estimator.kind} depends on both codes nearly everywhere")
-        away = distances(spec, ideal) if distance else None
+        if distance:
+            raise Refused("rows of results hold no distances; octant has them at any scale")
         rows = Rows(Words.of(spec), ideal.codes.reshape(-1))
         result = Table("result", spec.output.dtype, rows.results, "decoded codes by half segment and label")
 
@@ -442,14 +442,13 @@ class Segment:
             return Implementation((*tables[:2], found.table()), decode, params=rows.params())
 
         tables = rows.tables()
-        built = Built(
+        return Built(
             strategy=self.name,
             portable=Implementation((*tables, result), rows.decode, params=rows.params()),
             note="Results by half segment and axis code, the segment found by one comparison: constant time.",
             kind="" if rows.words.strict else "ties",
             offers={"mve": lanes, "thumb1": joined},
         )
-        return built if away is None else with_distances(built, away)
 
 
 STRATEGIES.add(Segment.name, Segment())

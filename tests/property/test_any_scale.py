@@ -15,7 +15,6 @@ from hilbert_codegen.curves import ORIENTATIONS, cell_inset, make_curve
 from hilbert_codegen.emit.prove import proof_domain, prove
 from hilbert_codegen.exact.reference import ideal
 from hilbert_codegen.kernels import STRATEGIES, Implementation, Refused, Table
-from hilbert_codegen.kernels.distances import distances
 from hilbert_codegen.kernels.folding import fold, quarters, refused_wishes, tie_order
 from hilbert_codegen.kernels.octant_lanes import lanes
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Heads, Output, Spec
@@ -76,20 +75,61 @@ def test_every_kind_of_grid_is_exact(name: str, case: str) -> None:
     assert spec.curve.order > 3 or max(c.table_bytes for c in built.implementations.values()) <= LIMITS[name] + more
 
 
-@pytest.mark.parametrize("name", ["octant", "segment"])
+@st.composite
+def lattices(draw: st.DrawFn) -> Spec:
+    """Specifications whose codes fall on few places of the cell, so that many tie."""
+    order = draw(st.integers(1, 3))
+    scale = draw(st.sampled_from([(1 / 256, 1 / 256), (1 / 128, 1 / 128), (3 / 512, 3 / 512), (1 / 256, 1 / 128)]))
+    zero = draw(st.tuples(st.integers(-128, -96), st.integers(-128, -96)))
+    inset = draw(st.sampled_from([cell_inset(order), Fraction(0), Fraction(1, 8), Fraction(1, 4)]))
+    orientation = draw(st.sampled_from(sorted(ORIENTATIONS)))
+    return line_spec(
+        order, scale, zero, inset, curve=draw(st.sampled_from(["hilbert", "moore"])), orientation=orientation
+    )
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_distances_of_offsets_are_exact(name: str, case: str) -> None:
+def test_distances_are_exact(case: str) -> None:
     spec = CASES[case]
     expected = ideal(spec)
-    if case == "two scales":
-        with pytest.raises(Refused, match="cells of as many codes"):
-            STRATEGIES[name].build(spec, expected, distance=True)
-        return
-    built = equipped(STRATEGIES[name].build(spec, expected, distance=True), ["mve"], spec, expected)
+    built = equipped(STRATEGIES["octant"].build(spec, expected, distance=True), ["mve"], spec, expected)
+    assert ("mve" in built.variants) == (case != "order 4")
     assert all(code.distance is not None for code in built.implementations.values())
     prove(spec, built, proof_domain(spec), expected)
-    if name == "octant" and spec.curve.order <= 3:
+    if spec.curve.order <= 3:
         assert max(code.table_bytes for code in built.implementations.values()) < 16384
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.one_of(specs(), lattices()))
+def test_every_octant_has_a_distance(spec: Spec) -> None:
+    """Cells of as many codes or not, codes far off the grid, ties: whatever the strategy decodes."""
+    expected = ideal(spec)
+    try:
+        STRATEGIES["octant"].build(spec, expected, distance=False)
+    except Refused:
+        return
+    built = equipped(STRATEGIES["octant"].build(spec, expected, distance=True), ["mve"], spec, expected)
+    prove(spec, built, proof_domain(spec), expected)
+
+
+#: From a whole square to codes far off the grid on all sides, whose distances saturate; cells as large as each other or not.
+FAR_OFF = {
+    "cells of 256 codes": line_spec(1, (2**-8, 2**-8), (-128, -128), Fraction(0)),
+    "far off": line_spec(1, (2**-6, 2**-6), (-32, -32), Fraction(1, 4)),
+    "farther": line_spec(2, (2**-4, 0.0701), (0, 0), Fraction(1, 10)),
+    "one axis": line_spec(3, (0.0171, 0.0037), (-40, -120), Fraction(1, 10)),
+}
+
+
+@pytest.mark.parametrize("case", FAR_OFF)
+def test_distances_far_off_the_grid(case: str) -> None:
+    spec = FAR_OFF[case]
+    expected = ideal(spec)
+    built = equipped(STRATEGIES["octant"].build(spec, expected, distance=True), ["mve"], spec, expected)
+    prove(spec, built, proof_domain(spec), expected)
+    found = {code.params["away"]["coarse"] for code in built.implementations.values()}  # type: ignore[index]
+    assert found == {expected.distance.max() > 90}
 
 
 @pytest.mark.parametrize("case", sorted(set(CASES) - {"order 4"}))
@@ -117,32 +157,6 @@ def test_octants_take_lanes_where_they_can() -> None:
         built = STRATEGIES["octant"].build(CASES[case], ideal(CASES[case]), distance=False)
         assert ("mve" in equipped(built, ["mve"], CASES[case], ideal(CASES[case])).variants) == (case != "order 4")
         assert built.kind == ("ties" if case in CIRCLES else "")
-
-
-@st.composite
-def lattices(draw: st.DrawFn) -> Spec:
-    """Specifications whose codes fall on few places of the cell, so that many tie."""
-    order = draw(st.integers(1, 3))
-    scale = draw(st.sampled_from([(1 / 256, 1 / 256), (1 / 128, 1 / 128), (3 / 512, 3 / 512), (1 / 256, 1 / 128)]))
-    zero = draw(st.tuples(st.integers(-128, -96), st.integers(-128, -96)))
-    inset = draw(st.sampled_from([cell_inset(order), Fraction(0), Fraction(1, 8), Fraction(1, 4)]))
-    orientation = draw(st.sampled_from(sorted(ORIENTATIONS)))
-    return line_spec(
-        order, scale, zero, inset, curve=draw(st.sampled_from(["hilbert", "moore"])), orientation=orientation
-    )
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(lattices())
-def test_distances_of_offsets_settle_ties(spec: Spec) -> None:
-    expected = ideal(spec)
-    try:
-        found = distances(spec, expected)
-    except Refused as refusal:
-        assert "cells of as many codes" in str(refusal)
-        return
-    x, y = np.meshgrid(np.arange(256), np.arange(256))
-    np.testing.assert_array_equal(found.model(x, y), expected.distance)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

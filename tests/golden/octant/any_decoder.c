@@ -392,18 +392,16 @@ static const uint8_t any_near[256] ANY_TABLE_ATTR = {
 
 #if ANY_USE_MVE
 /*
- * Decode the raw bits of one point. The sum of the words of its codes holds the number of the octant, whose lowest bit
- * is a carry: gx > gy. The entry of turn brings the code that the result depends on to the top of the raw word, and
- * has the page of line where that code is looked up, and the phase of the octant's vertex between two results.
+ * The octant of the raw bits of one point, from bit 16 on whether it is one across. The sum of the words of its codes
+ * holds the number of the octant, whose lowest bit is a carry: gx > gy.
  */
 ANY_INNER_ATTR
-static inline uint16_t any_point(uint8_t x, uint8_t y)
+static inline uint32_t any_octant_of(uint8_t x, uint8_t y)
 {
     const uint32_t a = any_number_x[x];
     const uint32_t b = any_number_y[y];
     uint32_t number = (a + b) >> 8;
-    uint32_t turn = any_turn[number];
-    uint32_t code = 0U;
+    const uint32_t turn = any_turn[number];
 
     /* The own vertex is nearest, or else a far edge of the square: where the ranks tell it, the octant lies across. */
     if ((turn & 0x10U) != 0U)
@@ -414,10 +412,23 @@ static inline uint16_t any_point(uint8_t x, uint8_t y)
 
         if (along > any_near[across])
         {
-            number = (turn >> 5) & 0x1FFU;
-            turn = any_turn[number];
+            number = ((turn >> 5) & 0x1FFU) | 0x10000UL;
         }
     }
+    return number;
+}
+
+/*
+ * Decode the raw bits of one point. The entry of turn brings the code that the result depends on to the top of the raw
+ * word, and has the page of line where that code is looked up, and the phase of the octant's vertex between results.
+ */
+ANY_INNER_ATTR
+static inline uint16_t any_point(uint8_t x, uint8_t y)
+{
+    const uint32_t number = any_octant_of(x, y) & 0xFFFFU;
+    const uint32_t turn = any_turn[number];
+    uint32_t code = 0U;
+
     if ((turn & 0x10U) == 0U)
     {
         code = ((((uint32_t)x | ((uint32_t)y << 8)) << (turn & 0xFFU)) >> 8) & 0xFFU;
