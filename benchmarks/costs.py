@@ -58,10 +58,10 @@ def decoders_of(decoder: Decoder, built: Built, core: Core) -> dict[str, Decoder
     return {PORTABLE: portable, running_on(built, core): decoder}
 
 
-def code_bytes() -> Costs:
-    """Core -> kind of build -> variant -> bytes of code, constants in it and what it calls included."""
+def code_bytes(cores: Sequence[str]) -> Costs:
+    """Core of `cores` -> kind of build -> variant -> bytes of code, constants in it and what it calls included."""
     found: Costs = {}
-    boards = {board.core_name: board for board in BOARDS}
+    boards = {board.core_name: board for board in BOARDS if board.core_name in cores}
     for name, (text, settings) in CASES.items():
         session = Session(plan_of(text, settings), tuple(CORES.values()))
         for decoder in session.decoders(["all"])[0]:
@@ -95,7 +95,7 @@ def command(only: str | None, cores: tuple[str, ...], emulator: str, rows: int) 
     how = How(emulator, rows=rows)
     boards = [board for board in boards_here(emulator) if not cores or board.core_name in cores]
     if only in (None, "code_bytes"):
-        content["code_bytes"] = code_bytes()
+        content.setdefault("code_bytes", {}).update(code_bytes(cores or tuple(CORES)))
     if only is None:
         content.setdefault("instructions_per_point", {}).update(instructions(boards, how))
     if only in (None, "planar"):

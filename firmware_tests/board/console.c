@@ -14,6 +14,9 @@
 #define CONSOLE_RA_SCI 5    /* Renesas RA8 SCI */
 #define CONSOLE_NRF_DMA 6   /* Nordic UARTE: nRF52, nRF53 */
 
+#define CONSOLE_NS16550 7   /* 16550 with registers of bytes: RISC-V machines */
+
+#define REG8(offset) (*(volatile uint8_t *)(CONSOLE_BASE + (offset)))
 #define REG(offset) (*(volatile uint32_t *)(CONSOLE_BASE + (offset)))
 
 void console_init(void)
@@ -36,6 +39,8 @@ void console_init(void)
     REG(0x524u) = 0x01D7E000u; /* BAUDRATE: 115200 */
 #elif CONSOLE_KIND == CONSOLE_RA_SCI
     REG(0x08u) = 1u << 4; /* CCR0: TE */
+#elif CONSOLE_KIND == CONSOLE_NS16550
+    REG8(3u) = 3u; /* LCR: 8N1 */
 #endif
 }
 
@@ -71,6 +76,10 @@ void console_char(char c)
     while ((REG(0x48u) & (1u << 30)) == 0u) { /* CSR: TEND */
     }
     REG(0x04u) = (uint8_t)c;
+#elif CONSOLE_KIND == CONSOLE_NS16550
+    while ((REG8(5u) & 0x20u) == 0u) { /* LSR: THRE */
+    }
+    REG8(0u) = (uint8_t)c;
 #else
 #error "CONSOLE_KIND is not one of the kinds above"
 #endif

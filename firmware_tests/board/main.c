@@ -47,7 +47,11 @@ static __attribute__((noinline)) uint32_t touched(uint32_t path)
 {
     volatile uint32_t *pSp;
     volatile uint32_t *pLow = &__stack_limit;
+#if defined(__riscv)
+    __asm volatile("mv %0, sp" : "=r"(pSp));
+#else
     __asm volatile("mov %0, sp" : "=r"(pSp));
+#endif
     /* No interrupt is enabled, so what lies below sp is nobody's. */
     for (volatile uint32_t *p = pLow; p < pSp; p++) {
         *p = PAINT;

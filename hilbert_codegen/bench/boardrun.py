@@ -15,12 +15,15 @@ from hilbert_codegen.bench.session import TIMEOUT
 from hilbert_codegen.curves import AXES
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.spec.specification import INTEGER_TYPES
+from hilbert_codegen.targets.architectures import ARM, RISCV, Architecture
 from hilbert_codegen.targets.boards import Board
 from hilbert_codegen.targets.disassembly import disassemble
 from hilbert_codegen.targets.emulators import Emulator, Job, Outcome
 
 #: UsageFault bits of CFSR that mean "the core does not know this instruction" (Armv7-M ARM, B3.2.15).
 _UNDEFINED_OR_NO_COPROCESSOR = (1 << 16) | (1 << 19)
+#: The same of mcause (RISC-V privileged ISA).
+_ILLEGAL_INSTRUCTION = 2
 
 
 @dataclass(frozen=True)
@@ -28,28 +31,30 @@ class Fault:
     """What the fault handler printed.
 
     Attributes:
-        exception: number of the exception (3 HardFault, 4 MemManage, 5 BusFault, 6 UsageFault).
-        registers: stacked registers by name: r0 to r3, r12, lr, pc, xpsr.
+        exception: number of the exception (of Arm 3 HardFault, 4 MemManage, 5 BusFault, 6 UsageFault).
+        registers: registers by name, pc among them; of Arm the stacked ones: r0 to r3, r12, lr, pc, xpsr.
         cfsr: configurable fault status, or None on cores without it.
-        instruction: what stands at the stacked pc, or "".
+        instruction: what stands at pc, or "".
+        architecture: whose numbers and registers these are.
     """
 
     exception: int
     registers: Mapping[str, int]
     cfsr: int | None
     instruction: str
+    architecture: Architecture = ARM
 
     @property
     def undefined(self) -> bool:
         """Whether the core (or the emulator of it) did not know the instruction."""
+        if self.architecture is RISCV:
+            return self.exception == _ILLEGAL_INSTRUCTION
         return self.cfsr is not None and bool(self.cfsr & _UNDEFINED_OR_NO_COPROCESSOR)
 
     @property
     def text(self) -> str:
         """One line: exception, place, cause, stacked registers."""
-        name = {2: "NMI", 3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault"}.get(
-            self.exception, f"exception {self.exception}"
-        )
+        name = self.architecture.traps.get(self.exception, f"exception {self.exception}")
         cause = "undefined instruction" if self.undefined else "fault"
         status = f", CFSR 0x{self.cfsr:08x}" if self.cfsr is not None else ""
         code = f" ({self.instruction})" if self.instruction else ""
@@ -91,9 +96,9 @@ class Verdict:
 
 
 def unsupported(board: Board, verdict: Verdict) -> bool:
-    """Whether a run on a Helium core ended at an instruction that this emulator lacks, or at one that it gave up at."""
+    """Whether a run on a core with vectors ended at an instruction that this emulator lacks, or at one that it gave up at."""
     aborted = verdict.outcome.problem is not None and "CPU abort" in verdict.outcome.problem
-    return board.core.helium and (aborted or (verdict.fault is not None and verdict.fault.undefined))
+    return board.core.vectors and (aborted or (verdict.fault is not None and verdict.fault.undefined))
 
 
 def lacks(verdict: Verdict) -> str:
@@ -116,7 +121,9 @@ def _fault(lines: list[str], image: Image, board: Board) -> Fault | None:
     cfsr = re.search(r"cfsr=([0-9a-f]{8})", status)
     pc = registers.get("pc", 0)
     code = {line.address: line.text for line in disassemble(image.elf, board.core, pc, pc + 4)}
-    return Fault(int(number[1], 16), registers, int(cfsr[1], 16) if cfsr else None, code.get(pc, ""))
+    return Fault(
+        int(number[1], 16), registers, int(cfsr[1], 16) if cfsr else None, code.get(pc, ""), board.core.architecture
+    )
 
 
 def judge(

@@ -30,8 +30,8 @@ ROWS = COLUMNS = 256
 #: Bytes of stack of the board program.
 STACK_BYTES = 2048
 
-#: What the board program is made of, besides the decoder.
-SOURCES = ("startup.c", "console.c", "main.c")
+#: What the board program is made of, besides the decoder and the start-up code of the architecture.
+SOURCES = ("console.c", "main.c")
 
 _FNV_START = 2166136261
 _FNV_PRIME = 16777619
@@ -332,7 +332,7 @@ class Program:
         files: decoder and self-test: name -> content.
         defines: macros for the decoder ("DEPTH_USE_MVE": "0").
         flags: further flags of the compiler for the decoder, after the usual ones ("-Os").
-        plain: whether the decoder too is compiled without Armv8.1-M.
+        plain: whether the decoder too is compiled without vectors and without Armv8.1-M.
 
     UsageError names the compiler's first error, or the sizes where the image does not fit the board.
     """
@@ -356,7 +356,7 @@ class Program:
         self._harness: list[str] = []
         self._linked: Path | None = None
         self._planes = int(b"_selftest_planes" in files.get(f"{prefix}_selftest.h", b""))
-        for name in SOURCES:
+        for name in (board.core.architecture.startup, *SOURCES):
             self._harness_object(name)
         for name in sorted(files):
             if name.endswith(".c"):
@@ -380,7 +380,7 @@ class Program:
             "HARNESS_PLANES": str(self._planes),
         }
         include = [firmware, self.folder]
-        # What judges the decoder has no instruction that an emulator may lack or get wrong: none of Armv8.1-M.
+        # What judges the decoder has no instruction that an emulator may lack or get wrong: no vectors, none of Armv8.1-M.
         self.toolchain.compile(self.board.core.plain, firmware / name, target, include, macros, ())
         self._objects.append(target)
         self._harness.append(target.name)
@@ -429,7 +429,7 @@ class Program:
         shape = "" if (block, shift) == (COLUMNS, 0) else f"-{block}-{shift}"
         elf = self.folder / (f"measure{rows}{shape}.elf" if measure else f"run{rows}.elf")
         elf.write_bytes(content)
-        found = self.toolchain.find()
+        found = self.toolchain.find(self.board.core.architecture)
         assert isinstance(found, Found)
         return _inspect(elf, loaded.symbols, f"{self.toolchain.name} {found.version}", self.prefix)
 

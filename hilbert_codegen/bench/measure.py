@@ -91,7 +91,7 @@ def rows_for(points: int) -> int:
 
 
 def _base(decoder: Decoder, board: Board, emulator: Emulator, compiler: str, points: int) -> Record:
-    found = emulator.find()
+    found = emulator.find(board.core.architecture)
     return Record(
         board=board.name,
         core=board.core_name,
@@ -188,6 +188,8 @@ def _misses(
 def measure(decoder: Decoder, board: Board, sweep: Sweep, how: How = DEFAULT, keep: Path | None = None) -> list[Record]:
     """Measure one decoder on one board, by every emulator that is due (bench.session.attempts)."""
 
+    kind = "Helium" if board.core.helium else "vector"
+
     def once(current: Decoder, emulator: Emulator) -> Record:
         folder = None
         if keep is not None:
@@ -195,7 +197,7 @@ def measure(decoder: Decoder, board: Board, sweep: Sweep, how: How = DEFAULT, ke
             folder.mkdir(parents=True, exist_ok=True)
         record = measure_once(current, board, emulator, sweep, how, folder)
         if current.variant != decoder.variant:
-            record = replace(record, note=f"in place of the Helium variant; {record.note}".rstrip("; "))
+            record = replace(record, note=f"in place of the {kind} variant; {record.note}".rstrip("; "))
         return record
 
     return attempts(decoder, board, how.emulator, once, lambda record: record.status == "unsupported")

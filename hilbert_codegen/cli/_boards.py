@@ -112,7 +112,7 @@ def use_renode(command: str | None) -> None:
 
 def usable(board: Board) -> list[str]:
     """The installed emulators that have the board, best first."""
-    return [one.name for one in preference() if one.has(board) and isinstance(one.find(), Found)]
+    return [one.name for one in preference() if one.has(board) and isinstance(one.find(board.core.architecture), Found)]
 
 
 def boards_named(names: Sequence[str], emulator: str, quiet: bool) -> list[Board]:
@@ -137,9 +137,14 @@ def boards_named(names: Sequence[str], emulator: str, quiet: bool) -> list[Board
         raise next(iter(left_out.values()))
     if left_out and not quiet:
         names_left = ", ".join(left_out)
-        needed = [one for one in preference() if any(one.has(BOARDS[name]) for name in left_out)]
-        absent = [(one.name, answer) for one in needed if isinstance(answer := one.find(), Missing)]
-        reason = f"need {' or '.join(name for name, _ in absent)}: {'; '.join(answer.remedy for _, answer in absent)}"
+        answers = {
+            (one.name, BOARDS[name].core.architecture): one.find(BOARDS[name].core.architecture)
+            for one in preference()
+            for name in left_out
+            if one.has(BOARDS[name])
+        }
+        absent = {answer.remedy: name for (name, _), answer in answers.items() if isinstance(answer, Missing)}
+        reason = f"need {' or '.join(dict.fromkeys(absent.values()))}: {'; '.join(absent)}"
         STDERR.print(f"left out: {names_left}: {reason if absent else next(iter(left_out.values()))}", markup=False)
     if names:
         return found

@@ -11,6 +11,7 @@ from rich.table import Table
 from hilbert_codegen.cli._boards import stdout, usable, use_renode
 from hilbert_codegen.cli._common import format_option
 from hilbert_codegen.errors import UsageError
+from hilbert_codegen.targets.architectures import ARM, RISCV
 from hilbert_codegen.targets.boards import BOARDS
 from hilbert_codegen.targets.emulators import EMULATORS, preference
 from hilbert_codegen.targets.toolchains import TOOLCHAINS, choose
@@ -72,8 +73,8 @@ def command(renode: str | None, form: str) -> None:
     console.print()
     for kind, registry in (("emulator", EMULATORS), ("compiler", TOOLCHAINS)):
         for entry in registry:
-            found = entry.find()
-            if isinstance(found, Found):
-                console.print(f"{kind} {entry.name}: {found.version} ({' '.join(found.command)})", markup=False)
-            else:
-                console.print(f"{kind} {entry.name}: {found.reason}; {found.remedy}", markup=False)
+            for found in dict.fromkeys(entry.find(architecture) for architecture in (ARM, RISCV)):
+                if isinstance(found, Found):
+                    console.print(f"{kind} {entry.name}: {found.version} ({' '.join(found.command)})", markup=False)
+                else:
+                    console.print(f"{kind} {entry.name}: {found.reason}; {found.remedy}", markup=False)

@@ -124,7 +124,7 @@ def _run(
     decoder: Decoder, board: Board, machine: Emulator, sweep: Sweep, planes: Planes | None, compiler: str, timeout: float,
     keep: Path | None,
 ) -> _Result:  # fmt: skip
-    found = machine.find()
+    found = machine.find(board.core.architecture)
     assert isinstance(found, Found)
     toolchain = toolchains.choose(board.core, compiler)
     start = time.monotonic()

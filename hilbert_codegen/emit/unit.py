@@ -128,7 +128,8 @@ class Unit:
         if PORTABLE in names:
             others = [name for name in self.built.variants if name not in names]
             return TableRun(" && ".join(f"!{self._switch(name)}" for name in others), "", tables)
-        attribute = VARIANTS[names[0]].table_attribute if len(names) == 1 else ""
+        attributes = {VARIANTS[name].table_attribute for name in names}
+        attribute = attributes.pop() if len(attributes) == 1 else ""
         return TableRun(" || ".join(self._switch(name) for name in names), attribute, tables)
 
     def _switch(self, name: str) -> str:

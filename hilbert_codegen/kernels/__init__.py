@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -120,6 +121,10 @@ class Built:
     kind: str = ""
     offers: Mapping[str, Offer] = field(default_factory=dict)
     variants: Mapping[str, Implementation] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make each offer once: variants that take the same one have the same tables."""
+        object.__setattr__(self, "offers", {name: cache(offer) for name, offer in self.offers.items()})
 
     @property
     def implementations(self) -> dict[str, Implementation]:

@@ -1,10 +1,12 @@
-"""The Arm Cortex-M cores the board program is built for: all that is known of a core is its row in `CORES`."""
+"""The cores the board program is built for, Arm Cortex-M and RISC-V: all that is known of a core is its row in `CORES`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from hilbert_codegen.errors import UsageError
+from hilbert_codegen.targets.architectures import ARM, RISCV, Architecture
 
 
 @dataclass(frozen=True)
@@ -12,10 +14,12 @@ class Core:
     """One core.
 
     Attributes:
-        name: "cortex-m4", as compilers and emulators spell it.
+        name: "cortex-m4", as compilers and emulators spell it; of RISC-V the instruction set, "rv32imc_zba_zbb".
         title: as people spell it.
         flags: what gcc and clang alike need to compile for it.
         helium: whether it has the M-profile vector extension (MVE).
+        rvv: whether it has RISC-V vectors, Zve32x at least.
+        without_vectors: name of a core that has all but the vectors, and what came with them: its code runs here too.
         llvm_model: the name under which LLVM has a scheduling model that fits it, or None.
         timing_table: the name of a table in `hilbert_codegen.targets.cycles`, where LLVM has no model.
         triple: LLVM's name of the architecture, for `llvm_model`.
@@ -24,32 +28,60 @@ class Core:
             cycles). A bound of what a network costs at least.
         gcc: first major version of gcc that knows it.
         counted_as: a core of the same instructions, whose counts in costs.json stand for its own while there are none.
+        architecture: its instruction set.
     """
 
     name: str
     title: str
     flags: tuple[str, ...]
     helium: bool = False
+    rvv: bool = False
+    without_vectors: str = ""
     llvm_model: str | None = None
     timing_table: str | None = None
     triple: str = "thumbv7em-none-eabi"
     macs: float = 0.5
     gcc: int = 0
     counted_as: str = ""
+    architecture: Architecture = ARM
 
     @property
     def plain(self) -> Core:
-        """The core of the same kind without Helium and the rest of Armv8.1-M, whose code this one executes too."""
-        return CORES["cortex-m33"] if self.helium else self
+        """The core of the same kind without vectors (and the rest of Armv8.1-M), whose code this one executes too."""
+        return CORES[self.without_vectors] if self.without_vectors else self
+
+    @property
+    def link_flags(self) -> tuple[str, ...]:
+        """What a compiler needs to link for it: of RISC-V the base that there is a library for."""
+        if self.architecture is not RISCV:
+            return self.flags
+        return (f"-march={self.name.split('_')[0]}", *self.flags[1:])
+
+    @property
+    def vectors(self) -> bool:
+        """Whether it has vector instructions of any kind."""
+        return self.helium or self.rvv
 
     @property
     def baseline(self) -> bool:
         """Whether it is Armv6-M or the Armv8-M baseline: no fault status registers, no IT blocks."""
-        return self.timing_table is not None
+        return self.architecture is ARM and self.timing_table is not None
 
 
 _SOFT = ("-mthumb", "-mfloat-abi=soft")
 _HARD = ("-mthumb", "-mfloat-abi=hard")
+
+
+def _riscv(extensions: str, **more: Any) -> Core:
+    """A RISC-V microcontroller: RV32IMC and more, without floating point.
+
+    LLVM has a model of the Syntacore SCR1, an open core of this kind; none of a small one with bit manipulation or vectors.
+    """
+    name = "rv32imc" + "".join(f"_{extension}" for extension in extensions.split())
+    title = "RV32IMC" + "".join(f" {extension.capitalize()}" for extension in extensions.split())
+    flags = (f"-march={name}", "-mabi=ilp32")
+    return Core(name, title, flags, triple="riscv32", architecture=RISCV, **more)
+
 
 CORES: dict[str, Core] = {
     core.name: core
@@ -76,6 +108,7 @@ CORES: dict[str, Core] = {
             "Cortex-M55",
             ("-mcpu=cortex-m55", *_HARD),
             helium=True,
+            without_vectors="cortex-m33",
             llvm_model="cortex-m55",
             triple="thumbv8.1m.main-none-eabi",
             macs=8,
@@ -85,11 +118,16 @@ CORES: dict[str, Core] = {
             "Cortex-M85",
             ("-mcpu=cortex-m85", *_HARD),
             helium=True,
+            without_vectors="cortex-m33",
             llvm_model="cortex-m85",
             triple="thumbv8.1m.main-none-eabi",
             macs=8,
             gcc=13,
         ),
+        _riscv("", llvm_model="syntacore-scr1-max"),
+        _riscv("zba zbb"),
+        # One multiplication a cycle and element of 32 bits, in the narrowest unit of 128 bits.
+        _riscv("zve32x", rvv=True, without_vectors="rv32imc", gcc=14, macs=4),
     )
 }
 

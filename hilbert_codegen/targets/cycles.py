@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from hilbert_codegen.targets.architectures import ARM, RISCV, Architecture
 from hilbert_codegen.targets.cores import Core
 from hilbert_codegen.targets.disassembly import Instruction, disassemble, llvm_tool
 from hilbert_codegen.targets.tools import Missing, ToolFailed, run
@@ -84,6 +85,8 @@ def estimate(elf: Path, core: Core, window: tuple[int, int], steps: Steps, path:
         return Missing("no disassembler is installed", "install it with: pip install 'hilbert_codegen[boards]'")
     if core.timing_table is not None:
         return _by_table(TIMINGS[core.timing_table], code, steps)
+    if core.llvm_model is None:
+        return Missing(f"there is no model of {core.title} here", "count instructions, or time it on a board")
     tool = llvm_tool("llvm-mca")
     if isinstance(tool, Missing):
         return tool
@@ -152,9 +155,12 @@ def _unconditional(code: Sequence[Instruction]) -> list[Instruction]:
     return result
 
 
-def _assembly(instruction: Instruction) -> str:
+def _assembly(instruction: Instruction, architecture: Architecture = ARM) -> str:
     """The text as llvm-mca reads it: a branch's target as the offset, a call as the branch it is (it assumes 100 cycles)."""
     text = instruction.text
+    if architecture is RISCV:
+        # Branches with the address they lead to, calls as auipc and jalr: where to does not matter.
+        return re.sub(r"^((?:b|j)\w*\s.*?)0x[0-9a-f]+$", r"\1.", text)
     if instruction.branch is not None:
         text = re.sub(r"(0x[0-9a-f]+|#-?0x[0-9a-f]+)$", instruction.branch, text)
     return re.sub(r"^bl(x?)\s", r"b\1 ", text)
@@ -177,7 +183,7 @@ def _by_mca(core: Core, path: Sequence[Instruction], executed: int) -> Estimate 
         while True:
             code = _unconditional(path) if "it" in unpriced else path
             texts = [
-                _assembly(instruction)
+                _assembly(instruction, core.architecture)
                 for instruction in code
                 if instruction.mnemonic not in unpriced and not _LOOP.match(instruction.mnemonic)
             ]

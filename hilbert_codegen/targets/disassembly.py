@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from hilbert_codegen.targets.architectures import ARM
 from hilbert_codegen.targets.cores import Core
 from hilbert_codegen.targets.image import load
 from hilbert_codegen.targets.tools import Found, Missing, find, platform_hint, run
@@ -37,28 +38,19 @@ def llvm_tool(name: str, pattern: str = r"LLVM version (\d+\.\d+\.\d+)") -> Foun
     return find([*(f"{name}-{version}" for version in LLVM_VERSIONS), name], pattern, LLVM_REMEDY)
 
 
-def lengths(start: int, code: bytes) -> list[int]:
-    """The addresses of the Thumb instructions of the straight stretch `code`, which starts at `start`.
-
-    The first halfword tells: 0b11101, 0b11110 and 0b11111 start an instruction of four bytes (Armv7-M ARM, A5.1).
-    """
-    found, at = [], 0
-    while at < len(code):
-        found.append(start + at)
-        at += 4 if code[at + 1] >= 0xE8 else 2
-    return found
-
-
 def disassemble(elf: Path, core: Core, start: int, end: int) -> list[Instruction]:
     """The instructions in [start, end) in the order of their addresses; empty if no disassembler is installed."""
     window = [f"--start-address=0x{start:x}", f"--stop-address=0x{end:x}"]
     tool = llvm_tool("llvm-objdump")
     if isinstance(tool, Found):
-        command = [*tool.command, "-d", "--no-show-raw-insn", f"--mcpu={core.name}", *window, str(elf)]
+        # A RISC-V image says itself which extensions it has.
+        known = [f"--mcpu={core.name}"] if core.architecture is ARM else []
+        command = [*tool.command, "-d", "--no-show-raw-insn", *known, *window, str(elf)]
     else:
-        tool = find(["arm-none-eabi-objdump"], r"Binutils\D*(\d+\.\d+\S*)|(\d+\.\d+\.\d+)", "install binutils")
+        name = core.architecture.gcc.removesuffix("gcc") + "objdump"
+        tool = find([name], r"Binutils\D*(\d+\.\d+\S*)|(\d+\.\d+\.\d+)", "install binutils")
         if isinstance(tool, Missing):
-            return _by_capstone(elf, start, end)
+            return _by_capstone(elf, start, end) if core.architecture is ARM else []
         command = [*tool.command, "-d", "--no-show-raw-insn", *window, str(elf)]
     found = []
     for line in run(command, f"disassembling {elf.name}").splitlines():

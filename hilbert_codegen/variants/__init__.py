@@ -42,7 +42,8 @@ class Variant:
             not serve that.
         value: what the switch is where the condition holds.
         includes: headers it needs.
-        table_attribute: end of the name of a macro that its own tables carry, or "".
+        table_attribute: end of the name of a macro that its own tables carry, or ""; variants that share tables call it the
+            same.
     """
 
     name: str

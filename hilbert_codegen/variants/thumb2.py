@@ -10,6 +10,7 @@ from __future__ import annotations
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import Built, Implementation
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
+from hilbert_codegen.targets.architectures import ARM
 from hilbert_codegen.variants import Variant, add, offered
 
 
@@ -26,8 +27,8 @@ add(
         chosen="where the core has 32-bit Thumb instructions",
         condition="defined(__GNUC__) && defined(__thumb2__) && defined(__ARM_FEATURE_UNALIGNED) && "
         "!defined(__ARM_BIG_ENDIAN) && !defined(__ARM_FEATURE_MVE)",
-        runs_on=lambda core: not core.baseline and not core.helium,
+        runs_on=lambda core: core.architecture is ARM and not core.baseline and not core.helium,
         implement=implement,
-        table_attribute="THUMB2_ALIGNED",
+        table_attribute="WORD_ALIGNED",
     )
 )

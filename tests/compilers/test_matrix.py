@@ -41,7 +41,7 @@ def test_decoder_is_right_on_every_kind_of_machine(name: str, tmp_path: Path) ->
 #: A shape that each strategy takes: off the cell grid where it can.
 SHAPE = {"closed": "odds", "full": "plain", "line": "plain", "octant": "plain", "patch": "soft", "segment": "plain",
          "tile": "cell", "tile_direct": "cell", "tile_word": "cell"}  # fmt: skip
-#: Sanitizers, the assembly of ARMv6-M and of ARMv7-M, Helium, HVX.
+#: Sanitizers, the assembly of ARMv6-M and of ARMv7-M, Helium, HVX, RISC-V vectors.
 KINDS = {
     "sanitizers": "host/gcc/sanitizers",
     "thumb1": "arm/arm-none-eabi-gcc-O2/cortex-m0plus",
@@ -49,6 +49,7 @@ KINDS = {
     "thumb2 without DSP": "arm/arm-none-eabi-gcc-O2/cortex-m3",
     "helium": f"arm/{CLANG}-O2/cortex-m55",
     "hvx": f"hexagon/{CLANG}-O2/hvx",
+    "rvv": f"riscv/{CLANG}-O2/rv32imc_zve32x/128",
 }
 
 
@@ -60,6 +61,14 @@ def test_every_strategy(strategy: str, kind: str, tmp_path: Path) -> None:
     target = ready(KINDS[kind])
     write_sources(tmp_path, *made(SHAPE[strategy], strategy, tmp_path))
     assert check(tmp_path, target) == ""
+
+
+@pytest.mark.parametrize("name", [f"riscv/{CLANG}-O2/rv32imc_zve32x/256", f"riscv/{CLANG}-O2/rv32imc_zve32x/512",
+                                  f"riscv/{CLANG}-O2/rv64gcv/128", "riscv/riscv64-unknown-elf-gcc-O2/rv32imc"])  # fmt: skip
+def test_risc_v_with_vectors_of_any_length_and_without(name: str, tmp_path: Path) -> None:
+    target = ready(name)
+    write_sources(tmp_path, *made("cell", "tile", tmp_path))
+    assert ("USE_RVV" in (tmp_path / "m_decoder.c").read_text(encoding="ascii")) and check(tmp_path, target) == ""
 
 
 @pytest.mark.parametrize("compiler", [CLANG, "arm-none-eabi-gcc"])

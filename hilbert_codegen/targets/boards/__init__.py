@@ -22,7 +22,8 @@ class Uart:
     """The UART the board program prints on.
 
     Attributes:
-        kind: driver in firmware_tests/board/console.c: "CMSDK", "STM32_SR", "STM32_ISR", "NRF", "NRF_DMA" or "RA_SCI".
+        kind: driver in firmware_tests/board/console.c: "CMSDK", "STM32_SR", "STM32_ISR", "NRF", "NRF_DMA", "RA_SCI" or
+            "NS16550".
         base: its first address.
         renode: its name in the Renode platform.
     """
@@ -44,7 +45,7 @@ class Board:
         ram: where data and stack go.
         uart: where the program prints.
         clock_hz: the highest core clock in its data sheet, for milliseconds at no given clock; None if it has none.
-        machines: emulator name -> what that emulator calls it: a QEMU machine, or a file of renode/.
+        machines: emulator name -> what that emulator calls it: a QEMU machine (and further words for QEMU), or a file of renode/.
     """
 
     name: str

@@ -16,6 +16,7 @@ from typing import IO, Protocol
 
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.registry import Registry
+from hilbert_codegen.targets.architectures import ARM, Architecture
 from hilbert_codegen.targets.boards import BOARDS, Board
 from hilbert_codegen.targets.tools import Found, Missing, Unusable
 
@@ -88,8 +89,8 @@ class Emulator(Protocol):
     rank: int
     notes_reads: bool
 
-    def find(self) -> Found | Missing:
-        """The emulator and its version, or how to install it."""
+    def find(self, architecture: Architecture = ARM) -> Found | Missing:
+        """The emulator of an instruction set and its version, or how to install it."""
 
     def has(self, board: Board) -> bool:
         """Whether it can be this board."""
@@ -117,7 +118,7 @@ def present(board: Board) -> list[Emulator]:
     found = []
     for emulator in preference():
         if emulator.has(board):
-            answer = emulator.find()
+            answer = emulator.find(board.core.architecture)
             if isinstance(answer, Unusable):
                 raise answer.error()
             if isinstance(answer, Found):
@@ -137,7 +138,7 @@ def choose(board: Board, wanted: str = "auto") -> list[Emulator]:
             raise UsageError(
                 f"--emulator {wanted}: has no {board.name}; it runs on {', '.join(having)}{_instead(board)}"
             )
-        answer = emulator.find()
+        answer = emulator.find(board.core.architecture)
         if isinstance(answer, Missing):
             raise answer.error()
         return [emulator]
@@ -147,7 +148,7 @@ def choose(board: Board, wanted: str = "auto") -> list[Emulator]:
     problems = []
     for emulator in preference():
         if emulator.has(board):
-            answer = emulator.find()
+            answer = emulator.find(board.core.architecture)
             assert isinstance(answer, Missing)
             problems.append(f"{answer.reason} ({answer.remedy})")
     raise UsageError(f"board {board.name}: no emulator for it here: {'; '.join(problems)}{_instead(board)}")

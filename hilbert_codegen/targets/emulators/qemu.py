@@ -1,38 +1,37 @@
-"""QEMU: qemu-system-arm. Counts by its log of translation blocks: the instructions of each when it is made, and each run."""
+"""QEMU: qemu-system-arm, qemu-system-riscv32. Counts by its log of translation blocks: the instructions of each when it is made, and each run."""
 
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from collections import Counter
 
+from hilbert_codegen.targets.architectures import ARM, Architecture
 from hilbert_codegen.targets.boards import Board
-from hilbert_codegen.targets.disassembly import lengths
 from hilbert_codegen.targets.emulators import EMULATORS, PATH_LENGTH, Job, Outcome, follow
-from hilbert_codegen.targets.tools import Found, Missing, dying_with_us, find, platform_hint
-
-REMEDY = platform_hint(
-    "install it with: sudo apt install qemu-system-arm",
-    "install it with: brew install qemu",
-    "install it with: winget install SoftwareFreedomConservancy.QEMU",
-)
+from hilbert_codegen.targets.tools import Found, Missing, dying_with_us, find
 
 #: A block that runs: "Trace 0: 0x7f0b0c000100 [00000000/00008000/00000110/ff200201] name". Its host code, its address.
 _RUN = re.compile(rb"^Trace \d+: (\S+) \[[0-9a-f]+/([0-9a-f]+)/", re.MULTILINE)
 #: A block that was announced by a "Trace" line but left before its first instruction; it is announced again later.
 _UNDONE = re.compile(rb"^Stopped execution of TB chain before (\S+)", re.MULTILINE)
 #: A block that was made: "IN: name", then its code, a line for an instruction: "0x00008130:  f012 020f  ands r2, r2, #0xf".
-_MADE = re.compile(rb"^IN: .*\n((?:0x[0-9a-f]+: .*\n)+)", re.MULTILINE)
+#: That of RISC-V says first: "Priv: 3; Virt: 0".
+_MADE = re.compile(rb"^IN: .*\n(?:Priv: .*\n)?((?:0x[0-9a-f]+: .*\n)+)", re.MULTILINE)
 _CODE = re.compile(rb"^0x[0-9a-f]+:\s+((?:[0-9a-f]{4} )+)", re.MULTILINE)
 
 
-def instructions_in(listing: bytes) -> int:
+def instructions_in(listing: bytes, architecture: Architecture = ARM) -> int:
     """How many instructions the code of a block has.
 
-    By its halfwords, not by the lines: the disassembler of some builds does not know Helium, and splits such instructions.
+    On Arm by its halfwords, not by the lines: the disassembler of some builds does not know Helium, and splits such
+    instructions. That of RISC-V knows the length of any, and has a line for each.
     """
+    if architecture is not ARM:
+        return listing.count(b"\n")
     code = b" ".join(_CODE.findall(listing)).split()
-    return len(lengths(0, b"".join(int(half, 16).to_bytes(2, "little") for half in code)))
+    return len(architecture.lengths(0, b"".join(int(half, 16).to_bytes(2, "little") for half in code)))
 
 
 def one_instruction_a_block(version: str) -> list[str]:
@@ -45,8 +44,8 @@ def one_instruction_a_block(version: str) -> list[str]:
 class _Blocks:
     """What the log tells: how often each translation block ran, and how many instructions it has."""
 
-    def __init__(self, trace: bool) -> None:
-        self._trace = trace
+    def __init__(self, trace: bool, architecture: Architecture = ARM) -> None:
+        self._trace, self._architecture = trace, architecture
         self._last: int | None = None
         #: Host code of a block -> times that it ran since it was made, and its instructions.
         self._runs: Counter[bytes] = Counter()
@@ -63,7 +62,7 @@ class _Blocks:
         at = 0
         for made in _MADE.finditer(text):
             self._ran(text[at : made.start()])
-            self._made = instructions_in(made[1])
+            self._made = instructions_in(made[1], self._architecture)
             at = made.end()
         self._ran(text[at:])
 
@@ -102,7 +101,7 @@ class _Blocks:
 
 
 class Qemu:
-    """qemu-system-arm on PATH, or the command in the environment variable QEMU."""
+    """qemu-system-arm and qemu-system-riscv32 on PATH, or the commands in the environment variables QEMU and QEMU_RISCV."""
 
     name = "qemu"
     rank = 20
@@ -120,19 +119,21 @@ class Qemu:
         for process in list(self._running):
             process.kill()
 
-    def find(self) -> Found | Missing:
+    def find(self, architecture: Architecture = ARM) -> Found | Missing:
         """The emulator and its version."""
-        return find(["qemu-system-arm"], r"QEMU emulator version (\d+\.\d+\S*)", REMEDY, variable="QEMU")
+        one = architecture
+        return find([one.qemu], r"QEMU emulator version (\d+\.\d+\S*)", one.qemu_remedy, variable=one.qemu_variable)
 
     def run(self, job: Job) -> Outcome:
         """Run the image; the board's first UART is the program's console, standard error the log of blocks."""
-        found = self.find()
+        architecture = job.board.core.architecture
+        found = self.find(architecture)
         if isinstance(found, Missing):
             raise found.error()
         command = [
             *found.command,
             "-M",
-            job.board.machines[self.name],
+            *shlex.split(job.board.machines[self.name]),
             "-nodefaults",
             "-display",
             "none",
@@ -156,7 +157,7 @@ class Qemu:
         )
         assert process.stdout is not None and process.stderr is not None
         outcome = Outcome()
-        blocks = _Blocks(job.trace)
+        blocks = _Blocks(job.trace, architecture)
         log = process.stderr
 
         def drain() -> None:

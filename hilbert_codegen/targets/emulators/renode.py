@@ -16,6 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 from hilbert_codegen.resources import resource
+from hilbert_codegen.targets.architectures import ARM, Architecture
 from hilbert_codegen.targets.boards import Board
 from hilbert_codegen.targets.emulators import EMULATORS, END, PATH_LENGTH, Job, Outcome, Watch
 from hilbert_codegen.targets.tools import Found, Missing, dying_with_us, find, platform_hint
@@ -201,7 +202,7 @@ class Renode:
         self._mine = threading.local()
         self._all: list[_Session] = []
 
-    def find(self) -> Found | Missing:
+    def find(self, architecture: Architecture = ARM) -> Found | Missing:
         """The emulator and its version; asked once for each command, for it takes seconds to answer."""
         key = (os.environ.get("RENODE", ""), os.environ.get("PATH", ""))
         with self._lock:

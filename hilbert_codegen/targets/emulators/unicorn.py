@@ -23,15 +23,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from hilbert_codegen.targets.architectures import ARM, RISCV, Architecture
 from hilbert_codegen.targets.boards import Board, Region
-from hilbert_codegen.targets.disassembly import lengths
 from hilbert_codegen.targets.emulators import EMULATORS, END, PATH_LENGTH, Job, Outcome, Watch
 from hilbert_codegen.targets.image import Loaded, load
 from hilbert_codegen.targets.tools import Found, Missing, dying_with_us
 
 REMEDY = "install it with: pip install 'hilbert_codegen[boards]'"
 
-#: Core -> Unicorn's model of it. Armv6-M has two cores of one instruction set; Unicorn has no M23 and no Helium.
+#: Core -> Unicorn's model of it. Armv6-M has two cores of one instruction set; Unicorn has no M23, no Helium, and of RISC-V
+#: neither Zba and Zbb nor the vectors that were standardized.
 MODELS = {
     "cortex-m0": "UC_CPU_ARM_CORTEX_M0",
     "cortex-m0plus": "UC_CPU_ARM_CORTEX_M0",
@@ -39,6 +40,7 @@ MODELS = {
     "cortex-m4": "UC_CPU_ARM_CORTEX_M4",
     "cortex-m7": "UC_CPU_ARM_CORTEX_M7",
     "cortex-m33": "UC_CPU_ARM_CORTEX_M33",
+    "rv32imc": "UC_CPU_RISCV32_ANY",
 }
 
 _PAGE = 0x1000
@@ -47,6 +49,8 @@ _SCS = 0xE000E000
 _CFSR, _HFSR = 0xD28, 0xD2C
 _UNDEFINED, _PRECISE, _FORCED = 1 << 16, 1 << 9, 1 << 30
 _HARD_FAULT = 3
+#: mcause of an illegal instruction, and of access faults of a load and of a store (RISC-V privileged ISA).
+_ILLEGAL, _LOAD, _STORE = 2, 5, 7
 #: EXC_RETURN of an exception out of thread mode on the main stack, no floating-point frame.
 _EXC_RETURN = 0xFFFFFFF9
 #: An address that is never reached: runs end by what the program prints.
@@ -77,6 +81,7 @@ UARTS = {
     "NRF": _Registers(0x11C, 1, 0x51C),
     "NRF_DMA": _Registers(0x120, 1, 0x544, 0x008),
     "RA_SCI": _Registers(0x48, 1 << 30, 0x04),
+    "NS16550": _Registers(0x05, 1 << 5, 0x00),
 }
 
 
@@ -85,11 +90,16 @@ class _Run:
 
     def __init__(self, job: Job, image: Loaded, say: Callable[[str], None]) -> None:
         import unicorn
-        from unicorn import arm_const
+        from unicorn import arm_const, riscv_const
 
-        self.unicorn, self.names, self.job, self.image = unicorn, arm_const, job, image
-        self.core = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
-        self.core.ctl_set_cpu_model(getattr(arm_const, MODELS[job.board.core_name]))
+        self.architecture = job.board.core.architecture
+        if self.architecture is RISCV:
+            self.names, kind = riscv_const, (unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
+        else:
+            self.names, kind = arm_const, (unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+        self.unicorn, self.job, self.image = unicorn, job, image
+        self.core = unicorn.Uc(*kind)
+        self.core.ctl_set_cpu_model(getattr(self.names, MODELS[job.board.core_name]))
         self.say = say
         #: Basic blocks of the counted range: address -> times, address -> bytes; and one after another, if traced.
         self.counts: dict[int, int] = {}
@@ -102,7 +112,7 @@ class _Run:
 
     def _map(self) -> None:
         board = self.job.board
-        for region in (board.flash, board.ram, Region(_SCS, _PAGE)):
+        for region in (board.flash, board.ram, *([Region(_SCS, _PAGE)] if self.architecture is ARM else [])):
             start = region.origin // _PAGE * _PAGE
             end = -(-(region.origin + region.size) // _PAGE) * _PAGE
             self.core.mem_map(start, end - start)
@@ -164,18 +174,38 @@ class _Run:
         if self.job.reads is not None:
             start, end = self.job.reads
             self.core.hook_add(self.unicorn.UC_HOOK_MEM_READ, self._note, None, start, end - 1)
-        names, core, board = self.names, self.core, self.job.board
-        stack, place = (int.from_bytes(core.mem_read(board.flash.origin + 4 * i, 4), "little") for i in range(2))
-        core.reg_write(names.UC_ARM_REG_SP, stack)
+        riscv = self.architecture is RISCV
+        begin, fault = (self._start_riscv, self._trap) if riscv else (self._start, self._fault)
+        counter = self.names.UC_RISCV_REG_PC if riscv else self.names.UC_ARM_REG_PC
         try:
-            core.emu_start(place | 1, _NOWHERE)
+            self.core.emu_start(begin(), _NOWHERE)
         except self.unicorn.UcError as error:
-            handler = self._fault(error)
+            handler = fault(error)
             try:
-                core.emu_start(handler | 1, _NOWHERE)
+                self.core.emu_start(handler, _NOWHERE)
             except self.unicorn.UcError as second:
-                return f"the core stopped at 0x{core.reg_read(names.UC_ARM_REG_PC):08x}, in its fault handler: {second}"
+                return f"the core stopped at 0x{self.core.reg_read(counter):08x}, in its fault handler: {second}"
         return None
+
+    def _start(self) -> int:
+        """Take stack and start from the vector table, as a Cortex-M does."""
+        flash = self.job.board.flash.origin
+        stack, place = (int.from_bytes(self.core.mem_read(flash + 4 * i, 4), "little") for i in range(2))
+        self.core.reg_write(self.names.UC_ARM_REG_SP, stack)
+        return place | 1
+
+    def _start_riscv(self) -> int:
+        """RISC-V starts at the first instruction, and sets its stack itself."""
+        return self.job.board.flash.origin
+
+    def _trap(self, error: Any) -> int:
+        """Enter the handler of exceptions as the core would (RISC-V privileged ISA, 3.1); returns its address."""
+        names, core = self.names, self.core
+        undefined = error.errno in (self.unicorn.UC_ERR_INSN_INVALID, self.unicorn.UC_ERR_EXCEPTION)
+        written = error.errno in (self.unicorn.UC_ERR_WRITE_UNMAPPED, self.unicorn.UC_ERR_WRITE_PROT)
+        core.reg_write(names.UC_RISCV_REG_MEPC, core.reg_read(names.UC_RISCV_REG_PC))
+        core.reg_write(names.UC_RISCV_REG_MCAUSE, _ILLEGAL if undefined else _STORE if written else _LOAD)
+        return int(core.reg_read(names.UC_RISCV_REG_MTVEC))
 
     def _fault(self, error: Any) -> int:
         """Enter the hard fault handler as the core would (Armv7-M ARM, B1.5.6); returns its address."""
@@ -192,10 +222,11 @@ class _Run:
         undefined = error.errno in (self.unicorn.UC_ERR_INSN_INVALID, self.unicorn.UC_ERR_EXCEPTION)
         core.mem_write(_SCS + _CFSR, (_UNDEFINED if undefined else _PRECISE).to_bytes(4, "little"))
         core.mem_write(_SCS + _HFSR, _FORCED.to_bytes(4, "little"))
-        return int.from_bytes(core.mem_read(board.flash.origin + 4 * _HARD_FAULT, 4), "little")
+        return int.from_bytes(core.mem_read(board.flash.origin + 4 * _HARD_FAULT, 4), "little") | 1
 
     def counted(self, outcome: Outcome) -> None:
         """Add what was counted to `outcome`: a block's times, times its instructions."""
+        lengths = self.architecture.lengths
         inside = {address: lengths(address, self.image.read(address, size)) for address, size in self.sizes.items()}
         outcome.instructions = sum(times * len(inside[address]) for address, times in self.counts.items())
         if not self.order:
@@ -238,7 +269,7 @@ class Unicorn:
         self._mine = threading.local()
         self._all: set[subprocess.Popen[bytes]] = set()
 
-    def find(self) -> Found | Missing:
+    def find(self, architecture: Architecture = ARM) -> Found | Missing:
         """The package and its version."""
         if importlib.util.find_spec("unicorn") is None:
             return Missing("the Python package unicorn is not installed", REMEDY)

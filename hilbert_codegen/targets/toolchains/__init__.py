@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.registry import Registry
+from hilbert_codegen.targets.architectures import ARM, Architecture
 from hilbert_codegen.targets.cores import Core
 from hilbert_codegen.targets.tools import Found, Missing, Unusable, run
 
@@ -41,8 +42,8 @@ class Toolchain(ABC):
         """Its place in the order in which `auto` tries compilers for `core`, the lowest first."""
 
     @abstractmethod
-    def find(self) -> Found | Missing:
-        """The compiler and its version, or how to install it."""
+    def find(self, architecture: Architecture = ARM) -> Found | Missing:
+        """The compiler for an instruction set and its version, or how to install it."""
 
     @abstractmethod
     def knows(self, core: Core, version: str) -> str | None:
@@ -58,12 +59,12 @@ class Toolchain(ABC):
 
     def supports(self, core: Core) -> str | None:
         """None if it is there and compiles for `core`, else the reason why not."""
-        found = self.find()
+        found = self.find(core.architecture)
         return found.reason if isinstance(found, Missing) else self.knows(core, found.version)
 
-    def command(self) -> tuple[str, ...]:
+    def command(self, core: Core) -> tuple[str, ...]:
         """The words that start the compiler; UsageError with the way to install it if it is not there."""
-        found = self.find()
+        found = self.find(core.architecture)
         if isinstance(found, Missing):
             raise found.error()
         return found.command
@@ -78,7 +79,7 @@ class Toolchain(ABC):
         flags: Sequence[str],
     ) -> None:
         """Compile one C file; CheckFailed with the compiler's first error if it fails."""
-        words = [*self.command(), *self.target(core), *COMMON_FLAGS, *self.own_flags]
+        words = [*self.command(core), *self.target(core), *COMMON_FLAGS, *self.own_flags]
         words += [*(f"-I{path}" for path in include), *(f"-D{name}={value}" for name, value in defines.items())]
         run([*words, *flags, "-c", source, "-o", target], f"compiling {source.name} for {core.title}")
 
@@ -93,7 +94,7 @@ def choose(core: Core, wanted: str = "auto") -> Toolchain:
     """
     if wanted != "auto":
         toolchain = TOOLCHAINS[wanted]
-        found = toolchain.find()
+        found = toolchain.find(core.architecture)
         if isinstance(found, Missing):
             raise found.error()
         reason = toolchain.supports(core)
@@ -102,7 +103,7 @@ def choose(core: Core, wanted: str = "auto") -> Toolchain:
         return toolchain
     problems = []
     for toolchain in sorted(TOOLCHAINS, key=lambda one: one.rank(core)):
-        found = toolchain.find()
+        found = toolchain.find(core.architecture)
         if isinstance(found, Unusable):
             raise found.error()
         if isinstance(found, Missing):

@@ -1,10 +1,11 @@
-"""clang as a cross compiler, linking with lld (or with arm-none-eabi-gcc, where it is there, for libgcc)."""
+"""clang as a cross compiler, linking with lld (or with the GNU compiler of the architecture, where it is there, for libgcc)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from hilbert_codegen.targets.architectures import ARM, RISCV, Architecture
 from hilbert_codegen.targets.cores import Core
 from hilbert_codegen.targets.toolchains import TOOLCHAINS, Toolchain
 from hilbert_codegen.targets.tools import Found, Missing, find, platform_hint, run
@@ -24,10 +25,10 @@ class Clang(Toolchain):
     name = "clang"
 
     def rank(self, core: Core) -> int:
-        """First for Helium: gcc 12 stops with an internal error on some of it."""
-        return 10 if core.helium else 20
+        """First for vectors: gcc 12 stops with an internal error on some of Helium, and has none of RISC-V's."""
+        return 10 if core.vectors else 20
 
-    def find(self) -> Found | Missing:
+    def find(self, architecture: Architecture = ARM) -> Found | Missing:
         """The newest clang on PATH and its version."""
         return find(NAMES, r"clang version (\d+\.\d+\.\d+)", REMEDY, variable="ARM_CLANG")
 
@@ -36,14 +37,15 @@ class Clang(Toolchain):
         return f"clang {version} is older than 16" if int(version.split(".")[0]) < 16 else None
 
     def target(self, core: Core) -> Sequence[str]:
-        """Arm without an operating system, and the core."""
-        return ("--target=arm-none-eabi", *core.flags)
+        """The architecture without an operating system, and the core."""
+        return (f"--target={core.architecture.triple}", *core.flags)
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, target: Path) -> None:
         """Link with the GNU toolchain's libgcc where it is there, else with lld and no run-time library."""
         gcc = TOOLCHAINS["gcc"]
-        if gcc.supports(core) is None:
-            gcc.link(core, objects, script, target)
+        same = core.plain if core.architecture is RISCV else core
+        if gcc.supports(same) is None:
+            gcc.link(same, objects, script, target)
             return
         major = self.find().version.split(".")[0]  # type: ignore[union-attr]
         lld = find([f"ld.lld-{major}", "ld.lld"], r"LLD (\d+\.\d+\.\d+)", REMEDY)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hilbert_codegen.targets.architectures import ARM, RISCV, Architecture
 from hilbert_codegen.targets.cores import Core
 from hilbert_codegen.targets.toolchains import TOOLCHAINS, Toolchain
 from hilbert_codegen.targets.tools import Found, Missing, ToolFailed, find, run
@@ -30,13 +31,13 @@ class Zig(Toolchain):
         """After the compilers that someone chose to install."""
         return 30
 
-    def find(self) -> Found | Missing:
+    def find(self, architecture: Architecture = ARM) -> Found | Missing:
         """The compiler and the version of Zig."""
         return find(["zig"], r"^(\d+\.\d+\.\d+)", REMEDY, variable="ARM_ZIG", package=package(), query="version")
 
-    def command(self) -> tuple[str, ...]:
+    def command(self, core: Core) -> tuple[str, ...]:
         """The words that start Zig's C compiler."""
-        return (*super().command(), "cc")
+        return (*super().command(core), "cc")
 
     def knows(self, core: Core, version: str) -> str | None:
         """None: every version of the package knows every core here."""
@@ -44,6 +45,10 @@ class Zig(Toolchain):
 
     def target(self, core: Core) -> Sequence[str]:
         """The core, in Zig's way to write it."""
+        if core.architecture is RISCV:
+            base, *extensions = core.name.split("_")
+            features = "".join(f"+{one}" for one in [*base.removeprefix("rv32i"), *extensions])
+            return ("-target", "riscv32-freestanding-none", f"-mcpu=generic_rv32{features}")
         hard = "-mfloat-abi=hard" in core.flags
         return ("-target", f"thumb-freestanding-eabi{'hf' if hard else ''}", f"-mcpu={core.name.replace('-', '_')}")
 
@@ -59,7 +64,7 @@ class Zig(Toolchain):
     def _link(self, core: Core, objects: Sequence[Path], script: Path, target: Path, libraries: str) -> None:
         run(
             [
-                *self.command(),
+                *self.command(core),
                 *self.target(core),
                 libraries,
                 "-Wl,--gc-sections",

@@ -156,6 +156,42 @@ def _cortex_m() -> list[Target]:
     return found
 
 
+def _riscv() -> list[Target]:
+    """RISC-V under QEMU's programs for users: microcontrollers of 32 bits, vectors of several lengths, and 64 bits with both."""
+    gcc = "riscv64-unknown-elf-gcc"
+    narrow, wide = ("-mabi=ilp32", "-ffreestanding"), ("-mabi=lp64d", "-ffreestanding")
+    vectors = "v=true,vext_spec=v1.0,vlen="
+    found = []
+    for compiler, core, processor, levels in (
+        (gcc, "rv32imc", "", ("-O0", "-O2", "-Os")),
+        (gcc, "rv32imc_zba_zbb", "", ("-O2",)),
+        (CLANG, "rv32imc", "", ("-O2", "-Os")),
+        (CLANG, "rv32imc_zve32x", "128", ("-O0", "-O2", "-Os")),
+        (CLANG, "rv32imc_zve32x", "256", ("-O2",)),
+        (CLANG, "rv32imc_zve32x", "512", ("-O2",)),
+        (CLANG, "rv64gcv", "128", ("-O2",)),
+    ):
+        bits = core[2:4]
+        abi = narrow if bits == "32" else wide
+        triple = () if compiler == gcc else (f"--target=riscv{bits}-unknown-elf",)
+        model = ("-mcmodel=medany",) if bits == "64" else ()
+        plain = "rv32imc" if bits == "32" else "rv64gc"
+        found += [
+            Target(
+                f"riscv/{compiler}{level}/{core}{'/' + processor if processor else ''}",
+                (compiler, *triple, f"-march={core}", *abi, *model),
+                (level, "-std=c99"),
+                main="main_riscv.c",
+                # GNU's linker for its libgcc; what it relaxes it takes from gp, which nothing sets here.
+                link=(gcc, f"-march={plain}", abi[0], *model),
+                end=("-nostdlib", "-static", "-Wl,-e,_start", "-Wl,--no-relax", "-lgcc"),
+                launch=(f"qemu-riscv{bits}", *(("-cpu", f"rv{bits},{vectors}{processor}") if processor else ())),
+            )
+            for level in levels
+        ]
+    return found
+
+
 def targets() -> list[Target]:
     """The whole matrix."""
     found = []
@@ -191,6 +227,7 @@ def targets() -> list[Target]:
         )
     )
     found += _cortex_m()
+    found += _riscv()
     for level in ("-O0", "-O2", "-Os"):
         found.append(
             Target(

@@ -22,7 +22,7 @@
  * code.strategy         tile  [tile.toml]
  * code.max_flash_bytes  20480  [default]
  * code.target           any  [tile.toml]
- * code.variants         auto: hvx, mve, portable  [default]
+ * code.variants         auto: hvx, mve, rvv, portable  [default]
  * cell                  64 x 64 codes
  * half branch distance  32 x 32 codes
  * curve length          3.75 unit intervals
@@ -92,6 +92,21 @@ typedef char depth_header_matches_source[(DEPTH_DECODER_CONFIG_HASH == 0x129A0E7
 #endif
 #if DEPTH_USE_MVE
 #include <arm_mve.h>
+#endif
+
+/*
+ * RISC-V vectors: chosen where the compiler has them.
+ * Predefine DEPTH_USE_RVV as 0 or 1 to force it.
+ */
+#if !defined(DEPTH_USE_RVV)
+#if defined(__riscv_vector) && defined(__riscv_v_intrinsic)
+#define DEPTH_USE_RVV (__riscv_v_intrinsic >= 11000)
+#else
+#define DEPTH_USE_RVV 0
+#endif
+#endif
+#if DEPTH_USE_RVV
+#include <riscv_vector.h>
 #endif
 
 /* Holds an address in a register of its own, where the compiler would rather compute it from another each time. */
@@ -1428,6 +1443,44 @@ void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst,
         blockSize -= 8U;
     }
 }
+#elif DEPTH_USE_RVV
+/* Decode raw words; offsets are in bytes. */
+DEPTH_INNER_ATTR
+static inline vuint16m8_t depth_vector(vuint16m8_t word, size_t count)
+{
+    const vuint16m8_t tile = __riscv_vand_vx_u16m8(__riscv_vsrl_vx_u16m8(word, 2U, count), 0x3E3EU, count);
+    const vuint16m8_t base = __riscv_vluxei16_v_u16m8(&depth_picture[0], tile, count);
+    const vuint16m8_t start = __riscv_vluxei16_v_u16m8(&depth_picture[32], tile, count);
+    const vuint16m8_t place = __riscv_vadd_vv_u16m8(start, word, count);
+    const vuint16m8_t extra = __riscv_vluxei16_v_u16m8(&depth_picture[0], __riscv_vsll_vx_u16m8(place, 1U, count), count);
+    const vuint16m8_t sum = __riscv_vadd_vv_u16m8(base, extra, count);
+
+    return sum;
+}
+
+DEPTH_CODE_ATTR
+void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst, uint32_t blockSize)
+{
+    const uint8_t *x = (const uint8_t *)pSrcX;
+    const uint8_t *y = (const uint8_t *)pSrcY;
+    uint16_t *codes = (uint16_t *)pDst;
+
+    while (blockSize > 0U)
+    {
+        const size_t count = __riscv_vsetvl_e16m8(blockSize);
+        const vuint8m4_t codesY = __riscv_vle8_v_u8m4(y, count);
+        const vuint8m4_t codesX = __riscv_vle8_v_u8m4(x, count);
+        /* x + y + 255 y */
+        const vuint16m8_t both = __riscv_vwaddu_vv_u16m8(codesX, codesY, count);
+        const vuint16m8_t word = __riscv_vwmaccu_vx_u16m8(both, 255U, codesY, count);
+
+        __riscv_vse16_v_u16m8(codes, depth_vector(word, count), count);
+        x += count;
+        y += count;
+        codes += count;
+        blockSize -= (uint32_t)count;
+    }
+}
 #else
 DEPTH_CODE_ATTR
 void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst, uint32_t blockSize)
@@ -1655,6 +1708,45 @@ void depth_decode_block_distance(const int8_t *pSrcX, const int8_t *pSrcY, int16
         y += 8;
         codes += 8;
         blockSize -= 8U;
+    }
+}
+#elif DEPTH_USE_RVV
+/* Distances of raw words. */
+DEPTH_INNER_ATTR
+static inline vuint8m4_t depth_far_vector(vuint16m8_t word, size_t count)
+{
+    const vuint16m8_t tile = __riscv_vand_vx_u16m8(__riscv_vsrl_vx_u16m8(word, 2U, count), 0x3E3EU, count);
+    const vuint16m8_t start = __riscv_vluxei16_v_u16m8(&depth_picture[64], tile, count);
+    const vuint16m8_t place = __riscv_vadd_vv_u16m8(start, word, count);
+
+    return __riscv_vluxei16_v_u8m4(depth_far_pattern, place, count);
+}
+
+DEPTH_CODE_ATTR
+void depth_decode_block_distance(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst, uint8_t *pDistance,
+                                 uint32_t blockSize)
+{
+    const uint8_t *x = (const uint8_t *)pSrcX;
+    const uint8_t *y = (const uint8_t *)pSrcY;
+    uint16_t *codes = (uint16_t *)pDst;
+    uint8_t *far = pDistance;
+
+    while (blockSize > 0U)
+    {
+        const size_t count = __riscv_vsetvl_e16m8(blockSize);
+        const vuint8m4_t codesY = __riscv_vle8_v_u8m4(y, count);
+        const vuint8m4_t codesX = __riscv_vle8_v_u8m4(x, count);
+        /* x + y + 255 y */
+        const vuint16m8_t both = __riscv_vwaddu_vv_u16m8(codesX, codesY, count);
+        const vuint16m8_t word = __riscv_vwmaccu_vx_u16m8(both, 255U, codesY, count);
+
+        __riscv_vse16_v_u16m8(codes, depth_vector(word, count), count);
+        __riscv_vse8_v_u8m4(far, depth_far_vector(word, count), count);
+        far += count;
+        x += count;
+        y += count;
+        codes += count;
+        blockSize -= (uint32_t)count;
     }
 }
 #else

@@ -22,7 +22,7 @@
  * code.strategy         tile  [tile.toml]
  * code.max_flash_bytes  20480  [default]
  * code.target           any  [tile.toml]
- * code.variants         auto: hvx, mve, portable  [default]
+ * code.variants         auto: hvx, mve, rvv, portable  [default]
  * cell                  64 x 64 codes
  * half branch distance  32 x 32 codes
  * curve length          3.75 unit intervals

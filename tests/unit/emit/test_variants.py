@@ -28,6 +28,8 @@ OWN = {
     **dict.fromkeys(["cortex-m0", "cortex-m0plus", "cortex-m23"], "thumb1"),
     **dict.fromkeys(["cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"], "thumb2"),
     **dict.fromkeys(["cortex-m55", "cortex-m85"], "mve"),
+    **dict.fromkeys(["rv32imc", "rv32imc_zba_zbb"], "riscv"),
+    "rv32imc_zve32x": "rvv",
 }
 OTHERS = [name for name in VARIANTS.names() if name != PORTABLE]
 
@@ -76,6 +78,7 @@ def test_each_variant_is_proved(plan: Callable[..., Plan], strategy: str) -> Non
     generated = generate(made)
     built = generated.built
     assert {"hvx", "mve"} <= set(built.variants)
+    assert strategy == "octant" or "rvv" in built.variants
     assert strategy in ("octant", "full") or {"thumb1", "thumb2"} <= set(built.variants)
     for name, code in built.variants.items():
 
@@ -94,9 +97,9 @@ def test_tables_stand_behind_the_switches_of_those_that_read_them(plan: Callable
         for name in ("picture", "thumb1_picture", "thumb2_picture", "hvx_bytes")
     }
     assert before == {
-        "picture": "if !HILBERT_USE_THUMB1 && !HILBERT_USE_THUMB2",
+        "picture": "if !HILBERT_USE_RISCV && !HILBERT_USE_THUMB1 && !HILBERT_USE_THUMB2",
         "thumb1_picture": "if HILBERT_USE_THUMB1",
-        "thumb2_picture": "if HILBERT_USE_THUMB2",
+        "thumb2_picture": "if HILBERT_USE_RISCV || HILBERT_USE_THUMB2",
         "hvx_bytes": "if HILBERT_USE_HVX",
     }
 
