@@ -449,6 +449,7 @@ class Boxes:
         return Built(
             strategy=self.name,
             portable=Implementation(tables, layout.decode, None, params, argument.check),
+            kind=f"{spec.dimensions} heads",
             note=f"Every half-cell box lists the 1 to {layout.longest} half segments that can be nearest in it; they are compared in whole numbers.",
         )
 

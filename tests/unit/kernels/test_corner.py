@@ -1,0 +1,149 @@
+"""`corner`: its model, its C, and that its argument for all tuples notices every kind of fault in the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hilbert_codegen.bench.verify import run_pairs
+from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.errors import CheckFailed
+from hilbert_codegen.exact.many import decode_tuples
+from hilbert_codegen.kernels import IntArray
+from hilbert_codegen.kernels.corner import ALONG, LAST, Argument, Kind, Layout, _lists, _Merged, layout_of
+from tests.unit.exact.test_many import spec_of
+from tests.unit.kernels.test_boxes import HEADS, changed, plan_of
+
+SPEC = spec_of(4, 1)
+
+
+def made(dimensions: int, order: int, kind: str = "hilbert") -> tuple[Layout, _Merged]:
+    spec = spec_of(dimensions, order, kind)
+    geometry = _Merged(spec)
+    return layout_of(spec, geometry, Fraction(1, 2), _lists(geometry)), geometry
+
+
+@pytest.fixture(scope="module")
+def known() -> tuple[Layout, _Merged]:
+    return made(4, 1)
+
+
+def flagged(layout: Layout, kind: Kind) -> IntArray:
+    """Boxes whose records are of a kind."""
+    of = layout.box >> (layout.base_bits - 2) & 3
+    return np.flatnonzero((layout.box >> 30 == 2) & (of == kind))
+
+
+def swapped(values: IntArray, one: int, other: int, count: int) -> IntArray:
+    copy = values.copy()
+    copy[one : one + count], copy[other : other + count] = values[other : other + count], values[one : one + count]
+    return copy
+
+
+def pair_turned(layout: Layout) -> Layout:
+    """The two half segments of a pair change places, so that the wrong one is taken, ties included."""
+    at = int(layout.box[flagged(layout, Kind.PAIR)[0]] & 0xFFFF)
+    return replace(layout, more=swapped(layout.more, at, at + 1, 1))
+
+
+def first_list(layout: Layout) -> int:
+    return int(layout.box[flagged(layout, Kind.AMONG)[0]] & 0xFFFF) + 1
+
+
+def list_ends_early(layout: Layout) -> Layout:
+    """A list ends before the half segments of other corners."""
+    return replace(layout, more=changed(layout.more, first_list(layout) + 1, LAST))
+
+
+def result_off(layout: Layout) -> Layout:
+    """The record of a box with one nearest half segment gives results one higher."""
+    return replace(layout, box=changed(layout.box, int(np.flatnonzero(layout.box >> 30 == 1)[0]), 1 << layout.shift))
+
+
+def others_forgotten(layout: Layout) -> Layout:
+    """A box beside other corners has the record of one that is not."""
+    box = layout.box.copy()
+    place = flagged(layout, Kind.AMONG)[0]
+    box[place] = layout.more[box[place] & 0xFFFF]
+    return replace(layout, box=box)
+
+
+def across_another(layout: Layout) -> Layout:
+    """A half segment of a corner beside is described as along its neighbour's axis in the first comparison."""
+    at = first_list(layout)
+    while not layout.more[at + 1] >> 3 & 7:
+        at += 2
+    return replace(layout, more=changed(layout.more, at + 1, 1 << ALONG))
+
+
+def more_savings_than_sure(layout: Layout) -> Layout:
+    return replace(layout, margin=layout.margin // 3)
+
+
+FAULTS: dict[str, tuple[Callable[[Layout], Layout], str]] = {
+    "a distance one off": (lambda a: replace(a, place=changed(a.place, 200, 1)), "order of the exact|result is wrong"),
+    "a distance far off": (lambda a: replace(a, place=changed(a.place, 200, 1 << 14)), "order of the exact"),
+    "a code in the next box": (lambda a: replace(a, place=changed(a.place, 200, 1 << a.field)), "another box"),
+    "the bit of the zone": (lambda a: replace(a, zone=a.zone >> 1), "zone"),
+    "a result one off": (result_off, "result is wrong"),
+    "a pair turned": (pair_turned, "order that settles ties"),
+    "a list that ends early": (list_ends_early, "missing in the list|does not start|description"),
+    "other corners forgotten": (others_forgotten, "missing in the list"),
+    "a wrong description": (across_another, "description of a half segment"),
+    "a margin below the error": (more_savings_than_sure, "margin"),
+    "positions from codes": (lambda a: replace(a, term=a.term + (1 << a.wide + 22)), "too close a call"),
+}
+
+
+def test_the_argument_holds(known: tuple[Layout, _Merged]) -> None:
+    Argument(*known).check()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_argument_notices(fault: str, known: tuple[Layout, _Merged]) -> None:
+    layout, geometry = known
+    change, says = FAULTS[fault]
+    with pytest.raises(CheckFailed, match=says):
+        Argument(change(layout), geometry).check()
+
+
+@pytest.mark.parametrize(("dimensions", "order"), [(3, 1), (3, 2), (4, 1), (5, 1), (6, 1)])
+def test_the_model_is_exact_on_random_codes_and_on_ties(dimensions: int, order: int) -> None:
+    layout, geometry = made(dimensions, order)
+    generator = np.random.default_rng(5)
+    queries = generator.integers(-128, 128, (6000, dimensions))
+    # Borders of cells, their middles, and quarters: several half segments are equally near there.
+    queries[3000:] = generator.choice(np.arange(-128, 128, 16), (3000, dimensions))
+    assert np.array_equal(layout.decode(*(queries & 255).T), decode_tuples(geometry.spec, queries))
+
+
+THREE = "heads.scale=[0.00437, 0.00391, 0.00402]", "heads.zero_point=[-97, -120, -128]"
+
+
+@pytest.mark.parametrize(
+    ("heads", "layout", "settings"),
+    [
+        (3, "interleaved", ("curve.order=2", "curve.inset=0.1", *THREE)),
+        (4, "planar", ("output.codes=[10000, 500]", "heads.dtype=uint8", "heads.zero_point=0")),
+        (5, "interleaved", ("output.dtype=int16", "output.codes=[-32768, 32767]")),
+        (6, "planar", ("curve.kind=moore",)),
+        (6, "interleaved", ("curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97", "output.dtype=uint8")),
+    ],
+)
+def test_compiled_c_is_the_reference(heads: int, layout: str, settings: tuple[str, ...], tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, HEADS.format(n=heads, layout=layout), ("code.strategy=corner", *settings))
+    if heads == 3:
+        queries = np.random.default_rng(1).integers(-128, 128, (20000, 3))
+        generated = generate(plan)
+        wanted = decode_tuples(plan.spec, queries)
+    else:
+        generated = generate(plan)
+        assert generated.domain.listed is not None
+        queries, wanted = generated.domain.listed[::7], generated.ideal.codes[::7]
+    for function, found in run_pairs(plan, generated, queries).items():
+        assert np.array_equal(found, wanted), function
