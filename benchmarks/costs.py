@@ -41,6 +41,10 @@ CASES = {
     "cell grid, order 4": (CONFIG, ("curve.order=4",)),
     "order 4": (ANY_SCALE, ("curve.order=4",)),
     "mean": (CONFIG, ("decoder.estimator=mean", "decoder.sigma=0.4", "decoder.gate=0.15", "curve.order=2")),
+    **{
+        f"{heads} heads": (ANY_SCALE, (f"curve.dimensions={heads}", f"curve.order={2 if heads == 3 else 1}"))
+        for heads in range(3, 7)
+    },
 }
 
 

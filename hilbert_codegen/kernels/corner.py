@@ -648,7 +648,7 @@ class Corner:
             "factor": ", ".join(f"{value}LL" for value in layout.factor.tolist()),
             "term": ", ".join(f"{value}LL" for value in layout.term.tolist()),
             "signed": spec.heads.dtype == "int8", "end": f"{(spec.curve.side - 1) << (WIDE + wide)}LL", "wide": wide,
-            "part": f"{(1 << WIDE) - 1}LL", "half": f"{1 << (WIDE - 1)}LL", "one": f"{1 << WIDE}LL",
+            "part": f"{(1 << WIDE) - 1}ULL", "half": f"{1 << (WIDE - 1)}LL", "one": f"{1 << WIDE}LL",
         }  # fmt: skip
         return Built(
             strategy=self.name,
