@@ -1,14 +1,8 @@
 """`boxes`: three to six heads. For every half-cell box the few half segments that can be nearest there.
 
-Queries are clamped to the cube of the vertices, which changes no nearest point: a query outside is nearest to points of
-the face that it sees, since every vertex of the face is on the curve. Cut every axis at the vertices and half way
-between them. In most boxes one half segment is nearest throughout, and the result follows from one coordinate. Elsewhere
+In most boxes (half_cells.py) one half segment is nearest throughout, and the result follows from one coordinate. Elsewhere
 the listed ones are compared by squared distance, in whole numbers; a list is ordered by (not the own cell, s), so that the
 first of equally near ones is the one that the definition takes.
-
-The squared distance is a sum over the axes of functions of one code. So is the difference of two of them, and its extremes
-over a box are the sums of its extremes on every axis: that is how lists are made (`_listed`), and how they are proved for
-all tuples of codes without visiting them (`Argument`).
 
 Positions are in cells with `fraction` bits. Where a position that was rounded would decide a comparison or a result
 wrongly, fewer bits are tried, whose roundings differ, and then the strategy refuses.
@@ -28,9 +22,9 @@ from numpy.typing import NDArray
 
 from hilbert_codegen.curves import AXES
 from hilbert_codegen.errors import CheckFailed
-from hilbert_codegen.exact.many import ManyHeads
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, as_output
+from hilbert_codegen.kernels.half_cells import Geometry, boxes_of, check_covered, same_signs, unbeaten
 from hilbert_codegen.spec.specification import Spec
 
 #: Fields of a list entry above the packed vertex: axis of the half segment, runs up, runs towards growing s, last of its list.
@@ -143,106 +137,7 @@ class Layout:
         return found
 
 
-class _Geometry:
-    """Exact squared distances of all half segments by axis and code, and what orders them."""
-
-    def __init__(self, spec: Spec) -> None:
-        self.spec = spec
-        last = spec.curve.side - 1
-        codes = spec.heads.codes()
-        self.heads = ManyHeads(spec, [codes] * spec.dimensions)
-        self.unit = self.heads.unit
-        #: Clamped positions of every raw code: fractions.
-        self.place = [
-            [min(max(spec.coordinate(a, int(code)), Fraction(0)), Fraction(last)) for code in codes]
-            for a in range(spec.dimensions)
-        ]
-        self.half = [np.array([math.floor(2 * v) for v in axis]) for axis in self.place]
-        count = len(spec.curve.points)
-        index = np.arange(count)
-        forth = index if spec.curve.closed else index[:-1]
-        back = index if spec.curve.closed else index[1:]
-        self.vertex = np.concatenate([forth, back])
-        self.forth = np.concatenate([np.ones(len(forth), bool), np.zeros(len(back), bool)])
-        points = spec.curve.vertices
-        towards = np.concatenate([(forth + 1) % count, (back - 1) % count])
-        self.step = points[towards] - points[self.vertex]
-        self.at = points[self.vertex]
-        # Half segments in order of s; that before the first vertex of a closed curve comes last.
-        self.order = 2 * self.vertex + self.forth
-        if spec.curve.closed:
-            self.order[(self.vertex == 0) & ~self.forth] = 2 * count
-
-    def groups(self) -> list[dict[int, IntArray]]:
-        """For every axis: half cell -> indices of its codes."""
-        return [{int(h): np.flatnonzero(axis == h) for h in np.unique(axis)} for axis in self.half]
-
-    def distances(self, a: int, group: IntArray) -> Any:
-        """(halves, codes of the group) squared distances along axis `a` of the clamped positions, whole numbers."""
-        return self._clamped[a][:, group]
-
-    @property
-    def _clamped(self) -> list[Any]:
-        if not hasattr(self, "_tables"):
-            self._tables = []
-            for a, axis in enumerate(self.place):
-                whole = np.array([int(v * self.unit) for v in axis], dtype=object)
-                keys = sorted({(int(v), int(s)) for v, s in zip(self.at[:, a], self.step[:, a], strict=True)})
-                rows = []
-                for v, s in keys:
-                    low = v * self.unit - (self.unit // 2 if s < 0 else 0)
-                    high = v * self.unit + (self.unit // 2 if s > 0 else 0)
-                    rows.append(np.maximum(np.maximum(low - whole, whole - high), 0) ** 2)
-                table: Any = np.array(rows, dtype=object)
-                if table.max() < 1 << 58:
-                    table = table.astype(np.int64)
-                picked = [keys.index((int(v), int(s))) for v, s in zip(self.at[:, a], self.step[:, a], strict=True)]
-                self._tables.append(table[picked])
-        return self._tables
-
-    def rank(self, box: tuple[int, ...]) -> IntArray:
-        """What orders half segments that are equally near in `box`: those of the own cell first, then by s."""
-        own = np.all(self.at == (np.array(box) + 1) // 2, axis=1)
-        return np.asarray(np.where(own, 0, 4 * len(self.at)) + self.order)
-
-    def idle(self, h: int, box: tuple[int, ...]) -> bool:
-        """Whether `box` lies on the side of the vertex that half segment `h` runs away from: its nearest point is the vertex."""
-        a = int(np.argmax(np.abs(self.step[h])))
-        beyond = box[a] - 2 * int(self.at[h, a])
-        return beyond < 0 if self.step[h, a] > 0 else beyond >= 0
-
-    def beats(self, one: int, other: int, tables: list[Any], box: tuple[int, ...], rank: IntArray) -> bool:
-        """Whether `one` serves wherever `other` would in `box`: nearer throughout, or never farther and taken before it."""
-        most = sum(int((table[one] - table[other]).max()) for table in tables)
-        if most != 0:
-            return most < 0
-        return bool(rank[one] < rank[other]) or (
-            self.vertex[one] == self.vertex[other] and self.idle(other, box) and not self.idle(one, box)
-        )
-
-
-def _listed(geometry: _Geometry, box: tuple[int, ...], tables: list[Any]) -> list[int]:
-    """The half segments that no other one beats in `box`, in the order of their rank."""
-    low: Any = sum(table.min(axis=1) for table in tables)
-    high: Any = sum(table.max(axis=1) for table in tables)
-    rank = geometry.rank(box)
-    left = sorted(np.flatnonzero(low <= high.min()).tolist(), key=lambda h: rank[h])
-    kept = list(left)
-    for h in left:
-        if any(other != h and geometry.beats(other, h, tables, box, rank) for other in kept):
-            kept.remove(h)
-    return kept
-
-
-def _boxes(geometry: _Geometry) -> Iterator[tuple[tuple[int, ...], list[Any], list[IntArray]]]:
-    """Every box that has codes: half cells of the axes, the distance tables of its codes, its codes."""
-    groups = geometry.groups()
-    cached = [{h: geometry.distances(a, group) for h, group in axis.items()} for a, axis in enumerate(groups)]
-    for box in itertools.product(*groups):
-        yield box, [cached[a][h] for a, h in enumerate(box)], [groups[a][h] for a, h in enumerate(box)]
-
-
-def _entry(geometry: _Geometry, h: int) -> int:
+def _entry(geometry: Geometry, h: int) -> int:
     a = int(np.argmax(np.abs(geometry.step[h])))
     order = geometry.spec.curve.order
     packed = sum(int(v) << (order * i) for i, v in enumerate(geometry.at[h]))
@@ -257,7 +152,7 @@ class Argument:
     box; and the result of every listed one is right for all codes of its axis.
     """
 
-    def __init__(self, layout: Layout, geometry: _Geometry) -> None:
+    def __init__(self, layout: Layout, geometry: Geometry) -> None:
         self.layout, self.geometry = layout, geometry
 
     def check(self) -> None:
@@ -268,14 +163,14 @@ class Argument:
             if not np.array_equal(layout.place[a] >> (layout.fraction - 1), axis):
                 raise CheckFailed(f"head {AXES[a]}: a code lies in another half cell than its rounded position")
         rows = self._outputs()
-        for box, tables, codes in _boxes(geometry):
+        for box, tables, codes in boxes_of(geometry):
             where = f"box {box}"
             number = sum(h * layout.base**a for a, h in enumerate(box))
             listed = self._list(int(layout.box[number]), known, where)
             rank = geometry.rank(box)
             if sorted(listed, key=lambda h: rank[h]) != listed:
                 raise CheckFailed(f"{where}: the list is not in the order that settles ties")
-            self._covered(box, tables, listed, rank, where)
+            check_covered(geometry, box, tables, listed, rank, where)
             for h in listed:
                 a = int(geometry.heads.axis[h])
                 if not rows[h][codes[a]].all():
@@ -292,24 +187,6 @@ class Argument:
             if entry >> LAST:
                 return found
         raise CheckFailed(f"{where}: the list has no end")
-
-    def _covered(self, box: tuple[int, ...], tables: list[Any], listed: list[int], rank: IntArray, where: str) -> None:
-        low: Any = sum(table.min(axis=1) for table in tables)
-        left = np.ones(len(rank), dtype=bool)
-        left[listed] = False
-        for one in listed:  # beaten outright
-            left &= low <= int(sum(table[one].max() for table in tables))
-        for one in listed:
-            if not left.any():
-                return
-            others = np.flatnonzero(left)
-            most: Any = sum((table[one] - table[others]).max(axis=1) for table in tables)
-            left[others[np.asarray(most < 0)]] = False
-        for other in np.flatnonzero(left).tolist():
-            if not any(self.geometry.beats(one, other, tables, box, rank) for one in listed):
-                raise CheckFailed(
-                    f"{where}: a half segment of vertex {self.geometry.vertex[other]} is missing in the list"
-                )
 
     def _outputs(self) -> list[NDArray[np.bool_]]:
         """For every half segment: whether the fixed-point result is the exact one, by the code of its axis."""
@@ -336,35 +213,8 @@ class Argument:
             exact.append(np.array([g for g, _ in pairs], dtype=object))
             fixed.append(np.array([f for _, f in pairs], dtype=object))
         wrong = sum(int(np.abs(f - g).max()) for g, f in zip(exact, fixed, strict=True))
-        if wrong and not _same_signs(exact, fixed, wrong):
+        if wrong and not same_signs(exact, fixed, wrong):
             raise CheckFailed(f"{where}: two half segments are too close a call for {self.layout.fraction} bits")
-
-
-def _same_signs(exact: list[Any], fixed: list[Any], wrong: int) -> bool:
-    """Whether the sums of one number of each list have the same sign in `exact` and `fixed`, |fixed - exact| <= wrong.
-
-    Only sums within `wrong` of zero can differ. Such are found by sorting the sums of one half of the lists.
-    """
-    order = sorted(range(len(exact)), key=lambda a: len(exact[a]))
-    sums: list[tuple[Any, Any]] = [(np.zeros(1, dtype=object), np.zeros(1, dtype=object)) for _ in range(2)]
-    for a in reversed(order):
-        side = 0 if len(sums[0][0]) <= len(sums[1][0]) else 1
-        sums[side] = tuple(
-            (total[:, None] + part[None, :]).reshape(-1)
-            for total, part in zip(sums[side], (exact[a], fixed[a]), strict=True)
-        )
-    rough = [total[0].astype(np.float64) for total in sums]
-    largest = max(float(np.abs(part).max()) for part in rough)
-    reach = float(wrong) * (1 + 1e-9) + largest * 1e-12
-    sort = np.argsort(rough[1], kind="stable")
-    first = np.searchsorted(rough[1][sort], -rough[0] - reach, "left")
-    past = np.searchsorted(rough[1][sort], -rough[0] + reach, "right")
-    for i in np.flatnonzero(past > first).tolist():
-        near = sort[first[i] : past[i]]
-        e, f = sums[0][0][i] + sums[1][0][near], sums[0][1][i] + sums[1][1][near]
-        if ((e > 0) != (f > 0)).any() or ((e < 0) != (f < 0)).any():
-            return False
-    return True
 
 
 def _rounded(place: Fraction, last: int, fraction: int) -> int:
@@ -374,7 +224,7 @@ def _rounded(place: Fraction, last: int, fraction: int) -> int:
     return math.floor(scaled + Fraction(1, 2)) if below else math.ceil(scaled - Fraction(1, 2))
 
 
-def layouts(spec: Spec, geometry: _Geometry) -> Iterator[Layout]:
+def layouts(spec: Spec, geometry: Geometry) -> Iterator[Layout]:
     """The layouts for falling numbers of fractional bits."""
     order, last = spec.curve.order, spec.curve.side - 1
     base = 2 * spec.curve.side - 1
@@ -382,8 +232,8 @@ def layouts(spec: Spec, geometry: _Geometry) -> Iterator[Layout]:
     entries: list[int] = []
     box = np.zeros(base**spec.dimensions, dtype=np.int64)
     longest = 1
-    for cell, tables, _ in _boxes(geometry):
-        listed = tuple(_entry(geometry, h) for h in _listed(geometry, cell, tables))
+    for cell, tables, _ in boxes_of(geometry):
+        listed = tuple(_entry(geometry, h) for h in unbeaten(geometry, cell, tables))
         longest = max(longest, len(listed))
         if listed not in starts:
             starts[listed] = len(entries)
@@ -413,7 +263,7 @@ class Boxes:
             raise Refused(f"it is not made for {spec.dimensions} heads")
         if distance:
             raise Refused(f"it has no distances for {spec.dimensions} heads")
-        geometry = _Geometry(spec)
+        geometry = Geometry(spec)
         reason = "no number of fractional bits holds such outputs"
         for layout in layouts(spec, geometry):
             argument = Argument(layout, geometry)

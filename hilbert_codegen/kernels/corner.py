@@ -1,6 +1,6 @@
 """`corner`: three to six heads, fast. The half cells of a query tell its own vertex and, mostly, the nearest half segment.
 
-The own vertex is the corner of the query's box (boxes.py says what a box is; here a last half cell takes in what is clamped
+The own vertex is the corner of the query's box (half_cells.py says what a box is; here a last half cell takes in what is clamped
 to its end). A query at distances g from it, axis by axis, is as far from
 
     a half segment of that vertex into the box, along c       sum g^2 - g_c^2
@@ -35,8 +35,7 @@ from hilbert_codegen.curves import AXES
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, as_output
-from hilbert_codegen.kernels.boxes import Argument as Coverage
-from hilbert_codegen.kernels.boxes import _boxes, _Geometry, _listed, _same_signs
+from hilbert_codegen.kernels.half_cells import Geometry, boxes_of, check_covered, same_signs, unbeaten
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
 #: More fractional bits of a result than this gain nothing.
@@ -68,7 +67,7 @@ class Kind(enum.IntEnum):
 ACROSS, ALONG, LAST = 18, 21, 1 << 31
 
 
-class _Merged(_Geometry):
+class _Merged(Geometry):
     """Boxes in which the last half cell of an axis takes in the codes clamped to its end."""
 
     def __init__(self, spec: Spec) -> None:
@@ -405,9 +404,9 @@ def _margin(geometry: _Merged, distance: IntArray, layout: Layout) -> int:
 
 def _lists(geometry: _Merged) -> dict[tuple[int, ...], list[Item]]:
     found = {}
-    for box, tables, _ in _boxes(geometry):
+    for box, tables, _ in boxes_of(geometry):
         cell = geometry.cell(box)
-        found[box] = items(geometry, cell, _listed(geometry, cell, tables))
+        found[box] = items(geometry, cell, unbeaten(geometry, cell, tables))
     return found
 
 
@@ -472,7 +471,6 @@ class Argument:
         self.layout, self.geometry = layout, geometry
         self.distance = np.stack([layout.distance(axis) for axis in layout.place])
         self.wide = np.stack([layout.exact(a, np.arange(256)) for a in range(layout.spec.dimensions)])
-        self.coverage = Coverage(None, geometry)  # type: ignore[arg-type]
         self.halves = {
             (*at, *step): h
             for h, (at, step) in enumerate(zip(geometry.at.tolist(), geometry.step.tolist(), strict=True))
@@ -485,7 +483,7 @@ class Argument:
         self._places()
         if layout.margin < _margin(geometry, self.distance, layout):
             raise CheckFailed("the margin of the first comparison is less than its error")
-        for box, tables, codes in _boxes(geometry):
+        for box, tables, codes in boxes_of(geometry):
             where = f"box {box}"
             cell = geometry.cell(box)
             number = sum(part * geometry.parts**a for a, part in enumerate(box))
@@ -498,7 +496,7 @@ class Argument:
             own = np.array([(half + 1) // 2 for half in cell])
             twins = [int(geometry.twin[h]) for h in order]
             spared = [t for t in twins if t not in order and (geometry.at[t] - own)[geometry.heads.axis[t]]]
-            self.coverage._covered(cell, tables, order + spared, rank, where)
+            check_covered(geometry, cell, tables, order + spared, rank, where)
             for one, other in itertools.combinations(listed, 2):
                 if (one.across or other.across) and not self._agree(one, other, box, codes):
                     raise CheckFailed(f"{where}: two half segments are too close a call")
@@ -592,7 +590,7 @@ class Argument:
                 exact.append(np.array([g for g, _ in pairs], dtype=object))
                 fixed.append(np.array([f for _, f in pairs], dtype=object))
             wrong = sum(int(np.abs(f - g).max()) for g, f in zip(exact, fixed, strict=True))
-            self._compared[key] = not wrong or _same_signs(exact, fixed, wrong)
+            self._compared[key] = not wrong or same_signs(exact, fixed, wrong)
         return self._compared[key]
 
     @staticmethod

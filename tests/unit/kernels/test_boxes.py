@@ -15,7 +15,8 @@ from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
-from hilbert_codegen.kernels.boxes import LAST, Argument, Layout, _Geometry, layouts
+from hilbert_codegen.kernels.boxes import LAST, Argument, Layout, layouts
+from hilbert_codegen.kernels.half_cells import Geometry
 from hilbert_codegen.spec.plan import Plan, make_plan
 from tests.unit.exact.test_many import spec_of
 
@@ -23,12 +24,12 @@ SPEC = spec_of(4, 1)
 
 
 @pytest.fixture(scope="module")
-def geometry() -> _Geometry:
-    return _Geometry(SPEC)
+def geometry() -> Geometry:
+    return Geometry(SPEC)
 
 
 @pytest.fixture(scope="module")
-def layout(geometry: _Geometry) -> Layout:
+def layout(geometry: Geometry) -> Layout:
     return next(layouts(SPEC, geometry))
 
 
@@ -63,12 +64,12 @@ FAULTS: dict[str, tuple[Callable[[Layout], Layout], str]] = {
 }
 
 
-def test_the_argument_holds(layout: Layout, geometry: _Geometry) -> None:
+def test_the_argument_holds(layout: Layout, geometry: Geometry) -> None:
     Argument(layout, geometry).check()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_argument_notices(fault: str, layout: Layout, geometry: _Geometry) -> None:
+def test_the_argument_notices(fault: str, layout: Layout, geometry: Geometry) -> None:
     change, says = FAULTS[fault]
     with pytest.raises(CheckFailed, match=says):
         Argument(change(layout), geometry).check()
@@ -115,5 +116,5 @@ def test_the_model_is_exact_on_the_ties_of_three_heads() -> None:
     spec = spec_of(3, 2)
     codes = np.arange(-128, 128, 16)
     queries = np.stack([axis.reshape(-1) for axis in np.meshgrid(codes, codes, codes)], axis=1)
-    found = next(layouts(spec, _Geometry(spec))).decode(*(queries & 255).T)
+    found = next(layouts(spec, Geometry(spec))).decode(*(queries & 255).T)
     assert np.array_equal(found, decode_tuples(spec, queries))
