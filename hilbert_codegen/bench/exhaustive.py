@@ -117,6 +117,14 @@ def reference(spec: Spec) -> Reference:
     return Reference(len(heads.axis), words, boxes, header + b"".join(parts))
 
 
+def refuse_more(spec: Spec) -> None:
+    """Raise UsageError for more heads than can be run over all of their tuples."""
+    if spec.dimensions > HEADS:
+        raise UsageError(
+            f"--exhaustive: {spec.dimensions} heads have 2^{8 * spec.dimensions} tuples, which take days; leave it out"
+        )
+
+
 class _Share:
     """The processes of one run: how far they are, and what they found."""
 
@@ -164,12 +172,9 @@ def verify_all(
 
     Raises UsageError for five and six heads, and for scales that need too many bits.
     """
-    spec = plan.spec
-    if spec.dimensions != HEADS:
-        raise UsageError(
-            f"--exhaustive: {spec.dimensions} heads have 2^{8 * spec.dimensions} tuples, which take days; leave it out"
-        )
-    expected = reference(spec)
+    refuse_more(plan.spec)
+    assert plan.spec.dimensions == HEADS, "fewer heads are run over all of their tuples by verify"
+    expected = reference(plan.spec)
     files = {
         **generated.files,
         "exhaustive_main.c": render_harness(plan, generated, "harness/exhaustive_main.c.j2", words=expected.words),

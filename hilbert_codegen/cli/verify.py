@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from hilbert_codegen.bench.exhaustive import HEADS, verify_all
+from hilbert_codegen.bench.exhaustive import HEADS, refuse_more, verify_all
 from hilbert_codegen.bench.verify import verify
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
 from hilbert_codegen.config.toml import show_value
@@ -56,10 +56,8 @@ def command(
     """
     commands = [(compiler, compiler_words(compiler)) for compiler in compilers]
     plan = plan_of(config, settings, model, strict, quiet)
-    if exhaustive and plan.spec.dimensions > HEADS:
-        raise UsageError(
-            f"--exhaustive: {plan.spec.dimensions} heads have 2^{8 * plan.spec.dimensions} tuples, which take days; leave it out"
-        )
+    if exhaustive:
+        refuse_more(plan.spec)
     every = exhaustive and plan.spec.dimensions == HEADS  # fewer heads are compared on all of theirs anyway
     records, failed = [], False
     with progress(quiet) as step:

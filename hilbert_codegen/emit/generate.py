@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 from hilbert_codegen.emit.choose import choose, table_bytes
-from hilbert_codegen.emit.proofs import Deferred, Proofs
+from hilbert_codegen.emit.proofs import Proofs, deferred
 from hilbert_codegen.emit.prove import Domain, proof_domain, prove, reference_for
 from hilbert_codegen.emit.render import Generated, render
 from hilbert_codegen.exact.reference import Ideal
@@ -34,6 +33,8 @@ def generate(
     def told(what: str) -> Callable[[float], None]:
         return lambda done: progress(f"{what}, {100 * done:.0f} %")
 
+    if plan.spec.dimensions < 3:
+        proofs = None
     if known is None:
         domain = proof_domain(plan.spec)
 
@@ -41,16 +42,15 @@ def generate(
             progress("exact reference")
             return reference_for(plan.spec, domain, told("exact reference"))
 
-        remembers = proofs is not None and plan.spec.dimensions > 2
-        known = domain, cast(Ideal, Deferred(reference)) if remembers else reference()
+        known = domain, reference() if proofs is None else deferred(reference)
     domain, expected = known
     progress("tables")
     built = choose(plan, expected)
-    key = proofs.key(plan, built) if proofs is not None and plan.spec.dimensions > 2 else ""
-    if proofs is None or not (key and proofs.has(key)):
+    key = "" if proofs is None else proofs.key(plan, built)
+    if proofs is None or not proofs.has(key):
         progress(f"proof of {built.strategy}")
         prove(plan.spec, built, domain, expected, told(f"proof of {built.strategy}"))
-        if proofs is not None and key:
+        if proofs is not None:
             proofs.remember(key, f"{built.strategy}: {domain.statement}")
     progress("files")
     return Generated(render(plan, built, domain), built, domain, expected, table_bytes(plan, built))

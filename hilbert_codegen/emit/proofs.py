@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -27,9 +27,10 @@ from hilbert_codegen.spec.plan import Plan
 VARIABLE = "HILBERT_CODEGEN_CACHE"
 
 
-class Deferred:
-    """The exact answers, computed when something of them is asked for."""
+class _Deferred:
+    """See `deferred`."""
 
+    #: Only decoders of two heads are fused, and only those of more are deferred.
     curve = None
 
     def __init__(self, make: Callable[[], Ideal]) -> None:
@@ -41,6 +42,11 @@ class Deferred:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ideal, name)
+
+
+def deferred(make: Callable[[], Ideal]) -> Ideal:
+    """The exact answers of three and more heads, made when something of them is asked for."""
+    return cast(Ideal, _Deferred(make))
 
 
 @dataclass(frozen=True)

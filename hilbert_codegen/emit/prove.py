@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.domain import Domain, proof_domain
+from hilbert_codegen.exact.many import Advance
 from hilbert_codegen.exact.reference import Ideal, ideal, ideal_of
 from hilbert_codegen.kernels import Built, Model
 from hilbert_codegen.spec.specification import Spec
@@ -16,9 +15,6 @@ from hilbert_codegen.spec.specification import Spec
 __all__ = ["Domain", "proof_domain", "prove", "reference_for"]
 
 IntArray = NDArray[np.int64]
-
-#: Told the share (0..1) that is done.
-Advance = Callable[[float], None]
 
 #: Values of the third code at a time, when all triples are compared.
 PLANES = 16
@@ -56,7 +52,6 @@ def prove(spec: Spec, built: Built, domain: Domain, expected: Ideal, advance: Ad
     """Compare every executable model of `built`, those of its variants included, with `expected` on all of `domain`.
 
     Where that takes seconds, `advance` is told the share of one model that is done.
-
 
     Raises CheckFailed with the variant and the first mismatch.
     """

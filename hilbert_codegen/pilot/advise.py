@@ -365,14 +365,14 @@ def _nearest(known: Sequence[Known], order: int, heads: int, length: float) -> l
     Of nets with as many heads the order says which is longer, of others the length.
     """
 
+    alike = len({k.heads for k in known if k.order}) < 2
+
     def shorter(k: Known) -> bool:
         return k.order <= order if k.order == 0 or k.heads == heads else k.length <= length
 
     def first(nets: Sequence[Known], sign: int) -> list[Known]:
         def rank(k: Known) -> tuple[float, float, str]:
-            place = (
-                float(k.order) if len({one.heads for one in known if one.order}) < 2 else k.length if k.order else 0.0
-            )
+            place = float(k.order) if alike or not k.order else k.length
             return sign * place, float(np.square(k.residual).mean()), k.label
 
         return sorted(nets, key=rank)[:1]
@@ -529,7 +529,7 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
         elif unknown == best.order + 1:
             lines.append(f"No figure can be given for order {unknown}{of}. Train it, evaluate, and ask again: {best.named} "
                          f"has shown that the curve can be learnt.")  # fmt: skip
-            measure.append(unknown if best.heads == 2 else f"{best.heads} heads of order {unknown}")
+            measure.append(replace(best, order=unknown).asked)
     return Choice(best, tuple(dict.fromkeys(measure)), tuple(lines))
 
 

@@ -6,14 +6,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.choose import ANY_COSTS, survey
-from hilbert_codegen.emit.proofs import Deferred
+from hilbert_codegen.emit.proofs import deferred
 from hilbert_codegen.emit.prove import proof_domain, reference_for
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.pilot.advise import Candidate
 from hilbert_codegen.spec.plan import make_plan
 
@@ -73,8 +72,7 @@ def _decoder(candidate: Candidate) -> tuple[str, int, bool, float | None]:
         path = Path(name) / "candidate.toml"
         path.write_text(text, encoding="utf-8")
         plan = make_plan(load(path))
-    expected = cast(Ideal, Deferred(lambda: reference_for(plan.spec, proof_domain(plan.spec))))
-    for found in survey(plan, expected):
+    for found in survey(plan, deferred(lambda: reference_for(plan.spec, proof_domain(plan.spec)))):
         if found.built is not None and found.flash_bytes <= plan.config.code.max_flash_bytes:
             return found.name, found.flash_bytes, found.code_bytes > 0, found.cost
     return "", 0, False, None
