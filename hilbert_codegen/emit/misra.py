@@ -30,6 +30,11 @@ DEVIATIONS = (
     Deviation("Rule 2.7", "advisory", "one signature serves variants that need fewer parameters"),
     Deviation("Rule 8.9", "advisory", "tables stand at file scope with their hook, also where one function reads them"),
     Deviation("Rule 11.4", "advisory", "an address is tested for evenness before a pair of codes is read at once"),
+    Deviation(
+        "Rule 11.5",
+        "advisory",
+        "a pair of codes is read at once by a type that may alias them, by way of a void pointer",
+    ),
     Deviation("Rule 17.8", "advisory", "block functions count blockSize down and move their pointers"),
     Deviation("Rule 18.4", "advisory", "block functions move their pointers by += : the shortest loop on every core"),
 )

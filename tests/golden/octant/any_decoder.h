@@ -41,6 +41,7 @@
  *   Rule 2.7 (advisory): one signature serves variants that need fewer parameters
  *   Rule 8.9 (advisory): tables stand at file scope with their hook, also where one function reads them
  *   Rule 11.4 (advisory): an address is tested for evenness before a pair of codes is read at once
+ *   Rule 11.5 (advisory): a pair of codes is read at once by a type that may alias them, by way of a void pointer
  *   Rule 17.8 (advisory): block functions count blockSize down and move their pointers
  *   Rule 18.4 (advisory): block functions move their pointers by += : the shortest loop on every core
  */

@@ -1475,9 +1475,9 @@ void depth_decode_block(const int8_t *pSrcX, const int8_t *pSrcY, int16_t *pDst,
         const vuint16m8_t word = __riscv_vwmaccu_vx_u16m8(both, 255U, codesY, count);
 
         __riscv_vse16_v_u16m8(codes, depth_vector(word, count), count);
-        x += count;
-        y += count;
-        codes += count;
+        x = &x[count];
+        y = &y[count];
+        codes = &codes[count];
         blockSize -= (uint32_t)count;
     }
 }
@@ -1742,10 +1742,10 @@ void depth_decode_block_distance(const int8_t *pSrcX, const int8_t *pSrcY, int16
 
         __riscv_vse16_v_u16m8(codes, depth_vector(word, count), count);
         __riscv_vse8_v_u8m4(far, depth_far_vector(word, count), count);
-        far += count;
-        x += count;
-        y += count;
-        codes += count;
+        far = &far[count];
+        x = &x[count];
+        y = &y[count];
+        codes = &codes[count];
         blockSize -= (uint32_t)count;
     }
 }
