@@ -134,7 +134,7 @@ def test_bare_machine(config: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     records = json.loads(done.stdout)
     assert {record["core"] for record in records} == {
-        "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"
+        "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "rv32imc"
     }  # fmt: skip
     assert all(record["status"] == "ok" and record["emulator"] == "unicorn" for record in records)
     (left_out,) = [line for line in done.stderr.splitlines() if line.startswith("left out: ")]

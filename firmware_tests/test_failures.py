@@ -18,6 +18,7 @@ from hilbert_codegen.bench.session import Decoder, How, attempts
 from hilbert_codegen.cli import main
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.spec.plan import Plan
+from hilbert_codegen.targets.architectures import ARM, Architecture
 from hilbert_codegen.targets.boards import BOARDS, Board, Region, Uart
 from hilbert_codegen.targets.emulators import EMULATORS, MOST_LINES, Job, Outcome, Watch, present
 from hilbert_codegen.targets.emulators import choose as emulators_for
@@ -162,7 +163,7 @@ class Lacking:
 
     name, rank, notes_reads, runs = "lacking", 0, False, 0
 
-    def find(self) -> Found:
+    def find(self, architecture: Architecture = ARM) -> Found:
         return Found(("lacking",), "1")
 
     def has(self, board: Board) -> bool:

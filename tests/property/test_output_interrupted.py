@@ -225,10 +225,12 @@ def test_the_command_ends_in_one_line_when_interrupted(tmp_path: Path) -> None:
     config = tmp_path / "depth.toml"
     config.write_text("[curve]\norder = 2\n[heads]\nscale = 0.00390625\nzero_point = -128\n", encoding="utf-8")
     command = [sys.executable, "-m", "hilbert_codegen", "generate", str(config), "-o", str(tmp_path / "out")]
-    started = time.monotonic()
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
-    whole = time.monotonic() - started
-    shutil.rmtree(tmp_path / "out")
+    whole = 60.0
+    for _ in range(3):  # the first run reads files that the next ones find in memory
+        started = time.monotonic()
+        assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+        whole = min(whole, time.monotonic() - started)
+        shutil.rmtree(tmp_path / "out")
     chance = random.Random(3)
     interrupted = 0
     for _ in range(6):
