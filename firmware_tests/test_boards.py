@@ -180,9 +180,8 @@ def test_planes(heads: int, layout: str, tmp_path: Path) -> None:
     sweep, files = make_sweep(plan), generate(plan).files
 
     def run(expected: Planes, folder: Path) -> Verdict:
-        program = Program(
-            folder, board, choose(board.core), "depth", {**files, **selftest_files(plan, sweep, expected)}
-        )
+        tested = {**files, **selftest_files(plan, sweep, expected)}
+        program = Program(folder, board, choose(board.core), "depth", tested, planes=True)
         image = program.image(planes=expected.count)
         return run_image(EMULATORS["qemu"], image, board, plan, sweep, planes=expected)
 

@@ -185,6 +185,7 @@ def test_an_emulator_that_always_lacks_something_ends(
     """Each variant is tried once by each emulator, whatever it answers; nothing passed, so the command fails."""
     stand_in = Lacking()
     (tmp_path / "depth.toml").write_text(CONFIG.format(order=2), encoding="utf-8")
+    assert EMULATORS.names(), "the real ones register when first asked for: before they are put aside"
     monkeypatch.setattr(EMULATORS, "_entries", {"lacking": stand_in})
     board = BOARDS["mps3-an547"]
     try:

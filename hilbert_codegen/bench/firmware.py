@@ -333,6 +333,7 @@ class Program:
         defines: macros for the decoder ("DEPTH_USE_MVE": "0").
         flags: further flags of the compiler for the decoder, after the usual ones ("-Os").
         plain: whether the decoder too is compiled without vectors and without Armv8.1-M.
+        planes: whether the program can run planes; only where the self-test has them (selftest_files).
 
     UsageError names the compiler's first error, or the sizes where the image does not fit the board.
     """
@@ -347,6 +348,7 @@ class Program:
         defines: Mapping[str, str] | None = None,
         flags: Sequence[str] = (),
         plain: bool = False,
+        planes: bool = False,
     ) -> None:
         self.folder, self.board, self.toolchain, self.prefix = folder, board, toolchain, prefix
         folder.mkdir(parents=True, exist_ok=True)
@@ -355,7 +357,7 @@ class Program:
         self._objects: list[Path] = []
         self._harness: list[str] = []
         self._linked: Path | None = None
-        self._planes = int(b"_selftest_planes" in files.get(f"{prefix}_selftest.h", b""))
+        self._planes = planes
         for name in (board.core.architecture.startup, *SOURCES):
             self._harness_object(name)
         for name in sorted(files):
@@ -377,7 +379,7 @@ class Program:
             "CONSOLE_BASE": f"0x{uart.base:08X}u",
             "SELFTEST_HEADER": f'"{self.prefix}_selftest.h"',
             "HARNESS_PREFIX": self.prefix,
-            "HARNESS_PLANES": str(self._planes),
+            "HARNESS_PLANES": str(int(self._planes)),
         }
         include = [firmware, self.folder]
         # What judges the decoder has no instruction that an emulator may lack or get wrong: no vectors, none of Armv8.1-M.
@@ -415,10 +417,11 @@ class Program:
             rows: how many of the 256 rows run, spread over the square.
             block: points a call of decode_block, when measuring.
             shift: elements that the source is moved by, when measuring: 1 makes its address odd.
-            planes: how many planes of the self-test run, spread over all, when not measuring.
+            planes: how many planes of the self-test run, spread over all, when not measuring; 0 unless the program can.
 
         All are one linked program, with the settings of the run (main.c) written into it.
         """
+        assert self._planes or not planes, "the program was made without planes"
         if self._linked is None:
             self._linked = self._link()
         loaded = load(self._linked)

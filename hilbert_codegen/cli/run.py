@@ -131,7 +131,9 @@ def _run(
     with tempfile.TemporaryDirectory(prefix="hilbert_codegen-") as name:
         folder = Path(name) if keep is None else keep / board.name / decoder.variant
         prefix, files, defines = decoder.plan.prefix, decoder.files, decoder.defines
-        program = Program(folder, board, toolchain, prefix, files, defines, plain=decoder.plain)
+        program = Program(
+            folder, board, toolchain, prefix, files, defines, plain=decoder.plain, planes=planes is not None
+        )
         image = program.image(planes=0 if planes is None else planes.count)
         verdict = run_image(machine, image, board, decoder.plan, sweep, timeout=timeout, planes=planes)
     lacking = unsupported(board, verdict)

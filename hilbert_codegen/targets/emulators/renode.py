@@ -123,7 +123,9 @@ class _Session:
             if not running:
                 return f"the emulator ended early with status {self.process.returncode} ({_last_error(said)})"
             if refused := next((line for line in said.splitlines() if _REFUSED.search(line)), ""):
-                return f"the emulator stopped: {_last_error(said) if 'rror' in _last_error(said) else refused.strip()[:200]}"
+                time.sleep(0.2)  # the reason comes in a line of its own, or in the next ones
+                last = _last_error(self._said(start).decode("utf-8", "replace"))
+                return f"the emulator stopped: {last if 'rror' in last else refused.strip()[:200]}"
             time.sleep(0.05)
         return watch.problem
 
@@ -257,10 +259,18 @@ class Renode:
             session.close()
 
 
+#: The reason follows in the next line.
+_ANNOUNCES = re.compile(r":$|There was an error executing command")
+
+
 def _last_error(said: str) -> str:
+    """Renode's last line of an error, with the line after it where that has the reason; or its last line, or "no message"."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if "rror" in line or "abort" in line]
-    return (errors or lines or ["no message"])[-1][:200]
+    # Not the calls that led there, which .NET lists after a crash.
+    lines = [line for line in lines if not line.startswith("at ")] or ["no message"]
+    errors = [at for at, line in enumerate(lines) if "rror" in line or "abort" in line]
+    at = errors[-1] if errors else len(lines) - 1
+    return " ".join(text[:200] for text in lines[at : at + (2 if _ANNOUNCES.search(lines[at]) else 1)])
 
 
 def _count(log: str) -> int:

@@ -1,0 +1,62 @@
+"""What Renode says about a run that it gave up."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from hilbert_codegen.targets.boards import BOARDS
+from hilbert_codegen.targets.emulators import Job
+from hilbert_codegen.targets.emulators.renode import Renode, _last_error
+
+REASON = "Could not find libllvm-disas. Please check in current output directory."
+#: What Renode 1.16.1 prints where its disassembler is not there.
+CRASH = f"""12:00:00.0000 [INFO] mps2-an386: Machine started.
+Fatal error:
+{REASON}
+   at Antmicro.Renode.Peripherals.CPU.Disassembler.LLVMDisassembler.GetDisassembler(UInt32 flags)
+   at Antmicro.Renode.Peripherals.CPU.ErrorTracer.WriterThreadBody()
+"""
+UNHANDLED = f"Unhandled exception. Antmicro.Renode.Exceptions.RecoverableException: {REASON}"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (CRASH, f"Fatal error: {REASON}"),
+        (f"{CRASH}\n{UNHANDLED}\n   at Antmicro.Renode.Main(String[] args)\n", f"Fatal error: {REASON}"),
+        ("Fatal error:\n", "Fatal error:"),
+        (
+            "There was an error executing command 'x'\nNo such file\n",
+            "There was an error executing command 'x' No such file",
+        ),
+        ("one\nError E39: two\nthree\n", "Error E39: two"),
+        ("one\ntwo\n", "two"),
+        ("", "no message"),
+    ],
+)
+def test_the_message_holds_the_reason(said: str, expected: str) -> None:
+    assert _last_error(said) == expected
+
+
+def test_a_renode_that_dies_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in that answers --version and dies of the first script: the run's problem is its reason, in one line."""
+    stand_in = tmp_path / "renode.py"
+    stand_in.write_text(
+        "import os, sys\n"
+        "if '--version' in sys.argv:\n    print('Renode v1.99.0.1')\n    sys.exit()\n"
+        "sys.stdin.readline()\n"
+        f"print({CRASH!r}, flush=True)\n"
+        "os.abort()\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("RENODE", f"{sys.executable} {stand_in}")
+    emulator = Renode()
+    try:
+        outcome = emulator.run(Job(tmp_path / "none.elf", BOARDS["mps2-an386"], 20))
+    finally:
+        emulator.close()
+    assert outcome.problem is not None and f"Fatal error: {REASON}" in outcome.problem
+    assert len(outcome.problem.splitlines()) == 1
