@@ -20,10 +20,16 @@ class Head:
     zero_point: Sequence[int] = (-128,)
 
 
-def tflite_file(*heads: Head, signatures: Mapping[str, Mapping[str, int]] | None = None) -> bytes:
-    """A model whose only subgraph has these output tensors, and no operator.
+def tflite_file(
+    *heads: Head,
+    signatures: Mapping[str, Mapping[str, int]] | None = None,
+    outputs: Sequence[int] | None = None,
+    reshapes: Mapping[int, int] | None = None,
+) -> bytes:
+    """A model whose only subgraph has these tensors.
 
-    `signatures`: key -> name of an output -> its index.
+    `signatures`: key -> name of an output -> its tensor's index. `outputs`: indices of the tensors that are outputs, all
+    where it is None. `reshapes`: a tensor -> the one that it is reshaped from; there is no other operator.
     """
     build = flatbuffers.Builder(1024)
 
@@ -50,10 +56,25 @@ def tflite_file(*heads: Head, signatures: Mapping[str, Mapping[str, int]] | None
         tflite.TensorAddQuantization(build, quantization)
         tensors.append(tflite.TensorEnd(build))
     listed = vector(tflite.SubGraphStartTensorsVector, tensors, build.PrependUOffsetTRelative)
-    outputs = vector(tflite.SubGraphStartOutputsVector, range(len(heads)), build.PrependInt32)
+    places = vector(
+        tflite.SubGraphStartOutputsVector, range(len(heads)) if outputs is None else outputs, build.PrependInt32
+    )
+    operators = []
+    for result, source in (reshapes or {}).items():
+        inputs = vector(tflite.OperatorStartInputsVector, [source], build.PrependInt32)
+        results = vector(tflite.OperatorStartOutputsVector, [result], build.PrependInt32)
+        tflite.OperatorStart(build)
+        tflite.OperatorAddInputs(build, inputs)
+        tflite.OperatorAddOutputs(build, results)
+        operators.append(tflite.OperatorEnd(build))
+    steps = vector(tflite.SubGraphStartOperatorsVector, operators, build.PrependUOffsetTRelative)
+    tflite.OperatorCodeStart(build)
+    tflite.OperatorCodeAddDeprecatedBuiltinCode(build, tflite.BuiltinOperator.RESHAPE)
+    codes = vector(tflite.ModelStartOperatorCodesVector, [tflite.OperatorCodeEnd(build)], build.PrependUOffsetTRelative)
     tflite.SubGraphStart(build)
     tflite.SubGraphAddTensors(build, listed)
-    tflite.SubGraphAddOutputs(build, outputs)
+    tflite.SubGraphAddOutputs(build, places)
+    tflite.SubGraphAddOperators(build, steps)
     graph = tflite.SubGraphEnd(build)
     graphs = vector(tflite.ModelStartSubgraphsVector, [graph], build.PrependUOffsetTRelative)
     definitions = []
@@ -75,6 +96,7 @@ def tflite_file(*heads: Head, signatures: Mapping[str, Mapping[str, int]] | None
     tflite.ModelStart(build)
     tflite.ModelAddVersion(build, 3)
     tflite.ModelAddSubgraphs(build, graphs)
+    tflite.ModelAddOperatorCodes(build, codes)
     if definitions:
         tflite.ModelAddSignatureDefs(build, listed)
     build.Finish(tflite.ModelEnd(build), b"TFL3")

@@ -57,6 +57,8 @@ class Output:
         scale: quantization scales, the exact decimals of the file's float32 values: one, the first two (a tensor
             quantized per channel), or none (a float tensor).
         zero_point: as many zero points.
+        origin: what the file computes last before it, seen through reshaping and (de)quantization: outputs of one origin
+            hold the same numbers. "" where the format can't tell.
     """
 
     index: int
@@ -66,6 +68,7 @@ class Output:
     dtype: str
     scale: tuple[Decimal, ...] = ()
     zero_point: tuple[int, ...] = ()
+    origin: str = ""
 
     @property
     def label(self) -> str:
@@ -238,6 +241,7 @@ def _pick(path: Path, outputs: tuple[Output, ...], wanted: object, dimensions: i
                 f"{path.name}: has {len(outputs)} outputs that could each hold all {dimensions} heads; name one of them, "
                 f"or one for each head, in [model] outputs: {_listing(outputs)}"
             )
+        _check_distinct(path, heads, outputs)
         return heads
     items = wanted if isinstance(wanted, (tuple, list)) else (wanted,)
     picked = tuple(_named(path, outputs, item) for item in items)
@@ -246,13 +250,23 @@ def _pick(path: Path, outputs: tuple[Output, ...], wanted: object, dimensions: i
             f"{path.name}: model.outputs: {len(picked)} outputs; name one of shape [..., {dimensions}], or "
             f"{dimensions} ({axes})"
         )
-    for place, output in enumerate(picked):
-        if output in picked[:place]:
-            raise UsageError(
-                f"{path.name}: model.outputs: output {output.index} is named twice; every head is an output of its own: "
-                f"{_listing(outputs)}"
-            )
+    _check_distinct(path, picked, outputs)
     return picked
+
+
+def _check_distinct(path: Path, picked: Sequence[Output], outputs: Sequence[Output]) -> None:
+    """Raises UsageError where two of `picked` are one output, or hold the numbers of one tensor."""
+    for place, output in enumerate(picked):
+        for other in picked[:place]:
+            if other == output:
+                what = f"output {output.index} is named twice"
+            elif output.origin and output.origin == other.origin:
+                what = f"outputs {other.index} and {output.index} are one tensor, {_cut(output.origin, 40)}"
+            else:
+                continue
+            raise UsageError(
+                f"{path.name}: model.outputs: {what}; every head is an output of its own: {_listing(outputs)}"
+            )
 
 
 def _channels_last(output: Output, dimensions: int) -> bool:
@@ -404,4 +418,6 @@ def find_outputs(path: Path, outputs: object, signature: str | None = None) -> t
     """Indices of the outputs called `outputs`: an index or a name as in `find_heads`, or several. Raises UsageError."""
     found = read_signature(path, signature).outputs
     items = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
-    return tuple(_named(path, found, item).index for item in items)
+    picked = [_named(path, found, item) for item in items]
+    _check_distinct(path, picked, found)
+    return tuple(output.index for output in picked)

@@ -36,6 +36,8 @@ from hilbert_codegen.resources import require
 _DAMAGED = (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError, RecursionError)
 #: Operators that keep the order of the values in memory.
 _RESHAPING = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
+#: Operators that leave the numbers what they are.
+_SAME_NUMBERS = _RESHAPING | {"QuantizeLinear", "DequantizeLinear"}
 #: Operators with an integer result -> place of its scale among the inputs; the zero point follows.
 _RESULT_SCALE = {
     "QuantizeLinear": 1, "QLinearConv": 6, "QLinearMatMul": 6, "QGemm": 7, "QLinearSigmoid": 3, "QLinearLeakyRelu": 3,
@@ -105,10 +107,8 @@ class _Graph:
 
     def codes(self, name: str) -> _Codes | None:
         """Where the codes of the tensor `name` are; None for a float tensor."""
+        name = self._behind(name, _RESHAPING)
         node = self.producer.get(name)
-        while node is not None and node.op_type in _RESHAPING:
-            name = node.input[0]
-            node = self.producer.get(name)
         if node is None:
             return None
         if node.op_type == "DequantizeLinear":
@@ -116,6 +116,19 @@ class _Graph:
         if node.op_type in _RESULT_SCALE:
             return self.quantization(node, _RESULT_SCALE[node.op_type], name)
         return None
+
+    def origin(self, name: str) -> str:
+        """The tensor whose numbers `name` holds, before what only reshapes, quantizes or dequantizes them."""
+        return self._behind(name, _SAME_NUMBERS)
+
+    def _behind(self, name: str, kinds: frozenset[str]) -> str:
+        """The tensor that `name` comes from through operators of these kinds alone. Raises ValueError for a circle."""
+        for _ in range(len(self.producer) + 1):
+            node = self.producer.get(name)
+            if node is None or node.op_type not in kinds:
+                return name
+            name = node.input[0]
+        raise ValueError("the graph runs in a circle")
 
     def shape(self, value: Any) -> tuple[int, ...]:
         """Shape of a value_info; -1 where an extent is open."""
@@ -158,7 +171,8 @@ class Onnx(ModelFormat):
             found = []
             for index, (value, codes) in enumerate(graph.outputs()):
                 quantized = (codes.dtype, codes.scale, codes.zero_point) if codes else (graph.dtype(value), (), ())
-                found.append(Output(index, printable(value.name), (), graph.shape(value), *quantized))
+                origin = printable(graph.origin(value.name))
+                found.append(Output(index, printable(value.name), (), graph.shape(value), *quantized, origin))
         except _DAMAGED:
             raise broken(path, self) from None
         return (Signature("", tuple(found)),)

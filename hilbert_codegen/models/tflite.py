@@ -68,16 +68,35 @@ def _quantization(tensor: Any) -> tuple[tuple[Decimal, ...], tuple[int, ...]]:
     return tuple(Decimal(scale) for scale in scales), tuple(zeros)
 
 
-def _outputs(tflite: Any, graph: Any, aliases: Mapping[int, list[str]]) -> tuple[Output, ...]:
+def _origins(tflite: Any, model: Any, graph: Any) -> dict[int, int]:
+    """Tensors that only reshape, quantize or dequantize another -> that one."""
+    op = tflite.BuiltinOperator
+    same_numbers = (op.RESHAPE, op.SQUEEZE, op.EXPAND_DIMS, op.QUANTIZE, op.DEQUANTIZE)
+    found = {}
+    for index in range(graph.OperatorsLength()):
+        operator = graph.Operators(index)
+        code = model.OperatorCodes(operator.OpcodeIndex())
+        if max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) in same_numbers:
+            found[int(operator.Outputs(0))] = int(operator.Inputs(0))
+    return found
+
+
+def _outputs(tflite: Any, model: Any, graph: Any, aliases: Mapping[int, list[str]]) -> tuple[Output, ...]:
     found = []
+    origins = _origins(tflite, model, graph)
     for index in range(graph.OutputsLength()):
         place = graph.Outputs(index)
         tensor = graph.Tensors(place)
         scale, zero_point = _quantization(tensor)
+        origin, passed = place, {place}
+        while (before := origins.get(origin, origin)) not in passed:
+            origin = before
+            passed.add(origin)
         found.append(
             Output(
                 index, printable(tensor.Name()), tuple(aliases.get(place, [])), _shape(tensor),
                 _dtype(tflite, tensor.Type()), scale, zero_point,
+                f"{origin}: {printable(graph.Tensors(origin).Name())}",
             )
         )  # fmt: skip
     return tuple(found)
@@ -155,12 +174,14 @@ class TFLite(ModelFormat):
                 if not 0 < graph.OutputsLength() <= MAX_OUTPUTS:
                     raise broken(path, self)
                 main = definition.SubgraphIndex() == 0
-                found.append(Signature(printable(definition.SignatureKey()), _outputs(tflite, graph, aliases), main))
+                found.append(
+                    Signature(printable(definition.SignatureKey()), _outputs(tflite, model, graph, aliases), main)
+                )
             if not found:
                 graph = model.Subgraphs(0)
                 if not 0 < graph.OutputsLength() <= MAX_OUTPUTS:
                     raise broken(path, self)
-                found.append(Signature("", _outputs(tflite, graph, {})))
+                found.append(Signature("", _outputs(tflite, model, graph, {})))
         except _DAMAGED:
             raise broken(path, self) from None
         return tuple(found)

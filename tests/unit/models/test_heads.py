@@ -15,7 +15,7 @@ import tflite
 
 from hilbert_codegen.config.loading import load
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.models.model import HeadTensors, find_heads, find_outputs
+from hilbert_codegen.models.model import AXES, HeadTensors, find_heads, find_outputs
 from tests.tflite_files import Head, tflite_file
 
 A = Head("a", (1, 1), scale=(0.25,), zero_point=(1,))
@@ -125,6 +125,31 @@ def test_a_name_of_two_outputs_is_refused_with_the_indices(
 @pytest.mark.parametrize("wanted", [(0, 0), ("a", 0), ("a", "first")])
 def test_one_output_for_two_heads_is_refused(tmp_path: Path, wanted: tuple[object, ...]) -> None:
     assert "named twice" in refusal(tmp_path, A, B, signatures={"s": {"first": 0}}, outputs=wanted)
+
+
+@pytest.mark.parametrize("count", range(2, 7))
+def test_two_outputs_of_one_tensor_are_no_two_heads(tmp_path: Path, count: int) -> None:
+    tensors = [Head(f"t{i}", (1, 1), zero_point=(i,)) for i in range(count)]
+    (tmp_path / "twice.tflite").write_bytes(tflite_file(*tensors, outputs=[*range(count - 1), 0]))
+    axes = {axis: place for place, axis in enumerate(AXES[:count])}
+    (tmp_path / "shaped.tflite").write_bytes(
+        tflite_file(*tensors, signatures={"s": axes}, reshapes={count - 1: 1 % (count - 1)})
+    )
+    first = 1 % (count - 1)
+    for name, said, choices in (
+        ("twice.tflite", f"outputs 0 and {count - 1} are one tensor, '0: t0'", [range(count)]),
+        (
+            "shaped.tflite",
+            f"outputs {first} and {count - 1} are one tensor, '{first}: t{first}'",
+            [range(count), AXES[:count], [f"t{i}" for i in range(count)], [0, *AXES[1:count]], None],
+        ),
+    ):
+        for wanted in choices:
+            with pytest.raises(UsageError) as error:
+                find_heads(tmp_path / name, None if wanted is None else tuple(wanted), dimensions=count)
+            assert said in str(error.value) and "\n" not in str(error.value)
+    with pytest.raises(UsageError, match="are one tensor"):
+        find_outputs(tmp_path / "twice.tflite", (0, count - 1))
 
 
 def test_several_signatures_need_a_name(tmp_path: Path) -> None:

@@ -106,6 +106,33 @@ def test_a_plan_from_an_onnx_model(tmp_path: Path) -> None:
     assert plan.settings.heads is not None and plan.settings.heads.indices == (1, 0)
 
 
+@pytest.mark.parametrize("count", range(2, 7))
+@pytest.mark.parametrize("kind", ["Identity", "QuantizeLinear"])
+def test_two_outputs_of_one_tensor_are_no_two_heads(tmp_path: Path, count: int, kind: str) -> None:
+    model = onnx.load(FOLDER / "two_qdq_int8.onnx")
+    graph = model.graph
+    scale = next(node for node in graph.node if "x" in node.output).input[1:]
+    for place in range(count - 1):
+        name = f"copy_{place}"
+        if kind == "Identity":
+            graph.node.append(onnx.helper.make_node("Identity", ["x"], [name]))
+        else:
+            graph.node.append(onnx.helper.make_node("QuantizeLinear", ["x", *scale], [f"codes_{place}"]))
+            graph.node.append(onnx.helper.make_node("DequantizeLinear", [f"codes_{place}", *scale], [name]))
+        graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 1]))
+    path = tmp_path / "copies.onnx"
+    onnx.save(model, path)
+    assert find_heads(path, ("x", "y")).indices == (0, 1)
+    copies = [f"copy_{place}" for place in range(count - 1)]
+    for wanted in (("x", *copies), (0, *range(2, count + 1)), (*copies, 0)):
+        with pytest.raises(UsageError, match="are one tensor") as error:
+            find_heads(path, wanted, dimensions=count)
+        assert "\n" not in str(error.value)
+    assert find_outputs(path, ("y", "copy_0")) == (1, 2)
+    with pytest.raises(UsageError, match="outputs 0 and 2 are one tensor"):
+        find_outputs(path, (0, "copy_0"))
+
+
 def test_float_outputs_and_damage_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not quantized"):
         find_heads(FOLDER / "two_float.onnx").values()
