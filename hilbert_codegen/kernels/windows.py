@@ -31,6 +31,8 @@ MANY = 300
 MOST = 1 << 16
 #: Entries between the limits to the places of tiles that are tried.
 LIMIT_STEP = 256
+#: How many pools of a process are remembered.
+REMEMBERED = 32
 #: Instead of the gain of a candidate that is none any more.
 DEAD = -1
 
@@ -129,6 +131,11 @@ class _Piece:
     def columns(self) -> list[tuple[int, int, int]]:
         """(column, first row, count) of all stretches of entries covered in a column."""
         return _stretches(self.covered.T)
+
+    @cached_property
+    def row_bits(self) -> int:
+        """The entries covered as a number, with a bit an entry, row by row."""
+        return _bits(self.rows, STRIDE)
 
 
 def _stretches(covered: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
@@ -286,18 +293,29 @@ def _bits(stretches: list[tuple[int, int, int]], step: int) -> int:
     return sum(((1 << length) - 1) << line * step + first for line, first, length in stretches)
 
 
-def _pack_up(pieces: list[_Piece], taken: IntArray, limits: Sequence[tuple[int, int]] | None = None) -> _Packed | None:
+def _marked(places: IntArray) -> int:
+    """A number with the bits at these places set."""
+    marks = np.zeros(int(places.max(initial=-1)) + 1, np.uint8)
+    marks[places] = 1
+    return int.from_bytes(np.packbits(marks, bitorder="little").tobytes(), "little")
+
+
+def _pack_up(
+    pieces: list[_Piece], taken: IntArray, limits: Sequence[tuple[int, int]] | None = None, most: int | None = None
+) -> _Packed | None:
     """Put each piece as far up as it can be, within its limits (lowest and highest start) where there are any; None where
-    one does not fit. The picture is a number with a bit an entry, row by row.
+    one does not fit, or all take `most` entries or more. The picture is a number with a bit an entry, row by row.
     """
-    used = sum(1 << int(entry) for entry in taken)
+    used = _marked(taken)
+    if most is not None and used.bit_length() >= most:
+        return None
     starts = []
     for number, piece in enumerate(pieces):
-        bits = _bits(piece.rows, STRIDE)
+        bits = piece.row_bits
         low, high = limits[number] if limits is not None else (0, used.bit_length())
         room = (1 << max(used.bit_length(), low) + bits.bit_length()) - 1
         start = _first_free((room & ~used) >> low, piece.rows, STRIDE) + low
-        if start > high:
+        if start > high or (most is not None and start + bits.bit_length() >= most):
             return None
         used |= bits << start
         starts.append(start)
@@ -312,7 +330,7 @@ def _pack_left(pieces: list[_Piece], taken: IntArray, size: int) -> _Packed | No
     rows, last = -(-size // STRIDE), size % STRIDE or STRIDE
     step = rows + 1
     free = sum(((1 << (rows if x < last else rows - 1)) - 1) << x * step for x in range(STRIDE))
-    free &= ~sum(1 << entry % STRIDE * step + entry // STRIDE for entry in taken.tolist())
+    free &= ~_marked(taken % STRIDE * step + taken // STRIDE)
     starts = []
     for piece in pieces:
         start = _first_free(free, piece.columns, step)
@@ -323,7 +341,7 @@ def _pack_left(pieces: list[_Piece], taken: IntArray, size: int) -> _Packed | No
     return _Packed(pieces, starts, size)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=REMEMBERED)
 def _joined(data: bytes, rows: int, width: int, modulus: int, exact: bool) -> tuple[list[_Piece], ...]:
     """The tiles (int64, as bytes) joined to pieces of various heights, each time the tallest pieces first.
 
@@ -338,38 +356,65 @@ def _joined(data: bytes, rows: int, width: int, modulus: int, exact: bool) -> tu
     return tuple(joined)
 
 
-def _smallest(blocks: IntArray, modulus: int, exact: bool, taken: IntArray) -> _Packed:
-    """The best of a few ways to join and to pack the tiles."""
-    joined = _joined(blocks.tobytes(), *blocks.shape[1:], modulus, exact)
+@lru_cache(maxsize=REMEMBERED)
+def _smallest(data: bytes, rows: int, width: int, modulus: int, exact: bool, occupied: bytes) -> _Packed:
+    """The best of a few ways to join and to pack the tiles; the entries `occupied`, int64 as bytes, are left free.
+
+    Remembered, since one command builds the same tables more than once.
+    """
+    joined, taken = _joined(data, rows, width, modulus, exact), np.frombuffer(occupied, np.int64)
     packings = [packed for pieces in joined if (packed := _pack_up(pieces, taken)) is not None]
     best = min(packings, key=lambda packed: packed.size)
     area = len(taken) + sum(piece.area for piece in joined[-1])
     least = max(area, int(taken.max(initial=-1)) + 1)
     # The tallest pieces cover the least entries, but often pack well only column by column.
-    for size in range(least, best.size, max(blocks.shape[1], area // 64)):
+    for size in range(least, best.size, max(rows, area // 64)):
         for pieces in joined[-2:]:
             if (left := _pack_left(pieces, taken, size)) is not None:
                 return left
     return best
 
 
+class _Reach:
+    """Pieces, to be packed such that the offset of each tile lies between two limits."""
+
+    def __init__(self, pieces: list[_Piece], taken: IntArray) -> None:
+        self.pieces, self.taken = pieces, taken
+        tiles, y, x, _ = np.concatenate([piece.where for piece in pieces]).T
+        self.tiles, self.place = tiles, y * STRIDE + x
+        counts = np.array([len(piece.where) for piece in pieces])
+        self.firsts = np.cumsum(counts) - counts
+
+    def pack(self, low: IntArray, high: IntArray, most: int) -> _Packed | None:
+        """The packing in less than `most` entries such that the offset of each tile lies in low..high; None if there is
+        none. Where the upper limit of a piece is near, it is packed before those that can lie further down.
+        """
+        lows = np.maximum(0, np.maximum.reduceat(low[self.tiles] - self.place, self.firsts))
+        highs = np.minimum.reduceat(high[self.tiles] - self.place, self.firsts)
+        order = np.argsort(highs // (4 * LIMIT_STEP), kind="stable").tolist()
+        limits = list(zip(lows[order].tolist(), highs[order].tolist(), strict=True))
+        return _pack_up([self.pieces[i] for i in order], self.taken, limits, most)
+
+
+@lru_cache(maxsize=REMEMBERED)
 def _reaching(
-    joined: Sequence[list[_Piece]], taken: IntArray, low: IntArray, high: IntArray, most: int
-) -> _Packed | None:
-    """The best packing of less than `most` entries such that the offset of each tile lies in low..high; None if there is
-    none. Where the upper limit of a piece is near, it is packed before those that can lie further down.
-    """
-    best = None
-    for pieces in joined:
-        limits = []
-        for piece in pieces:
-            tile, y, x, _ = piece.where.T
-            place = y * STRIDE + x
-            limits.append((max(0, int((low[tile] - place).max())), int((high[tile] - place).min())))
-        order = sorted(range(len(pieces)), key=lambda i: limits[i][1] // (4 * LIMIT_STEP))
-        packed = _pack_up([pieces[i] for i in order], taken, [limits[i] for i in order])
-        if packed is not None and packed.size < most:
-            best, most = packed, packed.size
+    data: bytes, rows: int, width: int, modulus: int, occupied: bytes, lowest: bytes, highest: bytes
+) -> tuple[_Packed, int] | None:
+    """The best packing that `reaching_pool` finds, and its bias; all arrays are int64 as bytes. Remembered as by `_smallest`."""
+    taken, low_words, high_words = (np.frombuffer(array, np.int64) for array in (occupied, lowest, highest))
+    reaches = [_Reach(pieces, taken) for pieces in _joined(data, rows, width, modulus, False)[:3]]
+    least, most = int(taken.max(initial=-1)) + 1, MOST
+    best: tuple[_Packed, int] | None = None
+    # The tiles of the highest words reach from `first_reached` on, those of the lowest up to a few rows behind that.
+    for first_reached in range(0, len(data) // taken.itemsize, LIMIT_STEP):
+        bias = int(high_words.max()) - first_reached - MOST // 2
+        low, high = high_words - MOST // 2 - bias, low_words + MOST // 2 - 1 - bias
+        for reach in reaches:
+            packed = reach.pack(low, high, most)
+            if packed is not None:
+                best, most = (packed, bias), packed.size
+        if most <= least:
+            break
     return best
 
 
@@ -388,7 +433,8 @@ def tile_pool(tiles: IntArray, modulus: int, exact: bool = False, taken: IntArra
     """
     taken = np.zeros(0, np.int64) if taken is None else taken
     blocks, which, first = distinct(tiles, modulus, exact)
-    return _filled(blocks, which, first, modulus, exact, taken, _smallest(blocks, modulus, exact, taken))
+    packed = _smallest(blocks.tobytes(), *blocks.shape[1:], modulus, exact, taken.astype(np.int64).tobytes())
+    return _filled(blocks, which, first, modulus, exact, taken, packed)
 
 
 def reaching_pool(tiles: IntArray, modulus: int, taken: IntArray, words: IntArray) -> tuple[Pool, int] | None:
@@ -401,18 +447,8 @@ def reaching_pool(tiles: IntArray, modulus: int, taken: IntArray, words: IntArra
     lowest, highest = np.full(len(blocks), MOST), np.full(len(blocks), -1)
     np.minimum.at(lowest, which, words)
     np.maximum.at(highest, which, words)
-    joined = _joined(blocks.tobytes(), *blocks.shape[1:], modulus, False)[:3]
-    least = int(taken.max(initial=-1)) + 1
-    best: tuple[_Packed, int] | None = None
-    # The tiles of the highest words reach from `first_reached` on, those of the lowest up to a few rows behind that.
-    for first_reached in range(0, blocks.size, LIMIT_STEP):
-        bias = int(words.max()) - first_reached - MOST // 2
-        low, high = highest - MOST // 2 - bias, lowest + MOST // 2 - 1 - bias
-        packed = _reaching(joined, taken, low, high, MOST if best is None else best[0].size)
-        if packed is not None:
-            best = packed, bias
-            if packed.size <= least:
-                break
+    occupied = taken.astype(np.int64).tobytes()
+    best = _reaching(blocks.tobytes(), *blocks.shape[1:], modulus, occupied, lowest.tobytes(), highest.tobytes())
     if best is None:
         return None
     return _filled(blocks, which, first, modulus, False, taken, best[0]), best[1]
