@@ -14,6 +14,7 @@ MARKERS = ("unit", "property", "compilers", "documentation", "mutations", "board
 #: Unit tests that evaluate whole pilots or build many decoders: `make check` leaves them to `make test`.
 SLOW = {
     "test_pilot.py",
+    "test_fused_pilot.py",
     "test_onnx_pilot.py",
     "test_several_inputs.py",
     "test_study.py",

@@ -23,6 +23,7 @@ from tests.unit.exact.test_many import spec_of
 HEADS = "[curve]\ndimensions = {heads}\norder = 1\n[heads]\nscale = {scale}\nzero_point = -128\n[code]\nprefix = 'q'\n"
 
 
+@pytest.mark.slow
 @pytest.mark.compilers
 @pytest.mark.parametrize(("scale", "layout"), [("0.00390625", "interleaved"), ("0.0041", "planar")])
 def test_a_box_of_all_tuples_is_right_and_a_wrong_entry_in_it_is_noticed(

@@ -36,6 +36,7 @@ def test_golden(config: Path) -> None:
     assert output.difference(config.with_suffix(""), files) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES.names())
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spec=specs())
@@ -116,6 +117,7 @@ def test_hostile_file_name_stays_inside_the_comment(config_file: Callable[..., P
         assert b"Proved:" in banner
 
 
+@pytest.mark.slow
 @needs("gcc")
 @pytest.mark.parametrize("strategy", STRATEGIES.names())
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def test_only_a_repetition_is_spared(tmp_path: Path, counted: list[str], monkeyp
     assert len(counted) == 4
 
 
+@pytest.mark.slow
 def test_spared_and_made_give_the_same_files_and_a_folder_that_cannot_be_written_harms_nothing(
     tmp_path: Path, counted: list[str]
 ) -> None:

@@ -64,6 +64,7 @@ def fused_plainly(spec: Spec, x: int, y: int, z: int) -> int:
     return math.floor(Fraction(curve + single, 2) + Fraction(1, 2)) if apart else curve
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spec=specs(orders=range(1, 4)).filter(lambda spec: not spec.curve.closed), data=st.data())
 def test_random_triples_decode_as_the_definition_says(spec: Spec, data: st.DataObject) -> None:
@@ -87,6 +88,7 @@ def test_all_triples_are_their_list(fused_plan: Callable[..., Plan]) -> None:
     assert product.shape == (3, 4, 5) and product.reshape(-1).tolist() == listed.tolist()
 
 
+@pytest.mark.slow
 def test_every_strategy_is_proved_on_all_triples(fused_plan: Callable[..., Plan]) -> None:
     plan = fused_plan()
     domain = proof_domain(plan.spec)

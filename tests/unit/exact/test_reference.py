@@ -19,6 +19,7 @@ def hilbert(order: int, inset: Fraction) -> Spec:
     return Spec(make_curve("hilbert", order), inset, heads, Output("uint16", (0, 65535)))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(spec=specs(), data=st.data())
 def test_agrees_with_the_definition_in_fractions(spec: Spec, data: st.DataObject) -> None:

@@ -125,6 +125,7 @@ def test_the_model_is_exact_on_random_codes_and_on_ties(dimensions: int, order: 
 THREE = "heads.scale=[0.00437, 0.00391, 0.00402]", "heads.zero_point=[-97, -120, -128]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("heads", "layout", "settings"),
     [

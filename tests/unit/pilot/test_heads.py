@@ -33,6 +33,7 @@ def test_the_posterior_mean_weighs_all_axes(heads: int, order: int) -> None:
     assert posterior_mean(on, points, 0.3) == pytest.approx(wanted, abs=0.005 / on.curve.segments)
 
 
+@pytest.mark.slow
 def test_advice_compares_numbers_of_heads_and_says_what_one_more_costs() -> None:
     """With noise of 6 codes two heads of order 3 jump; four heads of order 1, as long a curve, do not."""
     advice = advise_from_noise(6.0, 6.0, 1 / 256, (1, 2, 3), ["cell", Fraction(1, 10)], heads=(2, 3, 4))
@@ -70,6 +71,7 @@ def test_the_command_ranks_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert said["best"]["heads"] == 4
 
 
+@pytest.mark.slow
 def test_pictures_of_two_to_six_heads(tmp_path: Path) -> None:
     text = (LINE_SENSOR / "pilot_heads.toml").read_text(encoding="utf-8").replace("seeds = [0, 1, 2]", "seeds = [0]")
     path = tmp_path / "pilot.toml"
