@@ -21,12 +21,15 @@ setup: $(READY) ## create build/venv with all that the other targets need
 run: $(READY) ## the whole way on the example: model -> proved C -> error, sizes, picture, boards
 	$(BIN)/python examples/line_sensor/run.py
 
-check: lint ## lint, types, unit tests but the slow ones: before each commit
-	$(BIN)/python -m pytest -n 2 -q -m "unit and not slow"
+# Two tests at a time; who has none left takes from the other, since some take a minute.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal -q
 
-test: lint ## lint, types, all tests; the unit tests with their coverage
-	$(BIN)/python -m pytest -n 2 -q -m unit --cov --cov-report=term
-	$(BIN)/python -m pytest -n 2 -q -m "not unit"
+check: lint ## lint, types, unit tests but the slow ones: before each commit
+	$(PYTEST) -m "unit and not slow"
+
+test: lint ## lint, types, all tests; those of make check with their coverage
+	$(PYTEST) -m "unit and not slow" --cov --cov-report=term
+	$(PYTEST) -m "not unit or slow"
 
 $(FRAMEWORKS)/ready: requirements-frameworks.txt
 	$(PYTHON) -m venv $(FRAMEWORKS)
