@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tasks import TASKS, Task
 
 from hilbert_codegen.curves import make_curve
-from hilbert_codegen.pilot.advise import NOT_LEARNT, WORTHWHILE, Candidate, choose, forecasts, pooled, score
+from hilbert_codegen.pilot.advise import NOT_LEARNT, WORTHWHILE, Candidate, Choice, choose, forecasts, pooled, score
 from hilbert_codegen.pilot.forecast import Known
 from hilbert_codegen.pilot.intervals import Bootstrap, interval
 from hilbert_codegen.pilot.metrics import ErrorStats
@@ -216,29 +216,58 @@ def _measured(trained: Trained, order: int, baseline: ErrorStats) -> Candidate:
     )  # fmt: skip
 
 
+def _asked(
+    trained: Trained, told: Iterable[int], outcome: dict[int, Candidate], baseline: ErrorStats
+) -> tuple[list[Candidate], Choice]:
+    """The candidates, and what is chosen of them, where the 1D net and the orders `told` are known."""
+    known, measured = [trained.known(0)], []
+    for order in told:
+        measured.append(outcome[order])
+        if outcome[order].refusal != NOT_LEARNT:
+            known.append(trained.known(order))
+    found = forecasts(known, measured, ORDERS, ["cell"], baseline, trained.curve, trained.ease)
+    return found, choose(found)
+
+
+def _followed(
+    trained: Trained, told: int, outcome: dict[int, Candidate], baseline: ErrorStats
+) -> tuple[int, Candidate | None]:
+    """(nets trained, the last recommendation) where all that is to be trained or measured is, until there is no more."""
+    done = {told} - {0}
+    while True:
+        choice = _asked(trained, sorted(done), outcome, baseline)[1]
+        wanted = {int(order) for order in choice.measure} | ({choice.best.order} if choice.best is not None else set())
+        if wanted <= done:
+            return len(done - {told}), choice.best
+        done |= wanted
+
+
 def advice_checks(study: Study) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What `advise` recommends, told of the 1D net alone and of any one order, and its forecasts over what was measured."""
+    """What `advise` recommends, told of the 1D net alone and of any one order, and its forecasts over what was measured.
+
+    "followed" is where a user ends who trains what is recommended or to be measured and asks again, until nothing is left.
+    """
     checks, ratios = [], []
     for trained in study.trained:
         _, baseline = trained.baseline()
         outcome = {order: _measured(trained, order, baseline) for order in ORDERS}
         best = min(candidate.score for candidate in outcome.values())
+
+        def over(order: int | None, outcome: dict[int, Candidate] = outcome, best: float = best) -> float:
+            return (outcome[order].score if order is not None else 1.0) / min(best, 1.0)
+
         for told in (0, *ORDERS):
-            known, measured = [trained.known(0)], []
-            if told:
-                measured = [outcome[told]]
-                if outcome[told].refusal != NOT_LEARNT:
-                    known.append(trained.known(told))
-            found = forecasts(known, measured, ORDERS, ["cell"], baseline, trained.curve, trained.ease)
-            choice = choose(found)
+            found, choice = _asked(trained, {told} - {0}, outcome, baseline)
             chosen = choice.best
-            reached = outcome[chosen.order].score if chosen is not None else 1.0
-            next_ones = [outcome[int(order)].score / min(best, 1.0) for order in choice.measure]
+            trainings, last = _followed(trained, told, outcome, baseline)
             checks.append(
                 {
                     "task": trained.task.name, "phase": trained.phase, "told": told,
-                    "advised": chosen.order if chosen is not None else None, "over the best": reached / min(best, 1.0),
-                    "to measure": list(choice.measure), "over the best of those": min(next_ones, default=None),
+                    "advised": chosen.order if chosen is not None else None,
+                    "over the best": over(chosen.order if chosen is not None else None),
+                    "to measure": list(choice.measure),
+                    "over the best of those": min((over(int(order)) for order in choice.measure), default=None),
+                    "followed": {"trainings": trainings, "over the best": over(last.order if last is not None else None)},
                     "will not help": chosen is None and not choice.measure,
                     "not known": chosen is None and bool(choice.measure), "none helps": best > 1 - WORTHWHILE,
                 }

@@ -121,8 +121,9 @@ class Advice:
     Attributes:
         candidates: by number of heads and order.
         best: the one to train, None where none will help or that can't be known.
-        measure: orders (of more than two heads: their names) to train and evaluate before more can be said; where `best` is None and this is not empty, it is
-            not known whether one helps.
+        measure: orders (of more than two heads: their names) to train and evaluate before more can be said, `best` among
+            them where it is a forecast and of higher orders nothing is known; where `best` is None and this is not empty,
+            it is not known whether one helps.
         baseline: (quantization error, error to truth) of the best 1D net in t.
         baseline_source: which that is.
         ease: what `probe` found on the inputs, by order; empty where there was nothing to probe.
@@ -526,6 +527,7 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
                 f"No figure can be given for order {unknown} and up{of}. Train {best.named}, run evaluate on it, and "
                 f"ask again with that model in the pilot."
             )
+            measure.insert(0, best.asked)
         elif unknown == best.order + 1:
             lines.append(f"No figure can be given for order {unknown}{of}. Train it, evaluate, and ask again: {best.named} "
                          f"has shown that the curve can be learnt.")  # fmt: skip

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hilbert_codegen.cli import main
+from hilbert_codegen.cli import advise, main
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.models.inference import inspect_network
 from hilbert_codegen.pilot.advise import Advice, advise_from_noise, advise_from_pilot
@@ -475,6 +475,11 @@ def test_bad_requests_exit_with_2(arguments: list[str], capsys: pytest.CaptureFi
         main(arguments)
     assert stop.value.code == 2
     assert capsys.readouterr().err
+
+
+def test_advise_compares_any_number_of_heads_unless_told() -> None:
+    (heads,) = (option for option in advise.command.params if option.name == "heads")
+    assert tuple(heads.default) == (2, 3, 4, 5, 6)
 
 
 def test_advise_prints_a_ranking(capsys: pytest.CaptureFixture[str]) -> None:
