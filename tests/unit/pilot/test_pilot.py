@@ -479,7 +479,7 @@ def test_bad_requests_exit_with_2(arguments: list[str], capsys: pytest.CaptureFi
 
 def test_advise_compares_any_number_of_heads_unless_told() -> None:
     (heads,) = (option for option in advise.command.params if option.name == "heads")
-    assert tuple(heads.default) == (2, 3, 4, 5, 6)
+    assert heads.default == (2, 3, 4, 5, 6)
 
 
 def test_advise_prints_a_ranking(capsys: pytest.CaptureFixture[str]) -> None:
