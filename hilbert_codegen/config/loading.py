@@ -100,8 +100,22 @@ def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) ->
 
     Raises UsageError naming file, key, value and remedy.
     """
-    raw = read_toml(path)
-    source = path.name
+    return resolve(read_toml(path), path.name, path.parent, settings, model)
+
+
+def resolve(
+    raw: dict[str, Any], source: str, folder: Path, settings: Sequence[str] = (), model: Path | None = None
+) -> Settings:
+    """Validate a configuration as `read_toml` gives it: tables of values, which are changed where others override them.
+
+    Args:
+        raw: the tables.
+        source: what messages call it.
+        folder: that paths in it start from.
+        settings, model: as in `load`.
+
+    Raises UsageError naming source, key, value and remedy.
+    """
     if PILOT_TABLES & raw.keys() or isinstance(raw.get("model"), list):
         raise UsageError(f"{source}: is a pilot file, for evaluate and advise; give the configuration of a decoder")
     origin: dict[str, str] = {}
@@ -127,7 +141,7 @@ def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) ->
             wanted = ModelTable.model_validate({key: list_to_tuple(value) for key, value in raw["model"].items()})
         except ValidationError as error:
             raise _first_problem(source, raw, _Relocated(error)) from None  # type: ignore[arg-type]
-        file = model if model is not None else path.parent / wanted.file
+        file = model if model is not None else folder / wanted.file
         heads = raw.setdefault("heads", {})
         tensors = find_heads(
             file, wanted.outputs, wanted.signature, dimensions=_dimensions(raw), layout=heads.get("layout")
@@ -150,7 +164,7 @@ def load(path: Path, settings: Sequence[str] = (), model: Path | None = None) ->
     for table, keys in known_keys().items():
         for key in keys:
             origin.setdefault(f"{table}.{key}", "default")
-    return Settings(config, source, path.parent, tuple(arguments), origin, file, tensors)
+    return Settings(config, source, folder, tuple(arguments), origin, file, tensors)
 
 
 def _dimensions(raw: Mapping[str, Any]) -> int:

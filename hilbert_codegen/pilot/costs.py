@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from hilbert_codegen.config.loading import load
+from hilbert_codegen.config.loading import resolve
 from hilbert_codegen.emit.choose import ANY_COSTS, survey
 from hilbert_codegen.emit.proofs import deferred
 from hilbert_codegen.emit.prove import proof_domain, reference_for
@@ -64,14 +64,12 @@ class HeadCost:
 
 def _decoder(candidate: Candidate) -> tuple[str, int, bool, float | None]:
     """The first strategy that fits the default limit of flash: its name, flash, whether its code was measured, and instructions of a candidate's decoder."""
-    text = (
-        f"[curve]\nkind = '{candidate.curve}'\ndimensions = {candidate.heads}\norder = {candidate.order}\n"
-        f"inset = {candidate.inset!r}\n[heads]\nscale = 0.00390625\nzero_point = -128\n"
-    )
-    with tempfile.TemporaryDirectory(prefix="hilbert_codegen-") as name:
-        path = Path(name) / "candidate.toml"
-        path.write_text(text, encoding="utf-8")
-        plan = make_plan(load(path))
+    curve = {
+        "kind": candidate.curve, "dimensions": candidate.heads, "order": candidate.order,
+        "inset": Decimal(repr(candidate.inset)),
+    }  # fmt: skip
+    heads = {"scale": Decimal("0.00390625"), "zero_point": -128}
+    plan = make_plan(resolve({"curve": curve, "heads": heads}, "advise", Path()))
     for found in survey(plan, deferred(lambda: reference_for(plan.spec, proof_domain(plan.spec)))):
         if found.built is not None and found.flash_bytes <= plan.config.code.max_flash_bytes:
             return found.name, found.flash_bytes, found.code_bytes > 0, found.cost
