@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hilbert_codegen.bench.verify import verify
+from hilbert_codegen.config.loading import load
+from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.spec.plan import make_plan
 from hilbert_codegen.targets.tools import WARNINGS
 from tests.compilers.matrix.cases import made
 from tests.compilers.matrix.run import CLANG, Target, check, targets, write_sources
@@ -61,6 +65,32 @@ def test_every_strategy(strategy: str, kind: str, tmp_path: Path) -> None:
     target = ready(KINDS[kind])
     write_sources(tmp_path, *made(SHAPE[strategy], strategy, tmp_path))
     assert check(tmp_path, target) == ""
+
+
+FUSED = """
+[heads]
+scale = [0.00390625, 0.0041, 0.0043]
+zero_point = [-128, -120, -117]
+range = [[0, 1], [0, 1], [0.1, 0.9]]
+[output]
+dtype = "int32"
+codes = [2147483647, -2147483648]
+[decoder]
+estimator = "fused"
+threshold = 0.04
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"), [("host/gcc/sanitizers", "interleaved"), (f"host/{CLANG}/integer-sanitizer", "planar")]
+)
+def test_three_fused_heads_under_sanitizers(name: str, layout: str, tmp_path: Path) -> None:
+    """All 2^24 triples. A result of all 32 bits, as far as it goes, is what a sum of two could overflow."""
+    target = ready(name)
+    (tmp_path / "fused.toml").write_text(FUSED, encoding="utf-8")
+    plan = make_plan(load(tmp_path / "fused.toml", [f"heads.layout={layout}"]))
+    verdicts = verify(plan, generate(plan), [target.compile[0], *target.flags])
+    assert [(verdict.pairs, verdict.mismatches) for verdict in verdicts] == [(1 << 24, 0)] * 2
 
 
 @pytest.mark.parametrize("name", [f"riscv/{CLANG}-O2/rv32imc_zve32x/256", f"riscv/{CLANG}-O2/rv32imc_zve32x/512",
