@@ -1,4 +1,5 @@
-"""What the vector variants execute, a point over all pairs in one call: instructions of Helium, packets of HVX.
+"""What the vector variants execute, a point over all pairs in one call: instructions of Helium and of RISC-V,
+packets of HVX.
 
 Prints the tables of docs/vector_units.md:
 
@@ -29,6 +30,10 @@ HELIUM = {
     "with distance": ("cortex-m55-clang", ["decoder.distance=true"], "decode_block_distance"),
     "gcc 12.2": ("cortex-m55-gcc", [], "decode_block"),
 }
+#: Bits of a RISC-V vector.
+LENGTHS = (128, 256, 512)
+#: Strategies with a variant for RISC-V vectors.
+RISCV_STRATEGIES = ("full", "tile_word", "tile_direct", "tile", "segment")
 ORDERS = range(1, 5)
 GRIDS: dict[str, list[str]] = {
     "cell grid": [],
@@ -65,13 +70,18 @@ def row(cells: Iterable[object]) -> None:
 @click.command()
 def command() -> None:
     """Print the tables."""
-    for machine in ("cortex-m55-clang", "cortex-m55-gcc", "hexagon-v66-hvx", "hexagon-v67"):
+    for machine in ("cortex-m55-clang", "cortex-m55-gcc", "hexagon-v66-hvx", "hexagon-v67", "rv32 vectors of 128"):
         if missing := MACHINES[machine].missing:
             raise click.ClickException(f"{missing} is not installed")
     row(["Helium, cell grid, order 3", *HELIUM])
     row(["---"] * (len(HELIUM) + 1))
     for strategy in TABLE_STRATEGIES:
         row([strategy, *(executed(machine, strategy, settings, f) for machine, settings, f in HELIUM.values())])
+    click.echo()
+    row(["RISC-V, cell grid, order 3", *(f"vectors of {bits} bits" for bits in LENGTHS)])
+    row(["---"] * (len(LENGTHS) + 1))
+    for strategy in RISCV_STRATEGIES:
+        row([strategy, *(executed(f"rv32 vectors of {bits}", strategy, []) for bits in LENGTHS)])
     click.echo()
     row(["HVX, order", *ORDERS])
     row(["---"] * (len(ORDERS) + 1))

@@ -203,7 +203,9 @@ class _Run:
         names, core = self.names, self.core
         undefined = error.errno in (self.unicorn.UC_ERR_INSN_INVALID, self.unicorn.UC_ERR_EXCEPTION)
         written = error.errno in (self.unicorn.UC_ERR_WRITE_UNMAPPED, self.unicorn.UC_ERR_WRITE_PROT)
-        core.reg_write(names.UC_RISCV_REG_MEPC, core.reg_read(names.UC_RISCV_REG_PC))
+        # Unicorn 2.1 stops four bytes behind an instruction that is none, whatever its length.
+        behind = 4 if error.errno == self.unicorn.UC_ERR_EXCEPTION else 0
+        core.reg_write(names.UC_RISCV_REG_MEPC, core.reg_read(names.UC_RISCV_REG_PC) - behind)
         core.reg_write(names.UC_RISCV_REG_MCAUSE, _ILLEGAL if undefined else _STORE if written else _LOAD)
         return int(core.reg_read(names.UC_RISCV_REG_MTVEC))
 

@@ -29,6 +29,8 @@ MACHINES: dict[str, Target] = {
     ),
     "hexagon-v67-hvx": _HVX,
     "hexagon-v67": _ALL[f"hexagon/{CLANG}-O2/scalar"],
+    "rv32imc": _ALL["riscv/riscv64-unknown-elf-gcc-O2/rv32imc"],
+    **{f"rv32 vectors of {bits}": _ALL[f"riscv/{CLANG}-O2/rv32imc_zve32x/{bits}"] for bits in (128, 256, 512)},
     "riscv64": _ALL["riscv/riscv64-linux-gnu-gcc-O2"],
     "powerpc64 (big-endian)": _ALL["big-endian/powerpc64-linux-gnu-gcc-O2"],
 }
