@@ -44,6 +44,9 @@ PROMISED = {
     "tile_word": Promise((), 22400, (10.5, 7.35, 7.35, 7.35, 7.35, 1.3), (14.7, 7.35, 7.35, 6.3, 7.35, None)),
     "octant": Promise((), 4 << 10, (34.0, 19.5, 19.5, 19.5, 19.5, 3.4), (None,) * 6),
     "octant, any scale": Promise(ANY_SCALE, 4 << 10, (32.8, 17.5, 17.5, 17.5, 17.5, 3.2), (None,) * 6),
+    "octant, any scale, distance": Promise(
+        (*ANY_SCALE, "decoder.distance=true"), 16383, (60.9, 29.3, 29.3, 29.3, 29.3, 4.8), (None,) * 6
+    ),
     "segment": Promise((), 21000, (29.5, 13.35, 13.35, 13.35, 13.35, 3.6), (37.1, 13.35, 13.35, 10.4, 13.35, None)),
     "segment, any scale": Promise(
         ANY_SCALE, 11800, (16.5, 11.35, 11.35, 11.35, 11.35, 2.6), (23.7, 11.35, 11.35, 8.4, 11.35, None)

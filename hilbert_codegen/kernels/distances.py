@@ -40,9 +40,11 @@ PAGE = 256
 OF_Y = PAGE * SLOTS
 #: The largest distance that is told.
 MOST = 255
-#: Sums of squares in whole codes up to this have a root each; from FINE on, one stands for COARSE of them.
-DIRECT = 1 << 13
-FINE, COARSE = 1 << 12, 6
+#: Bytes that a strategy's tables keep to where they can.
+ROOM = 1 << 14
+#: Where a root for each sum of squares in whole codes takes too many bytes, one stands for 2^COARSE sums from FINE on: the
+#: distance rises at most once within so many.
+FINE, COARSE = 1 << 11, 6
 #: Fractional bits of terms of 32 bits.
 WIDE = 12
 #: Passes after which a system counts as one without a solution; those that have one took 24 at most.
@@ -109,10 +111,11 @@ class Distances:
         return replace(code, tables=tables, distance=measure, params=params)
 
 
-def distances(spec: Spec, ideal: Ideal, slot_x: IntArray, slot_y: IntArray) -> Distances:
+def distances(spec: Spec, ideal: Ideal, slot_x: IntArray, slot_y: IntArray, room: int = ROOM) -> Distances:
     """Terms for all pairs of 8-bit heads, whose slots are given by [raw bits of y, of x]; Refused where there are none.
 
-    Terms have 16 bits where such do, with as many fractional bits as there is room for, else 32.
+    Terms have 16 bits where such do, with as many fractional bits as there is room for, else 32. Each sum has a root of
+    its own if both tables then take at most `room` bytes.
     """
     exact = np.concatenate([_squares(spec, axis) for axis in (0, 1)])
     x, y = np.broadcast_to(np.arange(256), (256, 256)), np.broadcast_to(np.arange(256)[:, None], (256, 256))
@@ -128,7 +131,7 @@ def distances(spec: Spec, ideal: Ideal, slot_x: IntArray, slot_y: IntArray) -> D
         pages = away.reshape(-1, SLOTS, PAGE)
         pages[:, BEYOND_TOO] = pages[:, BEYOND]
         whole = int((away[at[0]] + away[at[1]]).max()) >> shift
-        coarse = whole >= DIRECT
+        coarse = whole > FINE and away.size * (2 if narrow else 4) + whole + 1 > room
         sums = np.arange(FINE if coarse else whole + 1)
         if coarse:
             sums = np.concatenate([sums, np.arange(FINE, whole + 1, 1 << COARSE)])

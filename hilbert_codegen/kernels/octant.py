@@ -24,7 +24,7 @@ import numpy as np
 
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Offer, Refused, Table, as_output
-from hilbert_codegen.kernels.distances import FAR, distances
+from hilbert_codegen.kernels.distances import FAR, ROOM, distances
 from hilbert_codegen.kernels.folding import (
     Folded,
     Quarters,
@@ -35,7 +35,7 @@ from hilbert_codegen.kernels.folding import (
     quarters,
     tie_order,
 )
-from hilbert_codegen.kernels.octant_lanes import lanes
+from hilbert_codegen.kernels.octant_lanes import lanes, slots_bytes
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
 WORD = 32
@@ -365,7 +365,10 @@ class Octant:
         )
         offers: dict[str, Offer] = {"mve": lambda: lanes(spec, builder.folds, builder.around)}
         if distance:
-            away = distances(spec, ideal, *model.slots(*np.meshgrid(np.arange(256), np.arange(256))))
+            vectors = lanes(spec, builder.folds, builder.around)
+            taken = max(portable.table_bytes, 0 if vectors is None else vectors.table_bytes + slots_bytes(spec))
+            slots = model.slots(*np.meshgrid(np.arange(256), np.arange(256)))
+            away = distances(spec, ideal, *slots, room=ROOM - taken)
             portable = away.beside(portable, model.slots)
             offers = {"mve": lambda: lanes(spec, builder.folds, builder.around, away)}
         return Built(

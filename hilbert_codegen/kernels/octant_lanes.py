@@ -317,6 +317,11 @@ def _ends_beyond(spec: Spec, decode: Model) -> bool:
     return bool(((decode(x, y) - c1) % modulus == 0).any())
 
 
+def slots_bytes(spec: Spec) -> int:
+    """Bytes of what distances add to the tables beside those that all variants share."""
+    return 2 * 2 * 8 * (spec.curve.side - 1) ** 2
+
+
 def _slots(around: Quarters) -> IntArray:
     """Slots of distances.py, y << 8 | x, of all octants, and again of all where they are taken from across a square.
 

@@ -537,7 +537,7 @@ static inline uint16x8_t any_numbers(uint16x8_t word)
  * nearer, the octants across.
  */
 ANY_INNER_ATTR
-static inline uint16x8_t any_settle(uint16x8_t word)
+static inline uint16x8_t any_settle(const uint16_t *turns, uint16x8_t word)
 {
     int16_t limit = -0x4000;
     ANY_KEEP(limit); /* so that it is one number, and no vector */
@@ -547,7 +547,7 @@ static inline uint16x8_t any_settle(uint16x8_t word)
     const uint16x8_t a = vldrhq_gather_shifted_offset_u16(any_number_x, x);
     const uint16x8_t b = vldrhq_gather_shifted_offset_u16(any_number_y, y);
     const uint16x8_t number = vshrq_n_u16(vhaddq_u16(a, b), 7);
-    const uint16x8_t turn = vldrhq_gather_shifted_offset_u16(any_turn, number);
+    const uint16x8_t turn = vldrhq_gather_shifted_offset_u16(turns, number);
     const int16x8_t across = vreinterpretq_s16_u16(vshlq_n_u16(turn, 11)); /* negative where a vertex is alone */
     const mve_pred16_t row = vcmpltq_n_s16(across, limit);
     const uint16x8_t along = vmovlbq_u8(vreinterpretq_u8_u16(vpselq_u16(a, vmvnq_u16(b), row)));
@@ -560,11 +560,12 @@ static inline uint16x8_t any_settle(uint16x8_t word)
 
 /* The results of eight points in these octants. */
 ANY_INNER_ATTR
-static inline uint16x8_t any_results(uint16x8_t word, uint16x8_t number, uint16x8_t turn)
+static inline uint16x8_t any_results(const uint16_t *bases, const uint16_t *lines,
+                                     uint16x8_t word, uint16x8_t number, uint16x8_t turn)
 {
-    const uint16x8_t base = vldrhq_gather_shifted_offset_u16(any_base, number);
+    const uint16x8_t base = vldrhq_gather_shifted_offset_u16(bases, number);
     const uint16x8_t code = vsriq_n_u16(turn, vshlq_u16(word, vreinterpretq_s16_u16(turn)), 8);
-    const uint16x8_t step = vldrhq_gather_shifted_offset_u16(any_line, vbicq_n_u16(code, 0xFE00U));
+    const uint16x8_t step = vldrhq_gather_shifted_offset_u16(lines, vbicq_n_u16(code, 0xFE00U));
 
     const uint16x8_t phase = vshrq_n_u16(turn, 9);
 
@@ -575,9 +576,10 @@ static inline uint16x8_t any_results(uint16x8_t word, uint16x8_t number, uint16x
 ANY_INNER_ATTR
 static inline uint16x8_t any_eight(uint16x8_t word)
 {
-    const uint16x8_t number = any_settle(word);
+    const uint16x8_t number = any_settle(any_turn, word);
+    const uint16x8_t turn = vldrhq_gather_shifted_offset_u16(any_turn, number);
 
-    return any_results(word, number, vldrhq_gather_shifted_offset_u16(any_turn, number));
+    return any_results(any_base, any_line, word, number, turn);
 }
 
 ANY_CODE_ATTR
@@ -609,8 +611,8 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
             {
                 break;
             }
-            vst1q_u16(codes, any_results(first, numberA, turnA));
-            vst1q_u16(codes + 8, any_results(second, numberB, turnB));
+            vst1q_u16(codes, any_results(any_base, any_line, first, numberA, turnA));
+            vst1q_u16(codes + 8, any_results(any_base, any_line, second, numberB, turnB));
             codes += 16;
         }
         ANY_KEEP(left); /* so that the two ends of the loop stay one */
