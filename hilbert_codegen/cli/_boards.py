@@ -95,7 +95,8 @@ def read_outputs(path: Path | None) -> NDArray[np.int64] | None:
         raise UsageError(f"--outputs {path}: can't be read: {reason}; give a .npy file of codes") from None
     if not isinstance(codes, np.ndarray) or not np.issubdtype(codes.dtype, np.integer):
         raise UsageError(f"--outputs {path}: holds no integers; give the network's quantized outputs, shape (n, 2)")
-    return codes.astype(np.int64)
+    # What 64 bits with a sign do not hold would come out as another code.
+    return np.minimum(codes, np.iinfo(np.int64).max).astype(np.int64)
 
 
 def use_renode(command: str | None) -> None:

@@ -85,7 +85,7 @@ def _has_long_number(parsed: object) -> bool:
     return False
 
 
-def _one_line(error: BaseException) -> str:
+def _one_line(error: BaseException | str) -> str:
     return " ".join(str(error).split())[:200]
 
 
@@ -94,7 +94,7 @@ def parse_setting(text: str) -> tuple[str, str, Any]:
     name, equals, value = text.partition("=")
     match = re.fullmatch(r"([a-z_]+)\.([a-z_]+)", name.strip())
     if not equals or not match:
-        raise UsageError(f"--set {text}: write it as table.key=value, for example --set curve.order=2")
+        raise UsageError(f"--set {_one_line(text)}: write it as table.key=value, for example --set curve.order=2")
     try:
         parsed = tomllib.loads("" if _LONG_KEY.search(value) else f"value = {value}", parse_float=Decimal)["value"]
     except (tomllib.TOMLDecodeError, ArithmeticError, RecursionError, ValueError, KeyError):

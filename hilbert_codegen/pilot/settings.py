@@ -27,6 +27,12 @@ from hilbert_codegen.pilot.metrics import METRICS
 SUBSETS = ("all", "near", "mask", "mask near")
 #: Data past this size unpacked is refused.
 MAX_DATA_BYTES = 1 << 32
+#: Numbers of a pilot are 0, or at least LEAST and at most MOST: squares and quotients of all of them stay finite.
+LEAST, MOST = 1e-30, 1e30
+#: Larger inputs are none that a net of 32-bit floats could be given.
+MOST_INPUT = float(np.finfo(np.float32).max)
+#: t is between 0 and 1 but for noise; further off it is the truth in another unit.
+MOST_T = 1e6
 #: What NumPy and zipfile raise on files that are damaged, or made to do harm.
 _UNREADABLE = (
     OSError, ValueError, EOFError, KeyError, TypeError, MemoryError, OverflowError, NotImplementedError, RuntimeError,
@@ -42,7 +48,13 @@ def _float(value: object) -> object:
     return float(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else value
 
 
-Number = Annotated[float, BeforeValidator(_float), Field(allow_inf_nan=False)]
+def _measured(value: float) -> float:
+    if value and not LEAST <= abs(value) <= MOST:
+        raise PydanticCustomError("size", f"input should be 0, or {LEAST:g} to {MOST:g} in size")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_float), Field(allow_inf_nan=False), AfterValidator(_measured)]
 Positive = Annotated[Number, Field(gt=0)]
 Ends = Annotated[tuple[Number, Number], BeforeValidator(_tuple)]
 
@@ -236,14 +248,30 @@ class Pilot:
                 )
         if mask is not None and mask.shape != truth.shape:
             raise self.error("data.mask", data.mask, f"shape {mask.shape}, truth {truth.shape}", "make them equal")
-        real = {name: (array[:limit].astype(np.float64) - data.offset) / data.divide for name, array in inputs.items()}
-        t = truth[:limit].astype(np.float64)
-        if data.truth_in == "task":
-            low, high = self.config.task.values
-            t = (t - low) / (high - low)
-        if not all(np.isfinite(array).all() for array in (*real.values(), t)):
-            raise self.error("data.file", data.file or "", "holds values that are not finite", "clean the data")
+        low, high = self.config.task.values if data.truth_in == "task" else (0.0, 1.0)
+        real = {
+            name: self._scaled("inputs", used, array[:limit], data.offset, data.divide, MOST_INPUT)
+            for (name, array), used in zip(inputs.items(), named.values(), strict=True)
+        }
+        t = self._scaled("truth", data.truth, truth[:limit], low, high - low, MOST_T)
         return Samples(real, t, None if mask is None else mask[:limit].astype(bool))
+
+    def _scaled(
+        self, key: str, name: str, array: NDArray[Any], offset: float, divide: float, most: float
+    ) -> NDArray[np.float64]:
+        """(array - offset) / divide; UsageError where a value is none, or further from 0 than `most`."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled: NDArray[np.float64] = (array.astype(np.float64) - offset) / divide
+        if not np.isfinite(array).all():
+            raise self.error(f"data.{key}", name, "holds values that are not finite", "clean the data")
+        size = np.abs(scaled).reshape(-1)
+        if size.size and size.max() > most:
+            worst = array.reshape(-1)[size.argmax()]
+            reason, remedy = "are not what a network can be given", "clean the data, or see data.offset and data.divide"
+            if key == "truth":
+                reason, remedy = "lie far outside t = 0 to 1", "clean the data, or see data.truth_in and task.values"
+            raise self.error(f"data.{key}", name, f"holds values as {worst:g}, which {reason}", remedy)
+        return scaled
 
     def _array(self, key: str, name: str) -> NDArray[Any]:
         data = self.config.data
@@ -308,7 +336,7 @@ def _check(pilot: Pilot) -> None:
             raise pilot.error("model.name", name, "used twice", "give every model and baseline its own name")
     if not names:
         raise UsageError(f"{pilot.source}: no [[model]] and no [[baseline]]; name the networks to run")
-    if config.task.values[0] == config.task.values[1]:
+    if abs(config.task.values[1] - config.task.values[0]) < LEAST:
         raise pilot.error("task.values", config.task.values, "the two are equal", "give the values at t = 0 and t = 1")
     if config.kpi is not None:
         if config.kpi.model not in [table.name for table in config.model]:

@@ -555,6 +555,12 @@ def test_headers_with_something_left_open(header: bytes, tmp_path: Path) -> None
     one_line(caught.value)
 
 
+def test_codes_past_64_bits_with_a_sign_do_not_become_others(tmp_path: Path) -> None:
+    np.save(tmp_path / "codes.npy", np.array([[2**64 - 1, 3]], dtype=np.uint64))
+    found = read_outputs(tmp_path / "codes.npy")
+    assert found is not None and found.tolist() == [[2**63 - 1, 3]]
+
+
 WORDS = st.lists(
     st.sampled_from(["gcc", "nonesuch", '"', "'", "\\", "-O2", " ", "$(touch evil)", "\n", "--help", "é", ";", "-o", "/"]),
     max_size=4,

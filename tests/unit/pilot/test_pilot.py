@@ -30,6 +30,7 @@ from tests.paths import LINE_SENSOR, MODELS
 LINE = LINE_SENSOR
 ORDERS = {"p = 1": 1, "p = 2": 2, "p = 3": 3}
 
+tflite = pytest.importorskip("tflite")
 pytest.importorskip("tflite_runtime")
 
 
@@ -427,7 +428,16 @@ def test_a_constant_truth_is_no_test_of_a_net(map_pilot: Callable[..., Path]) ->
 
 
 def test_outputs_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
-    path = edited(one_seed(tmp_path, 0, keep="p = 3"), ("divide = 255", "divide = 1e-300"))
+    path = one_seed(tmp_path, 0, keep="p = 3")
+    (tmp_path / "models").unlink()
+    shutil.copytree(LINE / "models", tmp_path / "models")
+    for model in (tmp_path / "models").glob("*float*"):
+        content = bytearray(model.read_bytes())
+        parsed = tflite.Model.GetRootAsModel(content, 0)
+        buffers = [parsed.Buffers(i) for i in range(parsed.BuffersLength())]
+        # Of a float net the largest buffer is weights.
+        max(buffers, key=lambda buffer: buffer.DataLength()).DataAsNumpy().view(np.float32)[:] = np.nan
+        model.write_bytes(content)
     with pytest.raises(CheckFailed, match="not finite for 50 of 50 samples"):
         evaluate(load_pilot(path), limit=50)
 
@@ -441,6 +451,8 @@ def test_outputs_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         (('truth = "t.npy"', 'truth = "short.npy"'), ["shape (30, 8, 8, 1), truth (30, 8, 4)"]),
         (('mask = "mask.npy"', 'mask = "short.npy"'), ["data.mask", "shape"]),
         (("values = [0.5, 10.0]", "values = [1, 1]"), ["task.values", "equal"]),
+        (("values = [0.5, 10.0]", "values = [0, 1e-320]"), ["task.values.1", "1e-30 to 1e+30"]),
+        (("values = [0.5, 10.0]", "values = [-1e308, 1e308]"), ["task.values.0", "1E+308", "1e+30"]),
         (('model = "p = 1"', 'model = "p = 9"'), ["kpi.model", "p = 9", "give one of"]),
         (('quantized = "map_int8.tflite"', 'quantized = "t.npy"'), ["t.npy", "TFLite"]),
         (('quantized = "map1d_int8.tflite"', 'quantized = "map1d_float.tflite"'), ["float32 output", "quantize"]),
@@ -457,6 +469,46 @@ def test_bad_pilots_get_one_line(map_pilot: Callable[..., Path], change: tuple[s
     assert "\n" not in str(caught.value)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("command", ["evaluate", "advise"])
+@pytest.mark.parametrize(
+    ("array", "value", "settings", "words"),
+    [
+        ("x", np.nan, "", ["data.inputs", "x.npy", "not finite"]),
+        ("x", -np.inf, "", ["data.inputs", "x.npy", "not finite"]),
+        ("x", 1e300, "", ["data.inputs", "1e+300", "network"]),
+        ("x", 1e300, "offset = -1e30\ndivide = 1e-30", ["data.inputs", "1e+300", "data.divide"]),
+        ("t", np.inf, "", ["data.truth", "t.npy", "not finite"]),
+        ("t", 1.7e308, "", ["data.truth", "1.7e+308", "truth_in"]),
+        ("t", 1e300, "task", ["data.truth", "1e+300", "task.values"]),
+    ],
+)
+def test_numbers_without_measure_get_one_line_and_no_warning(
+    map_pilot: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    array: str,
+    value: float,
+    settings: str,
+    words: list[str],
+) -> None:
+    task = settings == "task"
+    changes = [('truth_in = "t"', 'truth_in = "task"'), ("values = [0.5, 10.0]", "values = [-1e-30, 1e-30]")]
+    changes = changes if task else [('truth_in = "t"', f'truth_in = "t"\n{settings}')]
+    path = map_pilot(('inputs = "t.npy"', 'inputs = "x.npy"'), *changes)
+    np.save(path.parent / "x.npy", np.load(path.parent / "t.npy"))
+    spoiled = np.load(path.parent / f"{array}.npy").astype(np.float64)
+    spoiled.flat[7] = value
+    np.save(path.parent / f"{array}.npy", spoiled)
+    with pytest.raises(SystemExit) as stop:
+        main([command, str(path), "-q"])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    for word in words:
+        assert word in said
 
 
 @pytest.mark.parametrize(
