@@ -15,7 +15,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ from hilbert_codegen.curves import AXES
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, as_output
-from hilbert_codegen.kernels.half_cells import Geometry, boxes_of, check_covered, same_signs, unbeaten
+from hilbert_codegen.kernels.half_cells import Along, Geometry, boxes_of, check_covered, same_signs, unbeaten
 from hilbert_codegen.spec.specification import Spec
 
 #: Fields of a list entry above the packed vertex: axis of the half segment, runs up, runs towards growing s, last of its list.
@@ -199,7 +198,7 @@ class Argument:
             rows.append(layout.code(places, entry) == geometry.heads.output[h])
         return rows
 
-    def _compared(self, one: int, other: int, tables: list[Any], codes: list[IntArray], where: str) -> None:
+    def _compared(self, one: int, other: int, tables: list[Along], codes: list[IntArray], where: str) -> None:
         """The difference of two squared distances, exact and as the C forms it, has one sign for all codes of a box."""
         scale = 1 << (2 * self.layout.fraction)
         exact, fixed = [], []
@@ -208,7 +207,7 @@ class Argument:
             gaps = [self.layout.gap(self.layout.place[a][group], entry, a).astype(object) for entry in entries]
             pairs = {
                 (int(g) * scale, int(f) * self.geometry.unit**2)
-                for g, f in zip(table[one] - table[other], gaps[0] ** 2 - gaps[1] ** 2, strict=True)
+                for g, f in zip(table.table[one] - table.table[other], gaps[0] ** 2 - gaps[1] ** 2, strict=True)
             }
             exact.append(np.array([g for g, _ in pairs], dtype=object))
             fixed.append(np.array([f for _, f in pairs], dtype=object))

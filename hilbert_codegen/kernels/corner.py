@@ -1,7 +1,6 @@
 """`corner`: three to six heads, fast. The half cells of a query tell its own vertex and, mostly, the nearest half segment.
 
-The own vertex is the corner of the query's box (half_cells.py says what a box is; here a last half cell takes in what is clamped
-to its end). A query at distances g from it, axis by axis, is as far from
+The own vertex is the corner of the query's half cells. A query at distances g from it, axis by axis, is as far from
 
     a half segment of that vertex into the box, along c       sum g^2 - g_c^2
     one of another corner, across the axes D, along c          sum g^2 - g_c^2 + sum over D of (1 - 2 g)
@@ -9,14 +8,16 @@ to its end). A query at distances g from it, axis by axis, is as far from
 so the nearest is the one that *saves* most: g_c^2 less the second sum. Two half segments of the own vertex are told apart
 by which g is greater. Another corner's can only be nearer where g exceeds 3/8 on every axis of D, which few queries do.
 
-A word of `place` holds for every code its share in the number of the box and, below, g in units of the result, offset such
-that one bit tells whether g exceeds 3/8. A record of `box` says what the box needs:
+A box is here a part of a half cell on every axis: codes clamped to an end of the axis, where g is 0, are a part of their
+own, and `CUTS` says where half cells are cut besides. `share` holds every code's share in the number of its box; `gap` its g in
+units of the result, offset such that one bit tells whether g exceeds 3/8. The record of a box says what it needs:
 
-    31        30 - width                         0
-    | sign | axis | base |      result = (base + sign * place of the code of axis) >> shift
-    | -2   | axis | kind | index |      see Kind; the rest is in `more`
+    31   30 - width  0
+    | sign | axis | base |      result = (base + sign * gap of the code of axis) >> shift
+    | 0    | kind | index |     see Kind; the rest is in `more`
 
-Savings are compared in 32 bits, and where that is too close a call, in 64 bits with g from the code by multiplication.
+Savings are compared in 32 bits with g as `gap` has it, and where that is too close a call, in 64 bits with g from the code by
+multiplication; or else, where positions are multiples of so large a part of a cell, with exact ones in 32 bits at once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from __future__ import annotations
 import enum
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -34,33 +35,48 @@ import numpy as np
 from hilbert_codegen.curves import AXES
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, as_output
+from hilbert_codegen.kernels import (
+    STRATEGIES,
+    Built,
+    Implementation,
+    IntArray,
+    Refused,
+    Table,
+    as_output,
+    smallest_unsigned,
+)
 from hilbert_codegen.kernels.half_cells import Geometry, boxes_of, check_covered, same_signs, unbeaten
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
 #: More fractional bits of a result than this gain nothing.
 MOST_SHIFT = 12
-#: Fractional bits of a distance in cells where 32 bits are not enough.
+#: Cells are at most 2^WIDE units long where 32 bits are not enough.
 WIDE = 30
+#: The same where 32 bits are enough: five times its square is below 2^31.
+NARROW = 14
 #: Bits of a distance up to half a cell in the comparison with 32 bits.
 ROUGH = 13
 #: Another corner can only be nearer where a distance exceeds this.
 ZONE = Fraction(3, 8)
-#: So many heads at most, of order 1, have boxes that the zone cuts.
-FINE = 4
-#: Roundings of the distances that are tried.
-ROUNDINGS = 16
+#: Where half cells are cut, the finest first: the first that keeps to `MOST_BOXES` boxes is taken, or else the last.
+CUTS: tuple[tuple[Fraction, ...], ...] = ((ZONE,), ())
+MOST_BOXES = 512
+#: Rounds in which distances are adjusted to the results at most.
+ROUNDS = 400
 CHUNK = 1 << 16
 
 
 class Kind(enum.IntEnum):
-    """What a flagged record says of its box; its index leads to `more`."""
+    """What a record without a sign says of its box, in place of the axis; its index leads to `more`."""
 
     #: Two half segments of the own vertex: their records. The second is nearer where its distance is greater.
     PAIR = 0
-    #: Other corners' half segments too: the record without them, then the list of all. In place of its axis the
-    #: flagged record has the number of the own ones, which come first.
+    #: Other corners' half segments too: the record without them, then the list of all. Above the index stand axes (plus
+    #: one, three bits each), along one of which a distance above 3/8 is needed; and, as the topmost bit of the base, whether two
+    #: half segments are the own vertex's, which come first.
     AMONG = 1
+    #: The own vertex is nearest: in place of the index the result.
+    VERTEX = 2
 
 
 #: Where the description of a half segment has an axis that it is across, and the one along it; and the end of a list.
@@ -68,7 +84,7 @@ ACROSS, ALONG, LAST = 18, 21, 1 << 31
 
 
 class _Merged(Geometry):
-    """Boxes in which the last half cell of an axis takes in the codes clamped to its end."""
+    """Boxes of parts of half cells; the last half cell of an axis takes in the codes clamped to its end."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
@@ -78,31 +94,60 @@ class _Merged(Geometry):
         self.twin = np.concatenate([count + ahead, np.argsort(ahead)])
         last = 2 * spec.curve.side - 3
         self.half = [np.minimum(axis, last) for axis in self.half]
-        #: Whether the outer quarter of a half cell is a box of its own: where that keeps the boxes few.
-        self.fine = spec.curve.side == 2 and spec.dimensions <= FINE
+        cells = last + 1
+        self.cuts = next((cuts for cuts in CUTS if self._count(cells, cuts) ** spec.dimensions <= MOST_BOXES), CUTS[-1])
+        #: Half cell of every part of an axis; the last two are those clamped to its low and high end.
+        self.cells = [part // (len(self.cuts) + 1) for part in range(cells * (len(self.cuts) + 1))] + [0, last]
         #: Exact distances of every code from its own vertex.
         self.offset = [
             [abs(place - (half + 1) // 2) for place, half in zip(places, halves.tolist(), strict=True)]
             for places, halves in zip(self.place, self.half, strict=True)
         ]
-        #: Which box every code is in, along its axis.
+        #: Which part of its axis every code is in.
         self.part = [
-            2 * halves + np.array([g > ZONE for g in axis]) if self.fine else halves
-            for halves, axis in zip(self.half, self.offset, strict=True)
+            np.array([self._part(place, half, g) for place, half, g in zip(places, halves.tolist(), axis, strict=True)])
+            for places, halves, axis in zip(self.place, self.half, self.offset, strict=True)
         ]
+
+    @staticmethod
+    def _count(cells: int, cuts: tuple[Fraction, ...]) -> int:
+        return cells * (len(cuts) + 1) + 2
+
+    def _part(self, place: Fraction, half: int, g: Fraction) -> int:
+        if place in (0, self.spec.curve.side - 1):
+            return len(self.cells) - (2 if place == 0 else 1)
+        return half * (len(self.cuts) + 1) + sum(g > cut for cut in self.cuts)
 
     @property
     def parts(self) -> int:
-        """Boxes along an axis."""
-        return (2 * self.spec.curve.side - 2) * (2 if self.fine else 1)
+        """Parts of an axis."""
+        return len(self.cells)
+
+    def still(self, part: int) -> bool:
+        """Whether all codes of a part are clamped to an end of its axis, so that their distance is 0."""
+        return part >= self.parts - 2
 
     def groups(self) -> list[dict[int, IntArray]]:
-        """For every axis: box -> indices of its codes."""
+        """For every axis: part -> indices of its codes."""
         return [{int(part): np.flatnonzero(axis == part) for part in np.unique(axis)} for axis in self.part]
 
     def cell(self, box: tuple[int, ...]) -> tuple[int, ...]:
         """The half cells of a box."""
-        return tuple(part // 2 for part in box) if self.fine else box
+        return tuple(self.cells[part] for part in box)
+
+    def spared(self, order: Sequence[int], box: tuple[int, ...]) -> list[int]:
+        """Half segments that a box need not list, since one that it lists has the same nearest points there.
+
+        Of a segment that crosses the middle between two corners one half is enough (`items`). And where the distance from
+        the own vertex along a half segment is 0, any other one of that vertex is.
+        """
+        own = np.array([(half + 1) // 2 for half in self.cell(box)])
+        twins = [int(self.twin[h]) for h in order]
+        found = [t for t in twins if t not in order and (self.at[t] - own)[self.heads.axis[t]]]
+        if any((self.at[h] == own).all() for h in order):
+            mine = np.flatnonzero((self.at == own).all(axis=1)).tolist()
+            found += [h for h in mine if h not in order and self.still(box[int(self.heads.axis[h])])]
+        return found
 
 
 @dataclass(frozen=True)
@@ -122,10 +167,10 @@ class Item:
         return found | min(self.across, default=0) << ACROSS
 
 
-def items(geometry: _Merged, box: tuple[int, ...], listed: Sequence[int]) -> list[Item]:
-    """What `listed` half segments of `box` are. Raises Refused where one is not of a corner of the box."""
-    own = np.array([(half + 1) // 2 for half in box])
-    inward = np.where(np.array(box) % 2 == 0, 1, -1)
+def items(geometry: _Merged, cell: tuple[int, ...], listed: Sequence[int]) -> list[Item]:
+    """What `listed` half segments of the half cells `cell` are. Raises Refused where one is not of a corner of them."""
+    own = np.array([(half + 1) // 2 for half in cell])
+    inward = np.where(np.array(cell) % 2 == 0, 1, -1)
     found = []
     for h in listed:
         away = geometry.at[h] - own
@@ -148,31 +193,37 @@ class Layout:
 
     Attributes:
         spec: what is computed.
-        place: (heads, 256) by raw bits.
-        box, more: records.
+        share: (heads, 256) by raw bits; their sum is the number of the box.
+        gap: (heads, 256) by raw bits.
+        box: number of the record of every box, or None where boxes and records have the same number.
+        record, more: records.
         shift: fractional bits of a result.
-        field: lowest bit of the number of a box in a sum of places.
-        zero: place of g = 0, less the share of its half cell.
+        at: bits of the index into `more` of Kind.AMONG.
+        zero: gap of g = 0.
         zone: the bit that is set where g exceeds 3/8.
         rough: bits of g that the comparison with 32 bits leaves out.
         cell: a cell in the units of that comparison.
         margin: difference of savings that it takes to be sure.
+        one: a cell in the units of the comparison with exact distances.
         factor, term: (heads,) the position of a code, counted from the least, is (factor * code + term) >> wide in
-            2^-WIDE cells.
+            those units.
         wide: see there.
     """
 
     spec: Spec
-    place: IntArray
-    box: IntArray
+    share: IntArray
+    gap: IntArray
+    box: IntArray | None
+    record: IntArray
     more: IntArray
     shift: int
-    field: int
+    at: int
     zero: int
     zone: int
     rough: int
     cell: int
     margin: int
+    one: int
     factor: IntArray
     term: IntArray
     wide: int
@@ -183,21 +234,34 @@ class Layout:
         return 2 if self.spec.dimensions <= 4 else 3
 
     @property
+    def narrow(self) -> bool:
+        """Whether 32 bits hold exact savings, so that there is no other comparison."""
+        return self.wide == 0 and self.one <= 1 << NARROW
+
+    @property
     def base_bits(self) -> int:
         """Bits of a record below its axis."""
         return 30 - self.axis_bits
 
-    def distance(self, places: IntArray) -> IntArray:
-        """g of places."""
-        return np.asarray((places & ((1 << self.field) - 1)) - self.zero)
+    def of_box(self, number: IntArray) -> IntArray:
+        """The records of boxes."""
+        return np.asarray(self.record[number if self.box is None else self.box[number]])
+
+    def kind(self, record: IntArray) -> IntArray:
+        """The kinds of records without a sign; -1 of others."""
+        kind = record >> self.base_bits & ((1 << self.axis_bits) - 1)
+        return np.asarray(np.where(record >> 30 == 0, kind, -1))
+
+    def distance(self, gaps: IntArray) -> IntArray:
+        """g of gaps."""
+        return np.asarray(gaps - self.zero)
 
     def exact(self, axis: int, raw: IntArray) -> IntArray:
-        """g of raw bits in 2^-WIDE cells, from the code."""
+        """g of raw bits in units of `one`, from the code."""
         code = raw ^ 0x80 if self.spec.heads.dtype == "int8" else raw
-        one = 1 << WIDE
         position = (self.factor[axis] * code + self.term[axis]) >> self.wide
-        part = np.clip(position, 0, (self.spec.curve.side - 1) * one) & (one - 1)
-        return np.asarray(np.where(part > one // 2, one - part, part))
+        part = np.clip(position, 0, (self.spec.curve.side - 1) * self.one) % self.one
+        return np.asarray(np.where(part > self.one // 2, self.one - part, part))
 
     def decode(self, *raw: IntArray) -> IntArray:
         """The executable model: results of raw codes, one array for each head."""
@@ -209,56 +273,68 @@ class Layout:
         return as_output(self.spec, result).reshape(np.shape(raw[0]))
 
     def _decode(self, raw: IntArray) -> IntArray:
-        places = np.stack([self.place[a][bits] for a, bits in enumerate(raw)])
-        record = self.box[places.sum(axis=0) >> self.field]
-        among = np.flatnonzero((record >> 30 == 2) & (record >> (self.base_bits - 2) & 3 == Kind.AMONG))
+        gaps = np.stack([self.gap[a][bits] for a, bits in enumerate(raw)])
+        record = self.of_box(np.asarray(sum(self.share[a][bits] for a, bits in enumerate(raw))))
+        among = np.flatnonzero(self.kind(record) == Kind.AMONG)
         if len(among):
-            own = record[among] >> self.base_bits & ((1 << self.axis_bits) - 1)
-            at = record[among] & 0xFFFF
+            own = 1 + (record[among] >> (self.base_bits - 1) & 1)
+            at = record[among] & ((1 << self.at) - 1)
+            gates = record[among] & ((1 << (self.base_bits - 1)) - 1)
             record[among] = self.more[at]
-            open_ = np.flatnonzero(self._contested(places[:, among], at + 1 + 2 * own))
-            record[among[open_]] = self._nearest(raw[:, among[open_]], places[:, among[open_]], at[open_] + 1)
-        pair = np.flatnonzero(record >> 30 == 2)
+            open_ = np.flatnonzero(
+                self._gated(gates >> self.at, gaps[:, among]) & self._contested(gaps[:, among], at + 1 + 2 * own)
+            )
+            record[among[open_]] = self._nearest(raw[:, among[open_]], gaps[:, among[open_]], at[open_] + 1)
+        pair = np.flatnonzero(self.kind(record) == Kind.PAIR)
         if len(pair):
             at = record[pair] & 0xFFFF
             first, second = self.more[at], self.more[at + 1]
-            one, other = (self.distance(self._along(record, places[:, pair])) for record in (first, second))
+            one, other = (self._along(one, gaps[:, pair]) for one in (first, second))
             record[pair] = np.where(other > one, second, first)
-        return self._result(record, self._along(record, places))
+        return self._result(record, self._along(record, gaps))
 
-    def _contested(self, places: IntArray, at: IntArray) -> Any:
+    def _gated(self, gates: IntArray, gaps: IntArray) -> Any:
+        """Whether the distance along any of the axes `gates` exceeds 3/8."""
+        found = np.zeros(len(gates), dtype=bool)
+        for place in range(0, 15, 3):
+            axis = gates >> place & 7
+            zone = np.take_along_axis(gaps, np.maximum(axis - 1, 0)[None, :], axis=0)[0] & self.zone != 0
+            found |= (axis > 0) & zone
+        return found
+
+    def _contested(self, gaps: IntArray, at: IntArray) -> Any:
         """Whether any of the other corners' half segments listed from `at` can be nearer."""
-        gap = self.distance(places) >> self.rough
+        gap = self.distance(gaps) >> self.rough
         found = np.zeros(len(at), dtype=bool)
-        zone = np.zeros(len(at), dtype=bool)
         left = np.arange(len(at))
         step = 0
         while len(left):
             word = self.more[at[left] + step + 1]
             across, along = word >> ACROSS & 7, word >> ALONG & 7
-            enough = gap[along, left] ** 2 + self.margin > self.cell * (self.cell - 2 * gap[across, left])
-            zone[left] |= places[across, left] & self.zone != 0
-            found[left] |= zone[left] & enough
+            found[left] |= gap[along, left] ** 2 + self.margin > self.cell * (self.cell - 2 * gap[across, left])
             left = left[(word & LAST == 0) & ~found[left]]
             step += 2
         return found
 
-    def _along(self, record: IntArray, places: IntArray) -> IntArray:
-        axis = record >> self.base_bits & ((1 << self.axis_bits) - 1)
-        return np.asarray(np.take_along_axis(places, axis[None, :], axis=0)[0])
+    def _along(self, record: IntArray, gaps: IntArray) -> IntArray:
+        axis = np.where(record >> 30 == 0, 0, record >> self.base_bits & ((1 << self.axis_bits) - 1))
+        return np.asarray(np.take_along_axis(gaps, axis[None, :], axis=0)[0])
 
-    def _result(self, record: IntArray, place: IntArray) -> IntArray:
+    def _result(self, record: IntArray, gap: IntArray) -> IntArray:
         sign = np.where(record >> 31 == 1, (record >> 30) - 4, record >> 30)
-        return np.asarray((record + sign * place & ((1 << self.base_bits) - 1)) >> self.shift)
+        computed = (record + sign * gap & ((1 << self.base_bits) - 1)) >> self.shift
+        return np.asarray(np.where(sign == 0, record & 0xFFFF, computed))
 
-    def _nearest(self, raw: IntArray, places: IntArray, at: IntArray) -> IntArray:
+    def _nearest(self, raw: IntArray, gaps: IntArray, at: IntArray) -> IntArray:
         """Records of the nearest ones of lists that start at `at`."""
-        rough = self.distance(places) >> self.rough
+        if self.narrow:
+            return self._most(at, np.stack([self.exact(a, bits) for a, bits in enumerate(raw)]), self.one, 0)[0]
+        rough = self.distance(gaps) >> self.rough
         best, clear = self._most(at, rough, self.cell, self.margin)
         close = np.flatnonzero(~clear)
         if len(close):
             wide = np.stack([self.exact(a, bits) for a, bits in enumerate(raw[:, close])])
-            best[close] = self._most(at[close], wide, 1 << WIDE, 0)[0]
+            best[close] = self._most(at[close], wide, self.one, 0)[0]
         return best
 
     def _most(self, at: IntArray, g: IntArray, cell: int, margin: int) -> tuple[IntArray, Any]:
@@ -286,71 +362,97 @@ class Layout:
 
 
 class _Scale:
-    """g of all codes in units of the result: (heads, 256) whole numbers, equal where g is, and in the same order.
+    """g of all codes in units of the result, and the bases that go with it: whole numbers for which every result is right.
+
+    With the result of half segment h at distance g wanted to be w, lo = w << shift and hi = lo + (1 << shift) - 1,
+
+        lo <= base[h] + sign * g <= hi,     and equal distances are equal, greater ones greater.
+
+    All these are differences of two of the unknowns g and -sign * base, bounded below. They are raised from the rounded exact values
+    until all bounds are kept.
 
     Attributes:
         shift: fractional bits of a result.
-        g: see above.
+        g: (heads, 256) see above.
+        base: (halves,) see above.
         zone: the bit that tells g above 3/8 once `zero` is added.
         zero: what is added.
     """
 
-    def __init__(self, geometry: _Merged, shift: int, rounding: Fraction) -> None:
+    def __init__(self, geometry: _Merged, shift: int) -> None:
         spec = geometry.spec
         c0, c1 = spec.output.codes
         self.shift = shift
         self.unit = Fraction(abs(c1 - c0) << shift, spec.curve.segments)
-        found: dict[Fraction, int] = {Fraction(0): 0}
-        value = 0
-        for g in sorted({g for axis in geometry.offset for g in axis} - {Fraction(0)}):
-            value = max(value + 1, math.floor(g * self.unit + rounding))
-            found[g] = value
-        self.g = np.array([[found[g] for g in axis] for axis in geometry.offset])
-        beyond = [value for g, value in found.items() if g > ZONE]
-        first = min(beyond, default=max(found.values()) + 1)
-        bits = max(first - 1, max(found.values()) - first).bit_length()
+        exact = sorted({g for axis in geometry.offset for g in axis} | {Fraction(0)})
+        index = {g: i for i, g in enumerate(exact)}
+        at = [np.array([index[g] for g in axis]) for axis in geometry.offset]
+        rises = np.arange(len(exact) - 1)
+        above, below, least = [rises + 1], [rises], [np.ones(len(rises), dtype=np.int64)]
+        start = [math.floor(g * self.unit + Fraction(1, 2)) for g in exact]
+        self.sign = np.where(geometry.forth == (c1 > c0), 1, -1)
+        for h in range(len(geometry.at)):
+            a, sign, node = int(geometry.heads.axis[h]), int(self.sign[h]), len(start)
+            cell = 2 * int(geometry.at[h, a]) - (int(geometry.step[h, a]) < 0)
+            codes = np.flatnonzero(geometry.half[a] == cell)
+            low = wanted(geometry, h, codes) << shift
+            high = low + (1 << shift) - 1
+            places = at[a][codes]
+            own = np.full(len(codes), node)
+            # The unknown of the base is -sign * base: g - (-base) for one sign, base - g for the other.
+            bounds = (low, -high) if sign > 0 else (-high, low)
+            for upper, lower, bound in ((places, own, bounds[0]), (own, places, bounds[1])):
+                above.append(upper)
+                below.append(lower)
+                least.append(bound)
+            centre = low + (1 << (shift - 1)) - sign * np.array(start)[places]
+            start.append(-sign * int(np.median(centre)) if len(codes) else 0)
+        found = _raised(np.array(start, dtype=np.int64), *(np.concatenate(part) for part in (above, below, least)))
+        g = found[: len(exact)] - found[0]
+        self.base = -self.sign * (found[len(exact) :] - found[0])
+        self.g = np.stack([g[places] for places in at])
+        beyond = [int(value) for value, distance in zip(g, exact, strict=True) if distance > ZONE]
+        first = min(beyond, default=int(g.max()) + 1)
+        bits = max(first - 1, int(g.max()) - first).bit_length()
         self.zone = 1 << bits
         self.zero = self.zone - first
 
 
-def _shift(geometry: _Merged, width: int, field: int) -> int:
-    """The most fractional bits that records of `width` bits and places below bit `field` hold."""
-    bits = INTEGER_TYPES[geometry.spec.output.dtype][0]
-    for shift in range(min(MOST_SHIFT, width - bits), 5, -1):
-        scale = _Scale(geometry, shift, Fraction(1, 2))
-        if geometry.spec.dimensions * 2 * scale.zone < 1 << field:
-            return shift
-    raise Refused("a result has more bits than a place or a record leaves room for")
+def _raised(value: IntArray, above: IntArray, below: IntArray, least: IntArray) -> IntArray:
+    """`value` raised until value[above] - value[below] >= least everywhere. Raises Refused where that comes to no end."""
+    value = value.copy()
+    for _ in range(ROUNDS):
+        wanted_value = value[below] + least
+        low = np.flatnonzero(value[above] < wanted_value)
+        if not len(low):
+            return value
+        np.maximum.at(value, above[low], wanted_value[low])
+    raise Refused("a result is a closer call than its fractional bits settle")
+
+
+def wanted(geometry: _Merged, half: int, codes: IntArray) -> IntArray:
+    """Exact results, without the end of a closed curve being its start."""
+    c0, c1 = geometry.spec.output.codes
+    found = geometry.heads.output[half][codes].astype(np.int64)
+    vertex, forth = int(geometry.vertex[half]), bool(geometry.forth[half])
+    late = geometry.spec.curve.closed and (vertex > geometry.spec.curve.segments // 2 or not (vertex or forth))
+    return np.where(found == c0, c1, found) if late else found
 
 
 class _Records:
-    """The records of all half segments and vertices for one rounding of the distances; Refused where one is inexact."""
+    """The records of all half segments and vertices."""
 
-    def __init__(self, geometry: _Merged, scale: _Scale, place: IntArray, width: int) -> None:
-        self.geometry, self.scale, self.place, self.width = geometry, scale, place, width
-        self.known: dict[tuple[int, int], int] = {}
+    def __init__(self, geometry: _Merged, scale: _Scale, width: int) -> None:
+        self.geometry, self.scale, self.width = geometry, scale, width
 
-    def of(self, item: Item, box: tuple[int, ...]) -> int:
-        """The record of a half segment listed for a box."""
-        part = -1 if item.along is None else box[item.along]
-        key = item.half, part
-        if key not in self.known:
-            self.known[key] = self._vertex(item.half) if item.along is None else self._half(item.half, item.along, part)
-        return self.known[key]
-
-    def _wanted(self, half: int, codes: IntArray) -> list[int]:
-        """Exact results, without the end of a closed curve being its start."""
-        geometry = self.geometry
-        c0, c1 = geometry.spec.output.codes
-        found = geometry.heads.output[half][codes].tolist()
-        vertex, forth = int(geometry.vertex[half]), bool(geometry.forth[half])
-        late = geometry.spec.curve.closed and (vertex > geometry.spec.curve.segments // 2 or not (vertex or forth))
-        return [c1 if late and value == c0 else value for value in found]
-
-    def _base(self, low: int, high: int) -> int:
-        if low >= high:
-            raise Refused("a result is a closer call than its fractional bits settle")
-        return (low + high) // 2 & ((1 << self.width) - 1)
+    def of(self, item: Item) -> int:
+        """The record of a listed half segment."""
+        h = item.half
+        if item.along is None:
+            return Kind.VERTEX << self.width | self._vertex(h)
+        sign = int(self.scale.sign[h])
+        base = int(self.scale.base[h]) - sign * self.scale.zero
+        return (sign & 3) << 30 | item.along << self.width | base & ((1 << self.width) - 1)
 
     def _vertex(self, half: int) -> int:
         a = int(self.geometry.heads.axis[half])
@@ -358,36 +460,28 @@ class _Records:
         # Any code on the side that the half segment runs away from has the vertex's result.
         at = int(self.geometry.at[half, a])
         beyond = [i for i, v in enumerate(self.geometry.place[a]) if (v <= at if up else v >= at)]
-        (value,) = set(self._wanted(half, np.array(beyond)))
-        shift = self.scale.shift
-        return self._base(value << shift, (value + 1) << shift)
-
-    def _half(self, half: int, axis: int, part: int) -> int:
-        geometry, shift = self.geometry, self.scale.shift
-        codes = np.flatnonzero(geometry.part[axis] == part)
-        c0, c1 = geometry.spec.output.codes
-        sign = 1 if bool(geometry.forth[half]) == (c1 > c0) else -1
-        rising = [sign * value for value in self.place[axis][codes].tolist()]
-        wanted = self._wanted(half, codes)
-        low = max((w << shift) - r for w, r in zip(wanted, rising, strict=True))
-        high = min(((w + 1) << shift) - r for w, r in zip(wanted, rising, strict=True))
-        axis_bits = 30 - self.width
-        return (sign & 3) << 30 | axis << (30 - axis_bits) | self._base(low, high)
+        (value,) = set(self.geometry.heads.output[half][np.array(beyond)].tolist())
+        return int(value) & 0xFFFF
 
 
-def _wide(geometry: _Merged) -> tuple[IntArray, IntArray, int]:
-    """factor, term and wide of a layout: positions from codes by multiplication."""
+def _wide(geometry: _Merged) -> tuple[int, IntArray, IntArray, int]:
+    """one, factor, term and wide of a layout: positions from codes by multiplication, without rounding where that fits."""
     spec = geometry.spec
     least = int(spec.heads.codes().min())
     steps = [1 / spec.pitch(a) for a in range(spec.dimensions)]
     starts = [spec.coordinate(a, least) for a in range(spec.dimensions)]
+    parts = math.lcm(*(value.denominator for value in (*steps, *starts)))
     reach = max(abs(start) + 256 * step for start, step in zip(starts, steps, strict=True))
+    for bits in (NARROW, WIDE):
+        one = (1 << bits) // parts * parts
+        if one > 0 and reach * one < 1 << (31 if bits == NARROW else 62):
+            return one, np.array([int(s * one) for s in steps]), np.array([int(s * one) for s in starts]), 0
     wide = 61 - WIDE - math.ceil(reach).bit_length()
     scale = 1 << (WIDE + wide)
     half = Fraction(1, 2)
     factor = [math.floor(step * scale + half) for step in steps]
     term = [math.floor(start * scale + half) + (1 << (wide - 1)) for start in starts]
-    return np.array(factor, dtype=np.int64), np.array(term, dtype=np.int64), wide
+    return 1 << WIDE, np.array(factor, dtype=np.int64), np.array(term, dtype=np.int64), wide
 
 
 def _margin(geometry: _Merged, distance: IntArray, layout: Layout) -> int:
@@ -402,56 +496,112 @@ def _margin(geometry: _Merged, distance: IntArray, layout: Layout) -> int:
     return math.ceil(2 * (square + (geometry.spec.dimensions - 1) * cost)) + 1
 
 
-def _lists(geometry: _Merged) -> dict[tuple[int, ...], list[Item]]:
+#: Box -> its half segments.
+Lists = dict[tuple[int, ...], list[Item]]
+
+
+def lists_of(geometry: _Merged) -> Lists:
+    """The half segments of every box. Raises Refused."""
     found = {}
     for box, tables, _ in boxes_of(geometry):
         cell = geometry.cell(box)
-        found[box] = items(geometry, cell, unbeaten(geometry, cell, tables))
+        listed = items(geometry, cell, unbeaten(geometry, cell, tables))
+        own = [item for item in listed if not item.across]
+        moving = [item for item in own if item.along is not None and not geometry.still(box[item.along])]
+        # Where the distance along one of the own vertex is 0, any other one of that vertex serves (`_Merged.spared`).
+        spare = [item for item in own if item not in (moving or own[:1])]
+        found[box] = [item for item in listed if item not in spare]
     return found
 
 
-def layout_of(spec: Spec, geometry: _Merged, rounding: Fraction, lists: dict[tuple[int, ...], list[Item]]) -> Layout:
-    """The tables for one rounding of the distances. Raises Refused."""
-    base = geometry.parts
-    field = 32 - (base**spec.dimensions - 1).bit_length()
-    axis_bits = 2 if spec.dimensions <= 4 else 3
-    width = 30 - axis_bits
-    scale = _Scale(geometry, _shift(geometry, width, field), rounding)
-    share = np.array([base**a << field for a in range(spec.dimensions)])
-    place = np.array(geometry.part) * share[:, None] + scale.zero + scale.g
-    rough = max(0, int(scale.unit / 2).bit_length() - ROUGH)
-    cell = round(scale.unit / (1 << rough))
-    records = _Records(geometry, scale, place, width)
-    box = np.zeros(base**spec.dimensions, dtype=np.int64)
-    more: list[int] = []
-    placed: dict[tuple[int, ...], int] = {}
+def _united(geometry: _Merged, lists: Lists) -> Lists:
+    """The same list for all boxes of the same half cells that list other corners' half segments."""
+    union: dict[tuple[int, ...], set[Item]] = {}
+    for box, listed in lists.items():
+        if any(item.across for item in listed):
+            union.setdefault(geometry.cell(box), set()).update(listed)
+    ordered = {}
+    for cell, united in union.items():
+        rank = geometry.rank(cell)
+        ordered[cell] = sorted(united, key=lambda item: (bool(item.across), rank[item.half], item.half))
+    return {
+        box: ordered[geometry.cell(box)] if any(item.across for item in listed) else listed
+        for box, listed in lists.items()
+    }
 
-    def put(words: tuple[int, ...]) -> int:
-        if words not in placed:
-            placed[words] = len(more)
-            more.extend(words)
-        return placed[words]
 
-    def flagged(kind: Kind, own: int, words: tuple[int, ...]) -> int:
-        at = put(words)
-        if at >= 1 << 16:
+class _Writer:
+    """Writes the records of boxes and what they lead to."""
+
+    def __init__(self, records: _Records, width: int) -> None:
+        self.records, self.width = records, width
+        self.more: list[int] = []
+        self.placed: dict[tuple[int, ...], int] = {}
+
+    def put(self, words: tuple[int, ...]) -> int:
+        """Where `words` are in `more`."""
+        if words not in self.placed:
+            self.placed[words] = len(self.more)
+            self.more.extend(words)
+        return self.placed[words]
+
+    def near(self, listed: list[Item]) -> int:
+        """The record of the own vertex's half segments."""
+        own = [self.records.of(item) for item in listed if not item.across]
+        return own[0] if len(own) == 1 else Kind.PAIR << self.width | self.put(tuple(own))
+
+    def among(self, listed: list[Item], at_bits: int, final: bool) -> int:
+        """The record of a list with other corners' half segments."""
+        words = [word for item in listed for word in (self.records.of(item), item.word)]
+        words[-1] |= LAST
+        at = self.put((self.near(listed), *words))
+        own = sum(not item.across for item in listed)
+        gates = sum(
+            (axis + 1) << (3 * i) for i, axis in enumerate(_gates(item.across for item in listed if item.across))
+        )
+        if gates >> (self.width - 1 - at_bits) and final:
             raise Refused("its lists are too long")
-        return 2 << 30 | own << width | kind << (width - 2) | at
+        return Kind.AMONG << self.width | (own - 1) << (self.width - 1) | gates << at_bits | at
 
-    for key, listed in lists.items():
-        own = [item for item in listed if not item.across]
-        near = records.of(own[0], key)
-        if len(own) == 2:
-            near = flagged(Kind.PAIR, 0, (near, records.of(own[1], key)))
-        others = [item for item in listed if item.across]
-        if others:
-            words = [word for item in listed for word in (records.of(item, key), item.word)]
-            words[-1] |= LAST
-            near = flagged(Kind.AMONG, len(own), (near, *words))
-        box[sum(half * base**a for a, half in enumerate(key))] = near
+
+def _gates(across: Iterable[tuple[int, ...]]) -> list[int]:
+    """The fewest axes of which every one of `across` has one."""
+    groups = [set(axes) for axes in across]
+    axes = sorted(set().union(*groups))
+    for count in range(1, len(axes) + 1):
+        for chosen in itertools.combinations(axes, count):
+            if all(group & set(chosen) for group in groups):
+                return list(chosen)
+    return axes
+
+
+def layout_of(spec: Spec, geometry: _Merged, lists: Lists) -> Layout:
+    """The tables. Raises Refused."""
+    base = geometry.parts
+    width = 30 - (2 if spec.dimensions <= 4 else 3)
+    scale = _Scale(geometry, min(MOST_SHIFT, width - INTEGER_TYPES[spec.output.dtype][0]))
+    share = np.array(geometry.part) * np.array([base**a for a in range(spec.dimensions)])[:, None]
+    rough = max(0, int(scale.unit / 2).bit_length() - ROUGH)
+    direct = base**spec.dimensions <= MOST_BOXES
+    if not direct:
+        lists = _united(geometry, lists)
+    # Once to know how many bits an index takes, once to write.
+    at_bits = 16
+    for final in (False, True):
+        writer = _Writer(_Records(geometry, scale, width), width)
+        found: IntArray = np.zeros(base**spec.dimensions, dtype=np.int64)
+        for key, listed in lists.items():
+            others = any(item.across for item in listed)
+            record = writer.among(listed, at_bits, final) if others else writer.near(listed)
+            found[sum(part * base**a for a, part in enumerate(key))] = record
+        if len(writer.more) > 1 << 16:
+            raise Refused("its lists are too long")
+        at_bits = max(1, (len(writer.more) - 1).bit_length())
+    records, numbers = np.unique(found, return_inverse=True)
+    box = None if direct else numbers
     layout = Layout(
-        spec, place, box, np.array(more or [0], dtype=np.int64), scale.shift, field, scale.zero, scale.zone, rough, cell,
-        0, *_wide(geometry),
+        spec, share, scale.zero + scale.g, box, found if direct else records, np.array(writer.more or [0], dtype=np.int64), scale.shift, at_bits,
+        scale.zero, scale.zone, rough, round(scale.unit / (1 << rough)), 0, *_wide(geometry),
     )  # fmt: skip
     return replace(layout, margin=_margin(geometry, scale.g, layout))
 
@@ -469,13 +619,20 @@ class Argument:
 
     def __init__(self, layout: Layout, geometry: _Merged) -> None:
         self.layout, self.geometry = layout, geometry
-        self.distance = np.stack([layout.distance(axis) for axis in layout.place])
+        self.distance = np.stack([layout.distance(axis) for axis in layout.gap])
         self.wide = np.stack([layout.exact(a, np.arange(256)) for a in range(layout.spec.dimensions)])
         self.halves = {
             (*at, *step): h
             for h, (at, step) in enumerate(zip(geometry.at.tolist(), geometry.step.tolist(), strict=True))
         }
+        #: Whether the distances of the last comparison are exact, so that nothing can be a close call.
+        self._unrounded = all(
+            g * layout.one == whole
+            for axis, wholes in zip(geometry.offset, self.wide.tolist(), strict=True)
+            for g, whole in zip(axis, wholes, strict=True)
+        )
         self._compared: dict[tuple[Any, ...], bool] = {}
+        self._right: dict[tuple[int, int, int], bool] = {}
 
     def check(self) -> None:
         """Raise CheckFailed with the first thing that is wrong."""
@@ -487,25 +644,22 @@ class Argument:
             where = f"box {box}"
             cell = geometry.cell(box)
             number = sum(part * geometry.parts**a for a, part in enumerate(box))
-            listed = self._listed(int(layout.box[number]), cell, box, where)
+            listed = self._listed(int(layout.of_box(np.array([number]))[0]), cell, box, where)
             rank = geometry.rank(cell)
             order = [item.half for item in listed]
             if sorted(order, key=lambda h: (rank[h], h)) != order:
                 raise CheckFailed(f"{where}: the list is not in the order that settles ties")
-            # Of a segment that crosses the middle between two corners one half is enough (`items`).
-            own = np.array([(half + 1) // 2 for half in cell])
-            twins = [int(geometry.twin[h]) for h in order]
-            spared = [t for t in twins if t not in order and (geometry.at[t] - own)[geometry.heads.axis[t]]]
-            check_covered(geometry, cell, tables, order + spared, rank, where)
+            check_covered(geometry, cell, tables, order + geometry.spared(order, box), rank, where)
             for one, other in itertools.combinations(listed, 2):
-                if (one.across or other.across) and not self._agree(one, other, box, codes):
+                close = not self._unrounded and (one.across or other.across)
+                if close and not self._agree(one, other, box, codes):
                     raise CheckFailed(f"{where}: two half segments are too close a call")
 
     def _places(self) -> None:
         geometry, layout = self.geometry, self.layout
         for a, axis in enumerate(geometry.part):
-            if not np.array_equal(layout.place[a] >> layout.field, axis * geometry.parts**a):
-                raise CheckFailed(f"head {AXES[a]}: a code lies in another box than its place says")
+            if not np.array_equal(layout.share[a], axis * geometry.parts**a):
+                raise CheckFailed(f"head {AXES[a]}: a code lies in another box than its share says")
         exact = sorted({g for axis in geometry.offset for g in axis})
         order = {g: i for i, g in enumerate(exact)}
         found = np.array([[order[g] for g in axis] for axis in geometry.offset]).reshape(-1)
@@ -515,24 +669,24 @@ class Argument:
         if ((rises > 0) != (steps > 0)).any() or (rises < 0).any() or whole.min() < 0:
             raise CheckFailed("distances are not in the order of the exact ones")
         beyond = np.array([[g > ZONE for g in axis] for axis in geometry.offset])
-        if not np.array_equal(layout.place & layout.zone != 0, beyond):
+        if not np.array_equal(layout.gap & layout.zone != 0, beyond):
             raise CheckFailed("the bit of the zone is wrong")
-        if layout.spec.dimensions * (int(whole.max()) + layout.zero) >= 1 << layout.field:
-            raise CheckFailed("distances reach into the number of the box")
 
     def _listed(self, record: int, cell: tuple[int, ...], box: tuple[int, ...], where: str) -> list[Item]:
         """The half segments that the C chooses among, all results of which are right."""
         layout = self.layout
-        if record >> 30 != 2:
+        kind = int(layout.kind(np.array(record)))
+        if kind not in (Kind.PAIR, Kind.AMONG):
             return [self._item(record, None, cell, box, where)]
-        kind, at = record >> (layout.base_bits - 2) & 3, record & 0xFFFF
         if kind == Kind.PAIR:
+            at = record & 0xFFFF
             pair = [self._item(int(layout.more[at + i]), None, cell, box, where) for i in (0, 1)]
             if any(item.along is None for item in pair):
                 raise CheckFailed(f"{where}: a pair with a vertex")
             return pair
+        at = record & ((1 << layout.at) - 1)
         near = self._listed(int(layout.more[at]), cell, box, where)
-        count = record >> layout.base_bits & ((1 << layout.axis_bits) - 1)
+        count = 1 + (record >> (layout.base_bits - 1) & 1)
         found = []
         for start in range(at + 1, len(layout.more) - 1, 2):
             word = int(layout.more[start + 1])
@@ -541,6 +695,10 @@ class Argument:
                 break
         if found[:count] != near or any(not item.across for item in found[count:]) or len(found) == count:
             raise CheckFailed(f"{where}: the list does not start with what it has without other corners")
+        gates = (record & ((1 << (layout.base_bits - 1)) - 1)) >> layout.at
+        axes = {(gates >> place & 7) - 1 for place in range(0, 15, 3)} - {-1}
+        if any(not axes.intersection(item.across) for item in found[count:]):
+            raise CheckFailed(f"{where}: a half segment of another corner is across none of the axes that are asked")
         return found
 
     def _item(self, record: int, word: int | None, cell: tuple[int, ...], box: tuple[int, ...], where: str) -> Item:
@@ -569,9 +727,14 @@ class Argument:
         if word is not None and item.word != word & ~LAST:
             raise CheckFailed(f"{where}: the description of a half segment is wrong")
         a = int(geometry.heads.axis[half])
-        codes = np.flatnonzero(geometry.part[a] == box[a])
-        found = layout._result(np.full(len(codes), record), layout.place[axis][codes])
-        if sign == 2 or (as_output(layout.spec, found) != geometry.heads.output[half][codes]).any():
+        key = record, half, box[a]
+        if key not in self._right:
+            codes = np.flatnonzero(geometry.part[a] == box[a])
+            found = layout._result(np.full(len(codes), record), layout.gap[axis if sign else 0][codes])
+            self._right[key] = sign != 2 and bool(
+                (as_output(layout.spec, found) == geometry.heads.output[half][codes]).all()
+            )
+        if not self._right[key]:
             raise CheckFailed(f"{where}: a result is wrong")
         return item
 
@@ -580,7 +743,7 @@ class Argument:
         axes = sorted({*one.across, *other.across, *(i.along for i in (one, other) if i.along is not None)})
         key = (one.along, one.across, other.along, other.across, tuple(box[a] for a in axes))
         if key not in self._compared:
-            unit, cell = self.geometry.unit, 1 << WIDE
+            unit, cell = self.geometry.unit, self.layout.one
             exact, fixed = [], []
             for a in axes:
                 pairs = set()
@@ -616,37 +779,43 @@ class Corner:
         if INTEGER_TYPES[spec.output.dtype][0] > 16:
             raise Refused("its results have at most 16 bits")
         geometry = _Merged(spec)
-        lists = _lists(geometry)
-        reason = ""
-        for step in range(ROUNDINGS):
-            try:
-                layout = layout_of(spec, geometry, Fraction(2 * step + ROUNDINGS, 2 * ROUNDINGS) % 1, lists)
-                argument = Argument(layout, geometry)
-                argument.check()
-            except (Refused, CheckFailed) as failed:
-                reason = str(failed)
-                continue
-            return self._built(layout, argument)
-        raise Refused(reason)
+        layout = layout_of(spec, geometry, lists_of(geometry))
+        argument = Argument(layout, geometry)
+        try:
+            argument.check()
+        except CheckFailed as failed:
+            raise Refused(str(failed)) from failed
+        return self._built(layout, argument)
 
     def _built(self, layout: Layout, argument: Argument) -> Built:
         spec = layout.spec
+        pages = 1 if bool((layout.gap == layout.gap[0]).all()) else spec.dimensions
+        of = "every head" if pages == 1 else "the heads, 256 for each"
+        numbers = [] if layout.box is None else [
+            Table("box", smallest_unsigned(len(layout.record) - 1), layout.box, "number of the record of every box")
+        ]  # fmt: skip
         tables = (
-            Table("place", "uint32", layout.place.reshape(-1), "share in the number of a box, and distance from the own vertex, of every code: 256 for each head", 8),
-            Table("box", "uint32", layout.box, "record of every box of half cells", 8),
+            Table("share", smallest_unsigned(int(layout.share.max())), layout.share.reshape(-1), "share of every code in the number of its box: 256 for each head"),
+            Table("gap", "uint32", layout.gap[:pages].reshape(-1), f"distance of every code of {of} from the own vertex", 8),
+            *numbers,
+            Table("record", "uint32", layout.record, "records of boxes" + ("" if layout.box is None else ", each once"), 8),
             Table("more", "uint32", layout.more, "records of pairs and lists", 8),
         )  # fmt: skip
-        width, wide = layout.base_bits, layout.wide
+        width, wide, one = layout.base_bits, layout.wide, layout.one
+        end = "" if layout.narrow else "LL"
         params: dict[str, object] = {
-            "field": layout.field, "shift": layout.shift, "width": width, "axis_mask": (1 << layout.axis_bits) - 1,
-            "among": f"0x{Kind.AMONG << (width - 2):X}UL", "flagged": "0xFFFFFFFEUL", "number": 32 - layout.field, "across": ACROSS, "along": ALONG,
-            "zone": f"0x{layout.zone:X}UL", "low": f"0x{(1 << layout.field) - 1:X}UL", "zero": f"{layout.zero}U",
+            "shift": layout.shift, "width": width, "axis_mask": (1 << layout.axis_bits) - 1, "paged": pages > 1,
+            "indirect": layout.box is not None, "among": f"0x{Kind.AMONG << width:X}UL",
+            "vertex": f"0x{Kind.VERTEX << width:X}UL" if self._vertices(layout) else "", "across": ACROSS, "along": ALONG,
+            "at": layout.at, "at_mask": f"0x{(1 << layout.at) - 1:X}UL", "own": width - 1,
+            "gates": f"0x{(1 << (width - 1 - layout.at)) - 1:X}UL",
+            "zone": f"0x{layout.zone:X}UL", "zero": f"{layout.zero}U",
             "rough": layout.rough, "cell": layout.cell, "margin": layout.margin, "least": -(3 << 29),
             "wide_least": f"-{3 << 61}LL", "words": f"0x{(1 << (ACROSS - 3)) - 1:X}UL", "last": "0x80000000UL",
-            "factor": ", ".join(f"{value}LL" for value in layout.factor.tolist()),
-            "term": ", ".join(f"{value}LL" for value in layout.term.tolist()),
-            "signed": spec.heads.dtype == "int8", "end": f"{(spec.curve.side - 1) << (WIDE + wide)}LL", "wide": wide,
-            "part": f"{(1 << WIDE) - 1}ULL", "half": f"{1 << (WIDE - 1)}LL", "one": f"{1 << WIDE}LL",
+            "narrow": layout.narrow, "factor": ", ".join(f"{value}{end}" for value in layout.factor.tolist()),
+            "term": ", ".join(f"{value}{end}" for value in layout.term.tolist()),
+            "signed": spec.heads.dtype == "int8", "end": f"{(spec.curve.side - 1) * one << wide}{end}", "wide": wide,
+            "half": f"{one // 2}{end}", "one": f"{one}{end}",
         }  # fmt: skip
         return Built(
             strategy=self.name,
@@ -654,6 +823,11 @@ class Corner:
             kind=f"{spec.dimensions} heads",
             note="The half cells of a query tell its own vertex, whose half segments are nearest but for queries near the middle between corners.",
         )
+
+    @staticmethod
+    def _vertices(layout: Layout) -> bool:
+        """Whether any record is of a vertex alone."""
+        return bool((layout.kind(np.concatenate([layout.record, layout.more])) == Kind.VERTEX).any())
 
 
 STRATEGIES.add(Corner.name, Corner())

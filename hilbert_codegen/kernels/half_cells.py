@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -24,6 +25,33 @@ from hilbert_codegen.exact.halves import half_segments
 from hilbert_codegen.exact.many import ManyHeads
 from hilbert_codegen.kernels import IntArray
 from hilbert_codegen.spec.specification import Spec
+
+
+@dataclass(frozen=True)
+class Along:
+    """Exact squared distances of all half segments along one axis, for a group of its codes.
+
+    Attributes:
+        table: (halves, codes) whole numbers.
+        row: half segment -> which of the different rows is its own.
+        low, high: (halves,) extremes of a half segment's distances.
+        gain: [row, other row] the most that a distance of the one exceeds that of the other for the same code.
+    """
+
+    table: Any
+    row: IntArray
+    low: Any
+    high: Any
+    gain: Any
+
+    @classmethod
+    def of(cls, table: Any) -> Along:
+        """That of a table."""
+        found: dict[tuple[Any, ...], int] = {}
+        row = np.array([found.setdefault(tuple(values), len(found)) for values in table.tolist()])
+        rows: Any = np.array(list(found), dtype=table.dtype)
+        gain: Any = np.array([(one - rows).max(axis=1) for one in rows])
+        return cls(table, row, rows.min(axis=1)[row], rows.max(axis=1)[row], gain)
 
 
 class Geometry:
@@ -52,9 +80,9 @@ class Geometry:
         """For every axis: half cell -> indices of its codes."""
         return [{int(h): np.flatnonzero(axis == h) for h in np.unique(axis)} for axis in self.half]
 
-    def distances(self, a: int, group: IntArray) -> Any:
-        """(halves, codes of the group) squared distances along axis `a` of the clamped positions, whole numbers."""
-        return self._clamped[a][:, group]
+    def distances(self, a: int, group: IntArray) -> Along:
+        """Squared distances along axis `a` of the clamped positions of a group of codes."""
+        return Along.of(self._clamped[a][:, group])
 
     @cached_property
     def _clamped(self) -> list[Any]:
@@ -85,9 +113,9 @@ class Geometry:
         beyond = box[a] - 2 * int(self.at[h, a])
         return beyond < 0 if self.step[h, a] > 0 else beyond >= 0
 
-    def beats(self, one: int, other: int, tables: list[Any], box: tuple[int, ...], rank: IntArray) -> bool:
+    def beats(self, one: int, other: int, tables: list[Along], box: tuple[int, ...], rank: IntArray) -> bool:
         """Whether `one` serves wherever `other` would in `box`: nearer throughout, or never farther and taken before it."""
-        most = sum(int((table[one] - table[other]).max()) for table in tables)
+        most = sum(int(table.gain[table.row[one], table.row[other]]) for table in tables)
         if most != 0:
             return most < 0
         return bool(rank[one] < rank[other]) or (
@@ -95,10 +123,10 @@ class Geometry:
         )
 
 
-def unbeaten(geometry: Geometry, box: tuple[int, ...], tables: list[Any]) -> list[int]:
+def unbeaten(geometry: Geometry, box: tuple[int, ...], tables: list[Along]) -> list[int]:
     """The half segments that no other one beats in `box`, in the order of their rank."""
-    low: Any = sum(table.min(axis=1) for table in tables)
-    high: Any = sum(table.max(axis=1) for table in tables)
+    low: Any = sum(table.low for table in tables)
+    high: Any = sum(table.high for table in tables)
     rank = geometry.rank(box)
     left = sorted(np.flatnonzero(low <= high.min()).tolist(), key=lambda h: rank[h])
     kept = list(left)
@@ -108,7 +136,7 @@ def unbeaten(geometry: Geometry, box: tuple[int, ...], tables: list[Any]) -> lis
     return kept
 
 
-def boxes_of(geometry: Geometry) -> Iterator[tuple[tuple[int, ...], list[Any], list[IntArray]]]:
+def boxes_of(geometry: Geometry) -> Iterator[tuple[tuple[int, ...], list[Along], list[IntArray]]]:
     """Every box that has codes: half cells of the axes, the distance tables of its codes, its codes."""
     groups = geometry.groups()
     cached = [{h: geometry.distances(a, group) for h, group in axis.items()} for a, axis in enumerate(groups)]
@@ -117,19 +145,19 @@ def boxes_of(geometry: Geometry) -> Iterator[tuple[tuple[int, ...], list[Any], l
 
 
 def check_covered(
-    geometry: Geometry, box: tuple[int, ...], tables: list[Any], listed: list[int], rank: IntArray, where: str
+    geometry: Geometry, box: tuple[int, ...], tables: list[Along], listed: list[int], rank: IntArray, where: str
 ) -> None:
     """Raise CheckFailed unless one of the half segments `listed` beats each other one throughout `box`."""
-    low: Any = sum(table.min(axis=1) for table in tables)
+    low: Any = sum(table.low for table in tables)
     left = np.ones(len(rank), dtype=bool)
     left[listed] = False
     for one in listed:  # beaten outright
-        left &= low <= int(sum(table[one].max() for table in tables))
+        left &= low <= int(sum(table.high[one] for table in tables))
     for one in listed:
         if not left.any():
             return
         others = np.flatnonzero(left)
-        most: Any = sum((table[one] - table[others]).max(axis=1) for table in tables)
+        most: Any = sum(table.gain[table.row[one], table.row[others]] for table in tables)
         left[others[np.asarray(most < 0)]] = False
     for other in np.flatnonzero(left).tolist():
         if not any(geometry.beats(one, other, tables, box, rank) for one in listed):

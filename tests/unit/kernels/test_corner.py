@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.kernels import IntArray
-from hilbert_codegen.kernels.corner import ALONG, LAST, Argument, Kind, Layout, _lists, _Merged, layout_of
+from hilbert_codegen.kernels.corner import ALONG, LAST, Argument, Kind, Layout, _Merged, layout_of, lists_of
 from tests.unit.exact.test_many import spec_of
 from tests.unit.kernels.test_boxes import HEADS, changed, plan_of
 
@@ -25,7 +24,7 @@ SPEC = spec_of(4, 1)
 def made(dimensions: int, order: int, kind: str = "hilbert") -> tuple[Layout, _Merged]:
     spec = spec_of(dimensions, order, kind)
     geometry = _Merged(spec)
-    return layout_of(spec, geometry, Fraction(1, 2), _lists(geometry)), geometry
+    return layout_of(spec, geometry, lists_of(geometry)), geometry
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +33,8 @@ def known() -> tuple[Layout, _Merged]:
 
 
 def flagged(layout: Layout, kind: Kind) -> IntArray:
-    """Boxes whose records are of a kind."""
-    of = layout.box >> (layout.base_bits - 2) & 3
-    return np.flatnonzero((layout.box >> 30 == 2) & (of == kind))
+    """Records of a kind."""
+    return np.flatnonzero(layout.kind(layout.record) == kind)
 
 
 def swapped(values: IntArray, one: int, other: int, count: int) -> IntArray:
@@ -47,12 +45,12 @@ def swapped(values: IntArray, one: int, other: int, count: int) -> IntArray:
 
 def pair_turned(layout: Layout) -> Layout:
     """The two half segments of a pair change places, so that the wrong one is taken, ties included."""
-    at = int(layout.box[flagged(layout, Kind.PAIR)[0]] & 0xFFFF)
+    at = int(layout.record[flagged(layout, Kind.PAIR)[0]] & 0xFFFF)
     return replace(layout, more=swapped(layout.more, at, at + 1, 1))
 
 
 def first_list(layout: Layout) -> int:
-    return int(layout.box[flagged(layout, Kind.AMONG)[0]] & 0xFFFF) + 1
+    return int(layout.record[flagged(layout, Kind.AMONG)[0]] & ((1 << layout.at) - 1)) + 1
 
 
 def list_ends_early(layout: Layout) -> Layout:
@@ -62,15 +60,35 @@ def list_ends_early(layout: Layout) -> Layout:
 
 def result_off(layout: Layout) -> Layout:
     """The record of a box with one nearest half segment gives results one higher."""
-    return replace(layout, box=changed(layout.box, int(np.flatnonzero(layout.box >> 30 == 1)[0]), 1 << layout.shift))
+    plain = int(np.flatnonzero(layout.record >> 30 == 1)[0])
+    return replace(layout, record=changed(layout.record, plain, 1 << layout.shift))
 
 
 def others_forgotten(layout: Layout) -> Layout:
     """A box beside other corners has the record of one that is not."""
-    box = layout.box.copy()
+    record = layout.record.copy()
+    record[flagged(layout, Kind.AMONG)[0]] = layout.more[first_list(layout) - 1]
+    return replace(layout, record=record)
+
+
+def another_gate(layout: Layout) -> Layout:
+    """Other corners are asked for along an axis that they are not across."""
     place = flagged(layout, Kind.AMONG)[0]
-    box[place] = layout.more[box[place] & 0xFFFF]
-    return replace(layout, box=box)
+    gates = layout.record[place] >> layout.at & 7
+    wrong = next(axis for axis in range(1, 5) if axis != gates)
+    return replace(layout, record=changed(layout.record, place, int((wrong - gates) << layout.at)))
+
+
+def equal_told_apart(layout: Layout) -> Layout:
+    """The distance of one code, equal to that of others, is one more, and no result of one half segment changes."""
+    words = np.concatenate([layout.record, layout.more])
+    for axis, code in np.ndindex(*layout.gap.shape):
+        gap = layout.gap[axis, code]
+        along = words[(words >> 30 != 0) & (words >> layout.base_bits & ((1 << layout.axis_bits) - 1) == axis)]
+        before, after = (layout._result(along, np.full(len(along), value)) for value in (gap, gap + 1))
+        if gap > layout.zero and np.array_equal(before, after) and (layout.gap == gap).sum() > 1:
+            return replace(layout, gap=changed(layout.gap, axis * 256 + code, 1))
+    raise AssertionError("no such code")
 
 
 def across_another(layout: Layout) -> Layout:
@@ -86,17 +104,18 @@ def more_savings_than_sure(layout: Layout) -> Layout:
 
 
 FAULTS: dict[str, tuple[Callable[[Layout], Layout], str]] = {
-    "a distance one off": (lambda a: replace(a, place=changed(a.place, 200, 1)), "order of the exact|result is wrong"),
-    "a distance far off": (lambda a: replace(a, place=changed(a.place, 200, 1 << 14)), "order of the exact"),
-    "a code in the next box": (lambda a: replace(a, place=changed(a.place, 200, 1 << a.field)), "another box"),
+    "a distance far off": (lambda a: replace(a, gap=changed(a.gap, 200, 1 << 14)), "order of the exact"),
+    "equal distances told apart": (equal_told_apart, "order of the exact"),
+    "a code in the next box": (lambda a: replace(a, share=changed(a.share, 200, 1)), "another box"),
     "the bit of the zone": (lambda a: replace(a, zone=a.zone >> 1), "zone"),
     "a result one off": (result_off, "result is wrong"),
-    "a pair turned": (pair_turned, "order that settles ties"),
+    "a pair turned": (pair_turned, "order that settles ties|does not start with"),
     "a list that ends early": (list_ends_early, "missing in the list|does not start|description"),
     "other corners forgotten": (others_forgotten, "missing in the list"),
+    "another gate": (another_gate, "none of the axes"),
     "a wrong description": (across_another, "description of a half segment"),
     "a margin below the error": (more_savings_than_sure, "margin"),
-    "positions from codes": (lambda a: replace(a, term=a.term + (1 << a.wide + 22)), "too close a call"),
+    "positions from codes": (lambda a: replace(a, term=a.term + a.one // 256), "too close a call"),
 }
 
 
