@@ -131,7 +131,9 @@ def measure_once(
         instructions = counted.outcome.instructions
         if not instructions:
             return replace(record, status="failed", note="the emulator counted no instruction of decode_block")
-        cycles, model, note = _cycles(program, emulator, decoder, board, sweep, how, instructions)
+        cycles, model, note = None, None, ""
+        if how.cycles:
+            cycles, model, note = _cycles(program, emulator, decoder, board, sweep, how, instructions)
         notes = [] if check.passed else [check.reason]
         misses = None if how.cache is None else _misses(how.cache, program, decoder, board, sweep, how, instructions)
         return replace(

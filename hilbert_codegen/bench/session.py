@@ -50,6 +50,7 @@ class How:
         shift: elements that the source is moved by, when measuring: 1 makes its address odd.
         flags: further flags of the compiler for the decoder ("-Os").
         cache: a flash accelerator whose misses are counted where an emulator notes reads, or None.
+        cycles: whether they are estimated, which takes a run of its own.
     """
 
     emulator: str = "auto"
@@ -60,6 +61,7 @@ class How:
     shift: int = 0
     flags: tuple[str, ...] = ()
     cache: Cache | None = None
+    cycles: bool = True
 
 
 DEFAULT = How()
@@ -137,13 +139,19 @@ class Session:
         """What boards run beside the sweep, where a point has three and more codes; None with a network's outputs."""
         return make_planes(self.plan, self.known) if self.outputs is None and self.order == "sweep" else None
 
+    @cached_property
+    def _generated(self) -> dict[str | None, Generated]:
+        return {}
+
     def _plan(self, strategy: str | None) -> Plan:
         plan = for_cores(self.plan, self.cores) if self.cores else self.plan
         return plan if strategy is None else with_strategy(plan, strategy)
 
     def generate(self, strategy: str | None = None, progress: Callable[[str], None] = lambda _: None) -> Generated:
-        """Generate and prove the decoder of the configuration, or that of another strategy."""
-        return generate(self._plan(strategy), progress, self.known)
+        """Generate and prove the decoder of the configuration, or that of another strategy; each once."""
+        if strategy not in self._generated:
+            self._generated[strategy] = generate(self._plan(strategy), progress, self.known)
+        return self._generated[strategy]
 
     def decoder(self, strategy: str | None = None, progress: Callable[[str], None] = lambda _: None) -> Decoder:
         """The same as a decoder for boards."""

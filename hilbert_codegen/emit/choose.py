@@ -126,13 +126,14 @@ def table_bytes(plan: Plan, built: Built) -> int:
 def code_bytes(plan: Plan, built: Built) -> int:
     """Measured bytes of the code on the plan's target core; for any core, on the one where it is largest.
 
-    Of a kind of build that was never measured, those of the strategy's largest kind; 0 where it has none.
+    With distances those of a decoder that gives them, where they were measured. Of a kind of build that was never
+    measured, those of the strategy's largest kind; 0 where it has none.
     """
     target = plan.config.code.target
-    known = _measured("code_bytes")
+    known, more = _measured("code_bytes"), _measured("code_bytes_distance") if plan.distance else {}
     sizes = [0.0]
     for one in CORES.values() if target == ANY else [core(target)]:
-        figures, variant = _of_core(known, one.name), running_on(built, one)
+        figures, variant = {**_of_core(known, one.name), **_of_core(more, one.name)}, running_on(built, one)
         if variant in figures.get(built.measured_as, {}):
             sizes.append(figures[built.measured_as][variant])
         else:

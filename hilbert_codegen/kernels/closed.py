@@ -393,7 +393,8 @@ class Closed:
         r, words = model.rounding, gaps.words
         c0, c1 = spec.output.codes
         params |= {
-            "order": order, "side": spec.curve.side, "behind": 2 * spec.curve.side - 1, "words": words, "top": words - 1,
+            "order": order, "behind": 2 * spec.curve.side - 1, "last": 2 * spec.curve.side - 2,
+            "steps": tuple(1 << bit for bit in reversed(range(order + 1))), "words": words, "top": words - 1,
             "square": 2 * words, "half_terms": 3 * words, "segments": spec.curve.segments, "closed": spec.curve.closed,
             "reverse": model.reverse, "each": r.each, "factor": r.factor, "add": r.add, "modulus": r.modulus,
             "step": f"{r.step}UL", "scaled": f"{r.scaled}UL", "shift": r.shift, "slack": r.slack,

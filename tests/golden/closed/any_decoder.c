@@ -58,6 +58,13 @@ typedef char any_header_matches_source[(ANY_DECODER_CONFIG_HASH == 0x2A78034EUL)
 #define ANY_INNER_ATTR
 #endif
 
+/* For functions so small that a call costs more than they do: inlined at every level, which gcc -Os would not do. */
+#if defined(__GNUC__)
+#define ANY_INLINE static inline __attribute__((always_inline))
+#else
+#define ANY_INLINE static inline
+#endif
+
 /* The nearest point: on the segment from the vertex at place `near` to that at `far`, or at `near`. */
 typedef struct
 {
@@ -109,47 +116,51 @@ static const uint32_t any_terms_y[12] ANY_TABLE_ATTR = {
 
 /* Half cell of a code (counted from the smallest), 0 before the grid and 15 behind it. */
 ANY_INNER_ATTR
-static uint32_t any_region(const uint32_t *pStart, uint32_t code)
+ANY_INLINE uint32_t any_region(const uint32_t *pStart, uint32_t code)
 {
     uint32_t region = 0U;
-    uint32_t step;
 
-    for (step = 8U; step > 0U; step >>= 1)
+    if (code >= pStart[region + 8U])
     {
-        if (code >= pStart[region + step])
-        {
-            region += step;
-        }
+        region += 8U;
+    }
+    if (code >= pStart[region + 4U])
+    {
+        region += 4U;
+    }
+    if (code >= pStart[region + 2U])
+    {
+        region += 2U;
+    }
+    if (code >= pStart[region + 1U])
+    {
+        region += 1U;
     }
     return region;
 }
 
 /* The vertex at the other end of the half cell's square: the next one right of the own vertex, and before the grid. */
 ANY_INNER_ATTR
-static inline uint32_t any_other(uint32_t region)
+ANY_INLINE uint32_t any_other(uint32_t region)
 {
-    uint32_t vertex = region >> 1;
+    uint32_t right = 0U;
 
     if ((region == 0U) || (((region & 1U) == 1U) && (region != 15U)))
     {
-        vertex++;
+        right = 2U;
     }
-    else
-    {
-        vertex--;
-    }
-    return vertex;
+    return ((region >> 1) + right) - 1U;
 }
 
 /* Whether a half cell lies on the grid. */
 ANY_INNER_ATTR
-static inline uint32_t any_abreast(uint32_t region)
+ANY_INLINE uint32_t any_abreast(uint32_t region)
 {
-    return ((region != 0U) && (region != 15U)) ? 1U : 0U;
+    return ((region - 1U) < 14U) ? 1U : 0U;
 }
 
 ANY_INNER_ATTR
-static inline uint64_t any_product(uint32_t a, uint32_t b)
+ANY_INLINE uint64_t any_product(uint32_t a, uint32_t b)
 {
     const uint64_t wide = a;
 
@@ -158,7 +169,7 @@ static inline uint64_t any_product(uint32_t a, uint32_t b)
 
 /* Twice the distance of a code from its own vertex; 0 off the grid. */
 ANY_INNER_ATTR
-static void any_gap_of(uint32_t *pGap, const uint32_t *pTerms, uint32_t code, uint32_t region)
+ANY_INLINE void any_gap_of(uint32_t *pGap, const uint32_t *pTerms, uint32_t code, uint32_t region)
 {
     const uint32_t *pTerm = &pTerms[((region & 1U) == 1U) ? 0U : 6U];
     const uint32_t keep = 0U - any_abreast(region);
@@ -177,7 +188,7 @@ static void any_gap_of(uint32_t *pGap, const uint32_t *pTerms, uint32_t code, ui
 
 /* 2 where number a exceeds b, 1 where they are equal, else 0; of `words` words. */
 ANY_INNER_ATTR
-static uint32_t any_compare(const uint32_t *pA, const uint32_t *pB, uint32_t words)
+ANY_INLINE uint32_t any_compare(const uint32_t *pA, const uint32_t *pB, uint32_t words)
 {
     uint32_t i = words;
     uint32_t order = 1U;
@@ -203,7 +214,8 @@ static uint32_t any_compare(const uint32_t *pA, const uint32_t *pB, uint32_t wor
 
 /* Adds the product of two numbers of `words` words to a sum of twice as many. */
 ANY_INNER_ATTR
-static void any_add_product(uint32_t *pSum, const uint32_t *pA, const uint32_t *pB, uint32_t words)
+ANY_INLINE void any_add_product(uint32_t *pSum, const uint32_t *pA, const uint32_t *pB,
+                                uint32_t words)
 {
     uint32_t i;
     uint32_t j;
@@ -227,23 +239,23 @@ static void any_add_product(uint32_t *pSum, const uint32_t *pA, const uint32_t *
 
 /* Whether the curve goes from place `near` to place `far`. */
 ANY_INNER_ATTR
-static inline uint32_t any_forward(uint32_t near, uint32_t far)
+ANY_INLINE uint32_t any_forward(uint32_t near, uint32_t far)
 {
     const uint32_t following = near + 1U;
 
     return (far == following) ? 1U : 0U;
 }
 
-/* Whether a segment joins two places. */
+/* Whether a segment joins two places: whether they are 1 apart. */
 ANY_INNER_ATTR
-static inline uint32_t any_joined(uint32_t one, uint32_t other)
+ANY_INLINE uint32_t any_joined(uint32_t one, uint32_t other)
 {
-    return any_forward(one, other) | any_forward(other, one);
+    return ((((one - other) + 1U) & 0xFFFFFFFDU) == 0U) ? 1U : 0U;
 }
 
 /* Whether of two segments at a corner the one to `vertical` comes first along the curve. */
 ANY_INNER_ATTR
-static inline uint32_t any_first(uint32_t corner, uint32_t vertical, uint32_t horizontal)
+ANY_INLINE uint32_t any_first(uint32_t corner, uint32_t vertical, uint32_t horizontal)
 {
     const uint32_t segmentV = (any_forward(corner, vertical) == 1U) ? corner : vertical;
     const uint32_t segmentH = (any_forward(corner, horizontal) == 1U) ? corner : horizontal;
@@ -253,7 +265,7 @@ static inline uint32_t any_first(uint32_t corner, uint32_t vertical, uint32_t ho
 
 /* Whether a far edge is nearer than the own vertex: along^2 > 4 cell (cell - across). */
 ANY_INNER_ATTR
-static uint32_t any_beyond(const uint32_t *pAlong, const uint32_t *pAcross)
+ANY_INLINE uint32_t any_beyond(const uint32_t *pAlong, const uint32_t *pAcross)
 {
     uint32_t rest[2];
     uint32_t borrow = 0U;
@@ -300,8 +312,8 @@ static uint32_t any_beyond(const uint32_t *pAlong, const uint32_t *pAcross)
 }
 
 ANY_INNER_ATTR
-static inline void any_take(any_nearest_t *pNearest, uint32_t near, uint32_t far,
-                            const uint32_t *pGap)
+ANY_INLINE void any_take(any_nearest_t *pNearest, uint32_t near, uint32_t far,
+                         const uint32_t *pGap)
 {
     uint32_t i;
 
@@ -315,7 +327,8 @@ static inline void any_take(any_nearest_t *pNearest, uint32_t near, uint32_t far
 
 /* The nearest point of the curve, of codes counted from the smallest. */
 ANY_INNER_ATTR
-static void any_find(uint32_t x, uint32_t y, any_nearest_t *pNearest)
+ANY_INLINE void any_find(uint32_t x, uint32_t y,
+                         any_nearest_t *pNearest)
 {
     const uint32_t regionX = any_region(any_start_x, x);
     const uint32_t regionY = any_region(any_start_y, y);
@@ -386,7 +399,7 @@ static void any_find(uint32_t x, uint32_t y, any_nearest_t *pNearest)
 
 /* Order of two numbers by their next words a and b, `lower` being that of the words below. */
 ANY_INNER_ATTR
-static inline uint32_t any_upper_order(uint32_t lower, uint32_t a, uint32_t b)
+ANY_INLINE uint32_t any_upper_order(uint32_t lower, uint32_t a, uint32_t b)
 {
     uint32_t order = lower;
 
@@ -404,7 +417,7 @@ static inline uint32_t any_upper_order(uint32_t lower, uint32_t a, uint32_t b)
 /* 2 where a gap's steps exceed `bound`, 1 where they are equal, else 0; `least` steps and less than 3 more
    are known of it. */
 ANY_INNER_ATTR
-static uint32_t any_weigh(const uint32_t *pGap, uint32_t least, uint32_t more)
+ANY_INLINE uint32_t any_weigh(const uint32_t *pGap, uint32_t least, uint32_t more)
 {
     const uint32_t bound = least + more;
     uint32_t order = 0U;
@@ -431,7 +444,7 @@ static uint32_t any_weigh(const uint32_t *pGap, uint32_t least, uint32_t more)
 
 /* Output code of a point of the curve. */
 ANY_INNER_ATTR
-static uint16_t any_result(const any_nearest_t *pNearest)
+ANY_INLINE uint16_t any_result(const any_nearest_t *pNearest)
 {
     const uint32_t near = pNearest->near;
     /* Of 126 steps the result is one more; the gap is as many as T, `least` or less than 3
