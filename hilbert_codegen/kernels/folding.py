@@ -188,7 +188,7 @@ def tie_order(x: Iterable[Item], y: Iterable[Item], wanted: IntArray) -> list[tu
         wanted: by class of y and class of x, what x > y must be where the keys tie: 1, 0, or -1 if it does not matter.
 
     Returns (0 for x or 1 for y, item) in rising order, such that an x stands behind a y where its key is greater, or
-    equal and 1 is wanted; or None if the wishes run in a circle.
+    equal and 1 is wanted; or None if the constraints run in a circle.
     """
     items: dict[Fraction, tuple[set[int], set[int]]] = {}
     for which, codes in enumerate((x, y)):
@@ -227,17 +227,17 @@ def tie_ranks(x: Sequence[Item], y: Sequence[Item], wanted: IntArray) -> tuple[I
     return np.array([found[0, item] for item in x]), np.array([found[1, item] for item in y])
 
 
-def refused_wishes(
+def refused_constraints(
     x: Sequence[Item], y: Sequence[Item], wanted: IntArray, easy: NDArray[np.bool_] | None = None
 ) -> NDArray[np.bool_]:
-    """Which of the wishes for 1 to leave out so that those that remain, and all for 0, run in no circle.
+    """Which of the constraints for 1 to leave out so that those that remain, and all for 0, run in no circle.
 
     Args:
         x, y, wanted: as of `tie_order`.
         easy: by class of y and class of x, what is refused rather than the others.
 
-    The wishes are taken one by one, those that concern most pairs of codes first; a wish is kept if it forms no circle with
-    the wishes kept before it.
+    The constraints are taken one by one, those that concern most pairs of codes first; a constraint is kept if it forms no circle with
+    the constraints kept before it.
     """
     keys: dict[Fraction, tuple[set[int], set[int]]] = {}
     for which, codes in enumerate((x, y)):
@@ -257,12 +257,12 @@ def refused_wishes(
                 return found
             reached = more
 
-    wishes = [(int(line), int(column)) for line, column in np.argwhere(wanted == 1)]
+    constraints = [(int(line), int(column)) for line, column in np.argwhere(wanted == 1)]
 
-    def turn(wish: tuple[int, int]) -> tuple[bool, int, tuple[int, int]]:
-        return easy is not None and bool(easy[wish]), -count_y[wish[0]] * count_x[wish[1]], wish
+    def turn(constraint: tuple[int, int]) -> tuple[bool, int, tuple[int, int]]:
+        return easy is not None and bool(easy[constraint]), -count_y[constraint[0]] * count_x[constraint[1]], constraint
 
-    for line, column in sorted(wishes, key=turn):
+    for line, column in sorted(constraints, key=turn):
         behind[line, column] = not any(
             line in after(column, columns, lines) for columns, lines in present if column in columns
         )

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table
-from hilbert_codegen.kernels.folding import fold, other_vertex, own_vertex, quarters, refused_wishes, tie_ranks
+from hilbert_codegen.kernels.folding import fold, other_vertex, own_vertex, quarters, refused_constraints, tie_ranks
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
 #: Low bits of a word of `column` or `row`, for the ranks.
@@ -67,7 +67,7 @@ class _Comparisons:
         refused = np.zeros_like(free_h)
         for block in blocks:
             items = [self.x.items[code] for code in block]
-            refused |= refused_wishes(items, self.y.items, self.around.wanted, free_h | free_v)
+            refused |= refused_constraints(items, self.y.items, self.around.wanted, free_h | free_v)
         self.by_near_h, self.by_near_v = refused & free_h, refused & free_v & ~free_h
         if (refused & ~free_h & ~free_v).any():
             raise _NoFit

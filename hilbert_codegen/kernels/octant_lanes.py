@@ -22,7 +22,7 @@ or, for an octant whose own vertex both segments leave,
 with the octant if a far edge is nearer, whether that is a column's, and bits that make a shift which leaves nothing of
 the code. A far edge is nearer where the rank of the code along it exceeds `near` of the code across.
 
-Where ties run in circles (folding.py), some wishes for gx > gy are refused. Octants that get such ties for the other
+Where ties run in circles (folding.py), some constraints for gx > gy are refused. Octants that get such ties for the other
 one are marked by the top bit, too, or not firm: there `lead` is added to the rank of x, which makes ties exceed.
 """
 
@@ -43,7 +43,7 @@ from hilbert_codegen.kernels.folding import (
     other_vertex,
     own_vertex,
     places,
-    refused_wishes,
+    refused_constraints,
     tie_order,
 )
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
@@ -73,7 +73,7 @@ def _beside(around: Quarters) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 def _ranks(folds: list[Folded], around: Quarters, refused: NDArray[np.bool_]) -> tuple[IntArray, IntArray, int]:
     """(rank of every x, of every y, lead), the ranks just as far apart as the comparisons that matter need them.
 
-    The rank of x exceeds that of y exactly where gx > gy, ties as wanted, in the quarters that ask for it. Where a wish is
+    The rank of x exceeds that of y exactly where gx > gy, ties as wanted, in the quarters that ask for it. Where a constraint is
     refused, ties may come out as 0, and the rank of x plus lead exceeds that of y exactly where gx >= gy.
     """
     x, y = (folded.squares for folded in folds)
@@ -100,7 +100,7 @@ def _lowest_ranks(
     tied: set[Fraction],
     lead: int,
 ) -> dict[tuple[int, Item], int]:
-    """The lowest ranks that the order allows, by one pass over it; `tied` are the keys of ties whose wish is refused."""
+    """The lowest ranks that the order allows, by one pass over it; `tied` are the keys of ties whose constraint is refused."""
     asked = around.wanted >= 0
     # By class of x, and of y: the highest rank so far; that before the key at hand; and what the next one must reach.
     # No rank is 0, which is below all, and none of y becomes less if lead is taken off.
@@ -225,7 +225,7 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters, away: Distances | N
     if 4 * squares * squares > NEVER:
         return None
     x, y = folds
-    refused = refused_wishes(x.items, y.items, around.wanted)
+    refused = refused_constraints(x.items, y.items, around.wanted)
     try:
         rank_x, rank_y, lead = _ranks(folds, around, refused)
         results = _Results(spec, folds)

@@ -15,7 +15,7 @@ from hilbert_codegen.curves import ORIENTATIONS, cell_inset, make_curve
 from hilbert_codegen.emit.prove import proof_domain, prove
 from hilbert_codegen.exact.reference import ideal
 from hilbert_codegen.kernels import STRATEGIES, Implementation, Refused, Table
-from hilbert_codegen.kernels.folding import fold, quarters, refused_wishes, tie_order
+from hilbert_codegen.kernels.folding import fold, quarters, refused_constraints, tie_order
 from hilbert_codegen.kernels.octant_lanes import lanes
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Heads, Output, Spec
 from hilbert_codegen.variants import equipped, hvx
@@ -195,13 +195,13 @@ def test_lines_take_bits_of_x_on_the_cell_grid() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
-def test_wishes_are_refused_only_where_they_close_a_circle(data: st.DataObject) -> None:
+def test_constraints_are_refused_only_where_they_close_a_circle(data: st.DataObject) -> None:
     sizes = data.draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
     keys = st.sampled_from([Fraction(0), Fraction(1, 4), Fraction(1, 2)])
     x, y = (data.draw(st.lists(st.tuples(st.integers(0, size - 1), keys), min_size=1)) for size in sizes)
     cells = st.lists(st.integers(-1, 1), min_size=sizes[0] * sizes[1], max_size=sizes[0] * sizes[1])
     wanted = np.array(data.draw(cells)).reshape(sizes[1], sizes[0])
-    refused = refused_wishes(x, y, wanted)
+    refused = refused_constraints(x, y, wanted)
     assert not refused[wanted != 1].any()
     granted = np.where(refused, -1, wanted)
     assert tie_order(x, y, granted) is not None
@@ -287,7 +287,7 @@ def test_ties_in_a_circle_have_no_order() -> None:
     key = Fraction(1, 4)
     x, y = [(0, key), (1, key)], [(0, key), (1, key)]
     assert tie_order(x, y, np.array([[1, 0], [0, 1]])) is None
-    assert refused_wishes(x, y, np.array([[1, 0], [0, 1]])).tolist() == [[False, False], [False, True]]
+    assert refused_constraints(x, y, np.array([[1, 0], [0, 1]])).tolist() == [[False, False], [False, True]]
     order = tie_order(x, y, np.array([[1, 0], [1, 1]]))
     assert order is not None
     at = {entry: index for index, entry in enumerate(order)}
