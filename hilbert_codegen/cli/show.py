@@ -62,6 +62,18 @@ def _front(candidates: list[Candidate]) -> set[str]:
     return {c.name for c in usable if not beaten(c)}
 
 
+def _reasons(candidates: list[Candidate]) -> list[str]:
+    """Lines: why a strategy is refused, or lacks a variant, so that its portable C runs instead."""
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for candidate in candidates:
+        for variant, reason in candidate.built.missing.items() if candidate.built else ():
+            lacking.setdefault((variant, reason), []).append(candidate.name)
+    return [
+        *(f"{c.name}: refused: {c.refusal}" for c in candidates if c.built is None),
+        *(f"without {variant}: {', '.join(names)}: {reason}" for (variant, reason), names in lacking.items()),
+    ]
+
+
 @click.command()
 @plan_options
 @format_option
@@ -112,6 +124,7 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
             "kind": c.built.measured_as if c.built else None,
             "taken": c.name == taken,
             "refused": c.refusal,
+            "without": dict(c.built.missing) if c.built else {},
         }
         for c in candidates
     ]
@@ -156,9 +169,8 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
             variants = ", ".join(c.built.implementations)
             sizes.add_row(here, c.name, str(c.table_bytes), code, cost, *marks, c.built.measured_as, variants)
     console.print(sizes)
-    for c in candidates:
-        if c.built is None:
-            console.print(f"{c.name}: refused: {c.refusal}", markup=False)
+    for line in _reasons(candidates):
+        console.print(line, markup=False)
     how = "the fastest that fits" if wanted == "auto" else "the configuration's own"
     console.print(
         f"> {taken or 'none'}: {how}. Instructions are those of the kind of build, measured over a sweep of order 3 or 4."

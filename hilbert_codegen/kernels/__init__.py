@@ -98,7 +98,7 @@ class Implementation:
         return sum(table.nbytes for table in self.tables)
 
 
-#: What a strategy has ready for a variant; None where the specification does not suit it.
+#: What a strategy has ready for a variant; None, or Refused with the reason, where the specification does not suit it.
 Offer = Callable[[], Implementation | None]
 
 
@@ -113,6 +113,7 @@ class Built:
         kind: which of its builds, where a strategy's builds differ in speed.
         offers: variant name -> tables and model of its own, where the variant needs others than the portable ones.
         variants: variant name -> what its C computes with, for the variants that were added (hilbert_codegen/variants).
+        missing: variant name -> why it was not added, though it serves the strategy.
     """
 
     strategy: str
@@ -121,6 +122,7 @@ class Built:
     kind: str = ""
     offers: Mapping[str, Offer] = field(default_factory=dict)
     variants: Mapping[str, Implementation] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make each offer once: variants that take the same one have the same tables."""

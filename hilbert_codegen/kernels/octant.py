@@ -24,7 +24,7 @@ import numpy as np
 
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Offer, Refused, Table, as_output
-from hilbert_codegen.kernels.distances import FAR, ROOM, distances
+from hilbert_codegen.kernels.distances import FAR, ROOM, Distances, distances
 from hilbert_codegen.kernels.folding import (
     Folded,
     Quarters,
@@ -363,14 +363,21 @@ class Octant:
                 "product": "uint64_t" if wide else "uint32_t",
             },
         )
-        offers: dict[str, Offer] = {"mve": lambda: lanes(spec, builder.folds, builder.around)}
+
+        def in_lanes(away: Distances | None = None) -> Implementation:
+            found = lanes(spec, builder.folds, builder.around, away)
+            if found is None:
+                raise Refused("octants, ranks, phases or distances do not fit lanes of 16 bits")
+            return found
+
+        offers: dict[str, Offer] = {"mve": in_lanes}
         if distance:
             vectors = lanes(spec, builder.folds, builder.around)
             taken = max(portable.table_bytes, 0 if vectors is None else vectors.table_bytes + slots_bytes(spec))
             slots = model.slots(*np.meshgrid(np.arange(256), np.arange(256)))
             away = distances(spec, ideal, *slots, room=ROOM - taken)
             portable = away.beside(portable, model.slots)
-            offers = {"mve": lambda: lanes(spec, builder.folds, builder.around, away)}
+            offers = {"mve": lambda: in_lanes(away)}
         return Built(
             strategy=self.name,
             portable=portable,

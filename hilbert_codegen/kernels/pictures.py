@@ -315,11 +315,13 @@ class Tiles:
             )
         shape = picture.shape
 
-        def signed() -> Implementation | None:
+        def signed() -> Implementation:
             """For 32-bit Thumb: the smallest whose windows can be laid such that no sum is masked."""
             shapes = [other for other in self.shapes if other.arc == shape.arc]
             found = self._smallest(spec, ideal, bits, distance, shapes, reaching=True)
-            return None if found is None else _Steps(spec, found, "thumb2_picture").implementation()
+            if found is None:
+                raise Refused("the windows of its tiles were not laid such that no sum needs a mask")
+            return _Steps(spec, found, "thumb2_picture").implementation()
 
         portable = _Steps(spec, picture, "picture").implementation()
 

@@ -425,16 +425,20 @@ class Segment:
         rows = Rows(Words.of(spec), ideal.codes.reshape(-1))
         result = Table("result", spec.output.dtype, rows.results, "decoded codes by half segment and label")
 
-        def lanes() -> Implementation | None:
+        def lanes() -> Implementation:
             if not Lanes.suits(rows.words):
-                return None
+                raise Refused("its words do not divide into halves of 16 bits")
             narrow = Lanes(rows)
             return Implementation((*narrow.tables(), result), narrow.decode, params=rows.params())
 
-        def joined() -> Implementation | None:
+        def joined() -> Implementation:
             found = Joined(rows)
             if not found.suits:
-                return None
+                raise Refused(
+                    "its places take more than 16 bits"
+                    if rows.words.strict
+                    else "its ties are no carry, but a third outcome"
+                )
 
             def decode(x: IntArray, y: IntArray) -> IntArray:
                 return as_output(spec, found.decode(x, y))

@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import Built, Implementation
+from hilbert_codegen.kernels import Built, Implementation, Refused
 from hilbert_codegen.registry import Registry
 from hilbert_codegen.resources import resource
-from hilbert_codegen.spec.specification import Spec
+from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 from hilbert_codegen.targets.cores import Core
 
 #: The name of the variant that is always there.
@@ -38,8 +38,8 @@ class Variant:
         chosen: when a compiler takes it, for the comment above its switch.
         condition: the same to the preprocessor.
         runs_on: whether a core executes it.
-        implement: (specification, exact answers, what the strategy built) -> what it computes with, or None where it does
-            not serve that.
+        implement: (specification, exact answers, what the strategy built) -> what it computes with; None, or Refused with
+            the reason, where it does not serve that.
         value: what the switch is where the condition holds.
         includes: headers it needs.
         table_attribute: end of the name of a macro that its own tables carry, or ""; variants that share tables call it the
@@ -78,19 +78,34 @@ def add(variant: Variant) -> Variant:
 
 
 def offered(built: Built, name: str) -> Implementation | None:
-    """What the strategy offers for the variant `name`: tables of its own, or the portable ones."""
+    """What the strategy offers for the variant `name`: tables of its own, or the portable ones. Raises Refused."""
     return built.offers[name]() if name in built.offers else built.portable
 
 
 def equipped(built: Built, names: Iterable[str], spec: Spec, ideal: Ideal) -> Built:
-    """`built` with those of the variants `names` that serve it."""
-    found = {}
+    """`built` with those of the variants `names` that serve it, and why the others do not."""
+    found, missing = {}, {}
     for name in sorted(set(names) - {PORTABLE}):
         variant = VARIANTS[name]
-        implementation = variant.implement(spec, ideal, built) if variant.template(built.strategy) else None
-        if implementation is not None:
+        if not variant.template(built.strategy):
+            continue
+        try:
+            implementation = variant.implement(spec, ideal, built)
+        except Refused as refusal:
+            missing[name] = str(refusal)
+            continue
+        if implementation is None:
+            missing[name] = "the configuration does not suit it"
+        else:
             found[name] = implementation
-    return replace(built, variants=found)
+    return replace(built, variants=found, missing=missing)
+
+
+def assembled(spec: Spec, built: Built, name: str) -> Implementation | None:
+    """What the strategy offers as `name` to assembly that reads and writes halfwords. Raises Refused for others."""
+    if spec.heads.bits != 8 or spec.heads.layout != "interleaved" or INTEGER_TYPES[spec.output.dtype][0] != 16:
+        raise Refused("it is for interleaved 8-bit heads and results of 16 bits")
+    return offered(built, name)
 
 
 def running_on(built: Built, core: Core) -> str:

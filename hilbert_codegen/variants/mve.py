@@ -6,14 +6,16 @@ A strategy has it with a template in templates/variants/mve, whose function PREF
 from __future__ import annotations
 
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import Built, Implementation
+from hilbert_codegen.kernels import Built, Implementation, Refused
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 from hilbert_codegen.variants import Variant, add, offered
 
 
 def implement(spec: Spec, ideal: Ideal, built: Built) -> Implementation | None:
     """What the strategy offers, for results of at most 16 bits."""
-    return offered(built, "mve") if INTEGER_TYPES[spec.output.dtype][0] <= 16 else None
+    if INTEGER_TYPES[spec.output.dtype][0] > 16:
+        raise Refused("results of 32 bits do not fit its lanes")
+    return offered(built, "mve")
 
 
 add(

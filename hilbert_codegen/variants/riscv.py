@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import Built, Implementation
-from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
+from hilbert_codegen.spec.specification import Spec
 from hilbert_codegen.targets.architectures import RISCV
-from hilbert_codegen.variants import Variant, add, offered
+from hilbert_codegen.variants import Variant, add, assembled
 
 
 def implement(spec: Spec, ideal: Ideal, built: Built) -> Implementation | None:
     """What the strategy offers for signed loads, for interleaved 8-bit heads and results of 16 bits."""
-    suits = spec.heads.bits == 8 and spec.heads.layout == "interleaved" and INTEGER_TYPES[spec.output.dtype][0] == 16
-    return offered(built, "thumb2") if suits else None
+    return assembled(spec, built, "thumb2")
 
 
 add(

@@ -10,7 +10,7 @@ offsets of 32 bits.
 from __future__ import annotations
 
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import Built, Implementation
+from hilbert_codegen.kernels import Built, Implementation, Refused
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 from hilbert_codegen.variants import Variant, add, offered
 
@@ -21,10 +21,10 @@ REACH = 1 << 16
 def implement(spec: Spec, ideal: Ideal, built: Built) -> Implementation | None:
     """What the strategy offers for lanes of 16 bits, for results of as many at most, where its offsets reach the tables."""
     if spec.heads.bits != 8 or INTEGER_TYPES[spec.output.dtype][0] > 16:
-        return None
+        raise Refused("16-bit heads and results of 32 bits do not fit its lanes")
     found = offered(built, "mve")
-    if found is None or (built.strategy != "full" and any(table.nbytes > REACH for table in found.tables)):
-        return None
+    if found is not None and built.strategy != "full" and any(table.nbytes > REACH for table in found.tables):
+        raise Refused(f"a table takes more than the {REACH} bytes that its offsets reach")
     return found
 
 

@@ -48,3 +48,49 @@ def test_a_named_strategy_over_the_limit_warns(tmp_path: Path, capsys: pytest.Ca
     assert "warning: code.max_flash_bytes = 20480: full takes 131" in said and "of code" in said
     main_ends(["generate", str(config), "-o", str(tmp_path / "strict"), "--strict"], 1)
     assert not (tmp_path / "strict").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "variant", "without"),
+    [
+        (
+            ["code.target=cortex-m4", "heads.layout=planar"],
+            "thumb2",
+            {name: "interleaved" for name in ("full", "tile", "tile_direct", "tile_word", "segment")},
+        ),
+        (["code.target=cortex-m0plus"], "thumb1", {"segment": "third outcome"}),
+        (["code.target=cortex-m55", "curve.order=4"], "mve", {"octant": "lanes of 16 bits"}),
+    ],
+    ids=["planar", "ties", "fine"],
+)
+def test_show_says_why_a_variant_is_not_there(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    settings: list[str],
+    variant: str,
+    without: dict[str, str],
+) -> None:
+    config = tmp_path / "depth.toml"
+    config.write_text(CONFIG, encoding="utf-8")
+    found = show(config, capsys, *settings)
+    assert {name for name, one in found.items() if one["without"]} == set(without)
+    for name, reason in without.items():
+        missing, there = found[name]["without"], found[name]["variants"]
+        assert isinstance(missing, dict) and reason in missing[variant] and there == ["portable"]
+    main_ends(["show", str(config), *(word for setting in settings for word in ("--set", setting))], 0)
+    assert f"without {variant}: {next(iter(without))}" in capsys.readouterr().out
+
+
+def test_where_no_layout_is_found_the_portable_c_is_the_next_best(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "depth.toml"
+    config.write_text(CONFIG, encoding="utf-8")
+    usual = show(config, capsys, "code.target=cortex-m4")["tile"]
+    monkeypatch.setattr("hilbert_codegen.kernels.pictures.reaching_pool", lambda *_: None)
+    found = show(config, capsys, "code.target=cortex-m4")["tile"]
+    assert not usual["without"] and usual["variants"] == ["thumb2", "portable"]
+    assert found["variants"] == ["portable"]
+    assert found["without"] == {"thumb2": "the windows of its tiles were not laid such that no sum needs a mask"}
+    before, after = usual["instructions_per_point"], found["instructions_per_point"]
+    assert isinstance(before, float) and isinstance(after, float) and after > before
