@@ -37,8 +37,9 @@ $(FRAMEWORKS)/ready: requirements-frameworks.txt
 	$(FRAMEWORKS)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
-FRAMEWORK_TESTS := tests/unit/training/test_frameworks.py tests/unit/training/test_loss_learns.py \
-  tests/unit/models/test_exporters.py tests/unit/models/test_inference.py tests/documentation/test_from_keras.py
+# The longest first, so that the two processes end together.
+FRAMEWORK_TESTS := tests/documentation/test_from_keras.py tests/unit/training/test_loss_learns.py \
+  tests/unit/training/test_frameworks.py tests/unit/models/test_exporters.py tests/unit/models/test_inference.py
 
 test-frameworks: $(FRAMEWORKS)/ready ## the tests that need PyTorch and TensorFlow, in an environment of their own
 	$(FRAMEWORKS)/bin/python -m pytest -n 2 -q $(FRAMEWORK_TESTS)

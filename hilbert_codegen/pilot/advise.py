@@ -38,6 +38,8 @@ BLUR = 0.06
 _EIGHT_BITS = ("int8", "l1", "cos_sin")
 #: How the refusal of a net begins that has not learnt its task.
 NOT_LEARNT = "not learnt"
+#: How the refusal of an order ends where a lower one has been tried in vain.
+_TRIED = ": it was tried, and its float net has not learnt the task"
 #: Half the distance between branches is to hold so many standard deviations of a head's noise.
 DEVIATIONS = 4.0
 #: Errors to truth within this factor of the best count as equal to it.
@@ -412,7 +414,7 @@ def forecasts(
             ]
             best = min(tried, key=lambda c: (c.refusal != "", math.isnan(c.score), c.score, c.blur, c.source))
             if order > failed.get(count, order):
-                reason = f"order {failed[count]}: it was tried, and its float net has not learnt the task"
+                reason = f"order {failed[count]}{_TRIED}"
                 best = replace(best, refusal=reason)
             found.append(best)
     return sorted(found, key=lambda c: (c.heads, c.order, not c.measured, c.inset, c.source))
@@ -518,7 +520,8 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
         for c in better
     ]
     lines += _refusals(candidates)
-    unknown = min((c.order for c in candidates if c.heads == best.heads and math.isnan(c.truth.rmse)), default=None)
+    open_ones = [c for c in candidates if c.heads == best.heads and not c.refusal.endswith(_TRIED)]
+    unknown = min((c.order for c in open_ones if math.isnan(c.truth.rmse)), default=None)
     measure: list[int | str] = [c.asked for c in better]
     if unknown is not None:
         of = "" if best.heads == 2 else f" of {best.heads} heads"

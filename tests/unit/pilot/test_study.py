@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.pilot.advise import SPREAD, Candidate, advise_from_pilot, choose
+from hilbert_codegen.pilot.advise import NOT_LEARNT, SPREAD, Candidate, advise_from_pilot, choose
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.metrics import ErrorStats
 from hilbert_codegen.pilot.settings import load_pilot
@@ -124,6 +124,11 @@ def test_what_can_not_be_known_is_to_be_measured() -> None:
     assert rising.best is not None and rising.best.order == 1 and rising.measure == (2,)
     unsure = choose([candidate(2, 0.7, False), candidate(3, math.nan, False, "blur: far")])
     assert unsure.best is not None and unsure.best.order == 2 and unsure.measure == (2,)
+    tried = "order 3: it was tried, and its float net has not learnt the task"
+    ended = choose(
+        [candidate(2, 0.7, False), candidate(3, 9.0, True, NOT_LEARNT), candidate(4, math.nan, False, tried)]
+    )
+    assert ended.best is not None and ended.measure == () and not any("No figure" in line for line in ended.lines)
     after = choose([candidate(2, 0.4, True), candidate(3, math.nan, False, "blur: far")])
     assert after.measure == (3,) and "No figure can be given for order 3" in after.lines[-1]
 
