@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware_tests.conftest import decoder_of, needs_board, plan_of
+from firmware_tests.conftest import decoder_of, needs_board, needs_compiler, plan_of
 from hilbert_codegen.bench.boardrun import Verdict, run_image, unsupported
 from hilbert_codegen.bench.firmware import Planes, Program, Sweep, make_planes, make_sweep, selftest_files
 from hilbert_codegen.bench.measure import measure_once
@@ -21,7 +21,7 @@ from hilbert_codegen.kernels import STRATEGIES
 from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets.boards import BOARDS
 from hilbert_codegen.targets.emulators import EMULATORS
-from hilbert_codegen.targets.toolchains import choose
+from hilbert_codegen.targets.toolchains import TOOLCHAINS, choose
 
 #: One board for each core and emulator that has it.
 QEMU = ("microbit", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps3-an547")
@@ -155,6 +155,16 @@ def test_more_heads(heads: int, layout: str, emulator: str, tmp_path: Path) -> N
     verdict = run_image(EMULATORS[emulator], program.image(), board, plan, sweep)
     assert verdict.passed, verdict.reason
     assert verdict.pairs == 65536
+
+
+@pytest.mark.parametrize("strategy", ["closed", "octant"])
+def test_distances_need_no_library(strategy: str, tmp_path: Path) -> None:
+    """Linked without one at -Os, where gcc would call memset for arrays that start as zeros."""
+    needs_compiler("gcc")
+    board, plan = BOARDS["microbit"], plan_of(tmp_path, 3, "decoder.distance=true")
+    files = decoder_of(plan, make_sweep(plan), strategy).files
+    program = Program(tmp_path / "build", board, TOOLCHAINS["gcc"], "depth", files, flags=("-Os",))
+    assert program.image().code_bytes > 0
 
 
 def some_planes(folder: Path, heads: int, layout: str = "interleaved") -> tuple[Plan, Planes]:

@@ -387,7 +387,6 @@ class Closed:
             params |= {
                 "offset_words": unit.words, "offset_next": unit.words - 1, "offset_top": unit.words - 2,
                 "offset_square": 2 * unit.words, "offset_drop": OFFSET_DROP, "offset_zeros": _zeros(unit.words),
-                "offset_square_zeros": _zeros(2 * unit.words),
                 "one": f"{one}ULL", "one_up": f"{one + 1}ULL", "far": f"{256 * (one + 1)}ULL",
             }  # fmt: skip
         r, words = model.rounding, gaps.words
@@ -399,7 +398,7 @@ class Closed:
             "reverse": model.reverse, "each": r.each, "factor": r.factor, "add": r.add, "modulus": r.modulus,
             "step": f"{r.step}UL", "scaled": f"{r.scaled}UL", "shift": r.shift, "slack": r.slack,
             "span": f"{abs(c1 - c0) & 0xFFFFFFFF}UL", "low": f"{min(c0, c1) & 0xFFFFFFFF}UL",
-            "sign": -model.low, "zeros": _zeros(words), "square_zeros": _zeros(2 * words),
+            "sign": -model.low, "zeros": _zeros(words),
         }  # fmt: skip
         return Built(
             strategy=self.name,

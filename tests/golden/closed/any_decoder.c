@@ -212,10 +212,10 @@ ANY_INLINE uint32_t any_compare(const uint32_t *pA, const uint32_t *pB, uint32_t
     return order;
 }
 
-/* Adds the product of two numbers of `words` words to a sum of twice as many. */
+/* The product of two numbers of `words` words, of twice as many. */
 ANY_INNER_ATTR
-ANY_INLINE void any_add_product(uint32_t *pSum, const uint32_t *pA, const uint32_t *pB,
-                                uint32_t words)
+ANY_INLINE void any_multiply(uint32_t *pProduct, const uint32_t *pA, const uint32_t *pB,
+                             uint32_t words)
 {
     uint32_t i;
     uint32_t j;
@@ -224,16 +224,17 @@ ANY_INLINE void any_add_product(uint32_t *pSum, const uint32_t *pA, const uint32
     {
         uint64_t sum = 0U;
 
-        for (j = 0U; (i + j) < (2U * words); j++)
+        for (j = 0U; j < words; j++)
         {
-            if (j < words)
+            sum += any_product(pA[i], pB[j]);
+            if (i > 0U)
             {
-                sum += any_product(pA[i], pB[j]);
+                sum += pProduct[i + j];
             }
-            sum += pSum[i + j];
-            pSum[i + j] = (uint32_t)sum;
+            pProduct[i + j] = (uint32_t)sum;
             sum >>= 32;
         }
+        pProduct[i + words] = (uint32_t)sum;
     }
 }
 
@@ -297,11 +298,11 @@ ANY_INLINE uint32_t any_beyond(const uint32_t *pAlong, const uint32_t *pAcross)
 
         if (any_product(most, most) > any_product(cell, rest[1] >> 1))
         {
-            uint32_t square[4] = { 0U, 0U, 0U, 0U };
-            uint32_t least[4] = { 0U, 0U, 0U, 0U };
+            uint32_t square[4];
+            uint32_t least[4];
 
-            any_add_product(square, pAlong, pAlong, 2U);
-            any_add_product(least, any_whole_cell, rest, 2U);
+            any_multiply(square, pAlong, pAlong, 2U);
+            any_multiply(least, any_whole_cell, rest, 2U);
             if (any_compare(square, least, 4U) == 2U)
             {
                 beyond = 1U;
