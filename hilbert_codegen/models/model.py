@@ -232,6 +232,8 @@ def _pick(path: Path, outputs: tuple[Output, ...], wanted: object, dimensions: i
             return outputs
         heads = _by_signature(outputs, dimensions)
         if heads is None:
+            if len(outputs) == dimensions:
+                _check_distinct(path, outputs, outputs)
             raise UsageError(
                 f"{path.name}: has {len(outputs)} outputs, and nothing in it says which are the heads {axes}; name them "
                 f"in that order in [model] outputs: {_listing(outputs)}"

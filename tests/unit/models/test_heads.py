@@ -137,7 +137,7 @@ def test_two_outputs_of_one_tensor_are_no_two_heads(tmp_path: Path, count: int) 
     )
     first = 1 % (count - 1)
     for name, said, choices in (
-        ("twice.tflite", f"outputs 0 and {count - 1} are one tensor, '0: t0'", [range(count)]),
+        ("twice.tflite", f"outputs 0 and {count - 1} are one tensor, '0: t0'", [range(count), None]),
         (
             "shaped.tflite",
             f"outputs {first} and {count - 1} are one tensor, '{first}: t{first}'",
