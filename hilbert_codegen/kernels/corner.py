@@ -18,6 +18,10 @@ units of the result, offset such that one bit tells whether g exceeds 3/8. The r
 
 Savings are compared in 32 bits with g as `gap` has it, and where that is too close a call, in 64 bits with g from the code by
 multiplication; or else, where positions are multiples of so large a part of a cell, with exact ones in 32 bits at once.
+
+A scale of few decimal digits is a binary number close to it. Distances that would be equal with the decimal one then differ by some
+2^-55. So positions are taken apart into those of a simple fraction near the true step from code to code, and the small rest
+times the code: where savings are equal by the former, the latter's terms of first order decide, and of second where those are equal, too.
 """
 
 from __future__ import annotations
@@ -54,6 +58,12 @@ MOST_SHIFT = 12
 WIDE = 30
 #: The same where 32 bits are enough: five times its square is below 2^31.
 NARROW = 14
+#: Bits of what a term of second order is below one of first order.
+SECOND = 20
+#: Denominators of a simple step that stands for the true one, and how near it must be.
+SIMPLE, NEAR = 1 << 24, Fraction(1, 1 << 46)
+#: The terms of first and second order count less than this part of a unit of savings, in the proof.
+FIRST_ORDER = 1 << 80
 #: Bits of a distance up to half a cell in the comparison with 32 bits.
 ROUGH = 13
 #: Another corner can only be nearer where a distance exceeds this.
@@ -208,6 +218,8 @@ class Layout:
         factor, term: (heads,) the position of a code, counted from the least, is (factor * code + term) >> wide in
             those units.
         wide: see there.
+        slope, middle: (heads,) what the true position of a code exceeds that one by, in units of their own, is
+            slope * (code - middle). All 0 where it is the true one.
     """
 
     spec: Spec
@@ -227,6 +239,8 @@ class Layout:
     factor: IntArray
     term: IntArray
     wide: int
+    slope: IntArray
+    middle: IntArray
 
     @property
     def axis_bits(self) -> int:
@@ -237,6 +251,11 @@ class Layout:
     def narrow(self) -> bool:
         """Whether 32 bits hold exact savings, so that there is no other comparison."""
         return self.wide == 0 and self.one <= 1 << NARROW
+
+    @property
+    def second(self) -> int:
+        """Bits for terms of second order: where slopes are but signs there is room for them."""
+        return SECOND if np.abs(self.slope).max() <= 1 else 0
 
     @property
     def base_bits(self) -> int:
@@ -256,12 +275,18 @@ class Layout:
         """g of gaps."""
         return np.asarray(gaps - self.zero)
 
-    def exact(self, axis: int, raw: IntArray) -> IntArray:
-        """g of raw bits in units of `one`, from the code."""
+    def exact(self, axis: int, raw: IntArray) -> tuple[IntArray, IntArray]:
+        """g of raw bits in units of `one`, from the code; and what the true one exceeds it by, in units of the slopes."""
         code = raw ^ 0x80 if self.spec.heads.dtype == "int8" else raw
         position = (self.factor[axis] * code + self.term[axis]) >> self.wide
-        part = np.clip(position, 0, (self.spec.curve.side - 1) * self.one) % self.one
-        return np.asarray(np.where(part > self.one // 2, self.one - part, part))
+        rest = self.slope[axis] * (code - self.middle[axis])
+        end = (self.spec.curve.side - 1) * self.one
+        inside = ((position > 0) | (position == 0) & (rest > 0)) & ((position < end) | (position == end) & (rest < 0))
+        part = np.where(inside, position, 0) % self.one
+        half = self.one // 2
+        back = (part > half) | (part == half) & (rest > 0)
+        slope = np.where(part == 0, np.abs(rest), np.where(back, -rest, rest))
+        return np.where(back, self.one - part, part), np.where(inside, slope, 0)
 
     def decode(self, *raw: IntArray) -> IntArray:
         """The executable model: results of raw codes, one array for each head."""
@@ -328,34 +353,47 @@ class Layout:
     def _nearest(self, raw: IntArray, gaps: IntArray, at: IntArray) -> IntArray:
         """Records of the nearest ones of lists that start at `at`."""
         if self.narrow:
-            return self._most(at, np.stack([self.exact(a, bits) for a, bits in enumerate(raw)]), self.one, 0)[0]
+            return self._exactly(raw, at)
         rough = self.distance(gaps) >> self.rough
         best, clear = self._most(at, rough, self.cell, self.margin)
         close = np.flatnonzero(~clear)
         if len(close):
-            wide = np.stack([self.exact(a, bits) for a, bits in enumerate(raw[:, close])])
-            best[close] = self._most(at[close], wide, self.one, 0)[0]
+            best[close] = self._exactly(raw[:, close], at[close])
         return best
 
-    def _most(self, at: IntArray, g: IntArray, cell: int, margin: int) -> tuple[IntArray, Any]:
+    def _exactly(self, raw: IntArray, at: IntArray) -> IntArray:
+        found = [self.exact(a, bits) for a, bits in enumerate(raw)]
+        g, slope = (np.stack(part) for part in zip(*found, strict=True))
+        return self._most(at, g, self.one, 0, slope)[0]
+
+    def _most(
+        self, at: IntArray, g: IntArray, cell: int, margin: int, slope: IntArray | None = None
+    ) -> tuple[IntArray, Any]:
         """Records of the greatest savings of lists, the first of equal ones, and whether no other is within `margin`."""
-        square = np.concatenate([np.zeros((1, len(at)), np.int64), g * g])
-        cost = np.concatenate([np.zeros((1, len(at)), np.int64), cell * (cell - 2 * g)])
+        none = np.zeros((1, len(at)), np.int64)
+        # Savings and their terms of first and second order.
+        squares = [np.concatenate([none, g * g])]
+        costs = [np.concatenate([none, cell * (cell - 2 * g)])]
+        if slope is not None:
+            squares.append(
+                np.concatenate([none, (2 * g * slope << self.second) + (slope * slope if self.second else 0)])
+            )
+            costs.append(np.concatenate([none, -2 * cell * slope << self.second]))
         best = np.zeros(len(at), dtype=np.int64)
-        most = np.full(len(at), -(1 << 62), dtype=np.int64)
+        most = np.full((len(squares), len(at)), -(1 << 62), dtype=np.int64)
         clear = np.ones(len(at), dtype=bool)
         left = np.arange(len(at))
         step = 0
         while len(left):
             word = self.more[at[left] + step + 1]
-            saving = square[word & 7, left]
+            saving = np.stack([square[word & 7, left] for square in squares])
             for shift in range(3, ACROSS, 3):
-                saving = saving - cost[word >> shift & 7, left]
-            greater = saving > most[left]
-            apart = np.abs(saving - most[left]) >= margin
+                saving = saving - np.stack([cost[word >> shift & 7, left] for cost in costs])
+            greater = (saving[0] > most[0, left]) | (saving[0] == most[0, left]) & (saving[-1] > most[-1, left])
+            apart = np.abs(saving[0] - most[0, left]) >= margin
             clear[left] = apart & (greater | clear[left])
             best[left[greater]] = self.more[at[left] + step][greater]
-            most[left[greater]] = saving[greater]
+            most[:, left[greater]] = saving[:, greater]
             left = left[word & LAST == 0]
             step += 2
         return best, clear
@@ -464,24 +502,40 @@ class _Records:
         return int(value) & 0xFFFF
 
 
-def _wide(geometry: _Merged) -> tuple[int, IntArray, IntArray, int]:
-    """one, factor, term and wide of a layout: positions from codes by multiplication, without rounding where that fits."""
+def _simple(step: Fraction) -> Fraction:
+    """A simple fraction near a step, if there is one, else the step itself."""
+    found = step.limit_denominator(SIMPLE)
+    return found if abs(step - found) < NEAR else step
+
+
+def _wide(geometry: _Merged) -> tuple[int, IntArray, IntArray, int, IntArray, IntArray]:
+    """one, factor, term, wide, slope and middle of a layout, without rounding where that fits."""
     spec = geometry.spec
     least = int(spec.heads.codes().min())
-    steps = [1 / spec.pitch(a) for a in range(spec.dimensions)]
-    starts = [spec.coordinate(a, least) for a in range(spec.dimensions)]
-    parts = math.lcm(*(value.denominator for value in (*steps, *starts)))
+    true = [1 / spec.pitch(a) for a in range(spec.dimensions)]
+    steps = [_simple(step) for step in true]
+    middle = np.array([zero - least for zero in spec.heads.zero_point])
+    starts = [spec.coordinate(a, int(m) + least) - int(m) * steps[a] for a, m in enumerate(middle)]
+    rests = [exact - step for exact, step in zip(true, steps, strict=True)]
+    most = max(abs(rest) for rest in rests)
+    # Rests of one size are told by their signs alone; others are rounded.
+    size = most if all(abs(rest) in (0, most) for rest in rests) else most / (1 << 16)
+    slope = np.array([round(rest / size) if size else 0 for rest in rests])
+    parts = math.lcm(2, *(value.denominator for value in (*steps, *starts)))
     reach = max(abs(start) + 256 * step for start, step in zip(starts, steps, strict=True))
     for bits in (NARROW, WIDE):
         one = (1 << bits) // parts * parts
-        if one > 0 and reach * one < 1 << (31 if bits == NARROW else 62):
-            return one, np.array([int(s * one) for s in steps]), np.array([int(s * one) for s in starts]), 0
+        if one > 0 and reach * one < 1 << (31 if bits == NARROW else 62) and (bits == WIDE or np.abs(slope).max() <= 1):
+            return (
+                one, np.array([int(s * one) for s in steps]), np.array([int(s * one) for s in starts]), 0, slope, middle
+            )  # fmt: skip
     wide = 61 - WIDE - math.ceil(reach).bit_length()
     scale = 1 << (WIDE + wide)
     half = Fraction(1, 2)
-    factor = [math.floor(step * scale + half) for step in steps]
+    starts = [spec.coordinate(a, least) for a in range(spec.dimensions)]
+    factor = [math.floor(step * scale + half) for step in true]
     term = [math.floor(start * scale + half) + (1 << (wide - 1)) for start in starts]
-    return 1 << WIDE, np.array(factor, dtype=np.int64), np.array(term, dtype=np.int64), wide
+    return 1 << WIDE, np.array(factor, dtype=np.int64), np.array(term, dtype=np.int64), wide, 0 * slope, middle
 
 
 def _margin(geometry: _Merged, distance: IntArray, layout: Layout) -> int:
@@ -620,7 +674,8 @@ class Argument:
     def __init__(self, layout: Layout, geometry: _Merged) -> None:
         self.layout, self.geometry = layout, geometry
         self.distance = np.stack([layout.distance(axis) for axis in layout.gap])
-        self.wide = np.stack([layout.exact(a, np.arange(256)) for a in range(layout.spec.dimensions)])
+        exact = [layout.exact(a, np.arange(256)) for a in range(layout.spec.dimensions)]
+        self.wide, self.slope = (np.stack(part) for part in zip(*exact, strict=True))
         self.halves = {
             (*at, *step): h
             for h, (at, step) in enumerate(zip(geometry.at.tolist(), geometry.step.tolist(), strict=True))
@@ -743,18 +798,46 @@ class Argument:
         axes = sorted({*one.across, *other.across, *(i.along for i in (one, other) if i.along is not None)})
         key = (one.along, one.across, other.along, other.across, tuple(box[a] for a in axes))
         if key not in self._compared:
+            if one.across and other.across:
+                codes = self._contending(other, self._contending(one, codes))
             unit, cell = self.geometry.unit, self.layout.one
+            if not all(len(codes[a]) for a in axes):
+                self._compared[key] = True
+                return True
             exact, fixed = [], []
             for a in axes:
                 pairs = set()
                 for i in codes[a].tolist():
                     true = self._part(one, other, a, int(self.geometry.offset[a][i] * unit), unit)
-                    pairs.add((true * cell * cell, self._part(one, other, a, int(self.wide[a][i]), cell) * unit * unit))
+                    g, slope = int(self.wide[a][i]), int(self.slope[a][i])
+                    whole = self._part(one, other, a, g, cell) * FIRST_ORDER
+                    whole += self._rest(one, other, a, g, slope, cell)
+                    pairs.add((true * cell * cell * FIRST_ORDER, whole * unit * unit))
                 exact.append(np.array([g for g, _ in pairs], dtype=object))
                 fixed.append(np.array([f for _, f in pairs], dtype=object))
             wrong = sum(int(np.abs(f - g).max()) for g, f in zip(exact, fixed, strict=True))
             self._compared[key] = not wrong or same_signs(exact, fixed, wrong)
         return self._compared[key]
+
+    def _contending(self, item: Item, codes: list[IntArray]) -> list[IntArray]:
+        """`codes` without those of its axis at which a half segment of another corner is always farther than the own vertex.
+
+        Of two of which one is, the order does not matter: both are compared with an own half segment, too.
+        """
+        if item.along is None:
+            return codes
+        offset = self.geometry.offset
+        gain = sum(2 * max(offset[a][i] for i in codes[a].tolist()) - 1 for a in item.across)
+        own = codes[item.along]
+        left = np.array([i for i in own.tolist() if offset[item.along][i] ** 2 + gain >= 0], dtype=np.int64)
+        return [left if a == item.along else group for a, group in enumerate(codes)]
+
+    def _rest(self, one: Item, other: Item, a: int, g: int, slope: int, cell: int) -> int:
+        """What axis `a` adds to the terms of first and second order of that."""
+        second = self.layout.second
+        square = (2 * g * slope << second) + (slope * slope if second else 0)
+        part = ((one.along == a) - (other.along == a)) * square
+        return part + ((a in one.across) - (a in other.across)) * (2 * cell * slope << second)
 
     @staticmethod
     def _part(one: Item, other: Item, a: int, g: int, cell: int) -> int:
@@ -816,6 +899,8 @@ class Corner:
             "term": ", ".join(f"{value}{end}" for value in layout.term.tolist()),
             "signed": spec.heads.dtype == "int8", "end": f"{(spec.curve.side - 1) * one << wide}{end}", "wide": wide,
             "half": f"{one // 2}{end}", "one": f"{one}{end}",
+            "slope": ", ".join(f"{value}{end}" for value in layout.slope.tolist()) if layout.slope.any() else "",
+            "middle": ", ".join(f"{value}{end}" for value in layout.middle.tolist()), "second": 1 << layout.second if layout.second else "",
         }  # fmt: skip
         return Built(
             strategy=self.name,

@@ -131,6 +131,49 @@ def test_the_argument_notices(fault: str, known: tuple[Layout, _Merged]) -> None
         Argument(change(layout), geometry).check()
 
 
+def plain(seed: int) -> tuple[int, tuple[str, ...]]:
+    """Number of heads and settings: scales, insets and zero points as people write them."""
+    generator = np.random.default_rng(seed)
+    heads = int(generator.integers(3, 5))
+    order = int(generator.integers(1, 6 - heads))
+    scale = round(float(generator.uniform(0.0035, 0.0055)), int(generator.integers(3, 6)))
+    inset = round(float(generator.uniform(0.04, 0.2)), int(generator.integers(1, 4)))
+    zero = int(generator.integers(-128, -90))
+    return heads, (
+        f"curve.order={order}", f"curve.inset={inset}", f"heads.scale={scale}", f"heads.zero_point={zero}"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_plain_scales_are_served(seed: int, tmp_path: Path) -> None:
+    """Their binary numbers are close to ties that the decimal ones would have."""
+    heads, settings = plain(seed)
+    spec = plan_of(tmp_path, HEADS.format(n=heads, layout="interleaved"), settings).spec
+    geometry = _Merged(spec)
+    layout = layout_of(spec, geometry, lists_of(geometry))
+    Argument(layout, geometry).check()
+    queries = np.random.default_rng(seed).integers(-128, 128, (3000, heads))
+    assert np.array_equal(layout.decode(*(queries & 255).T), decode_tuples(spec, queries))
+
+
+#: Exact ties of the decimal scale 0.005, some of them down to the first order of what the binary one differs by.
+CLOSE = "curve.order=2", "curve.inset=0.05", "heads.scale=0.005", "heads.zero_point=-100"
+
+
+@pytest.mark.parametrize("what", ["slope", "second"])
+def test_the_argument_needs_every_term(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = plan_of(tmp_path, HEADS.format(n=3, layout="interleaved"), CLOSE).spec
+    geometry = _Merged(spec)
+    layout = layout_of(spec, geometry, lists_of(geometry))
+    Argument(layout, geometry).check()
+    if what == "slope":
+        layout = replace(layout, slope=0 * layout.slope)
+    else:
+        monkeypatch.setattr(Layout, "second", 0)
+    with pytest.raises(CheckFailed, match="too close a call"):
+        Argument(layout, geometry).check()
+
+
 @pytest.mark.parametrize(("dimensions", "order"), [(3, 1), (3, 2), (4, 1), (5, 1), (6, 1)])
 def test_the_model_is_exact_on_random_codes_and_on_ties(dimensions: int, order: int) -> None:
     layout, geometry = made(dimensions, order)
@@ -149,6 +192,7 @@ THREE = "heads.scale=[0.00437, 0.00391, 0.00402]", "heads.zero_point=[-97, -120,
     ("heads", "layout", "settings"),
     [
         (3, "interleaved", ("curve.order=2", "curve.inset=0.1", *THREE)),
+        (3, "interleaved", CLOSE),
         (4, "planar", ("output.codes=[10000, 500]", "heads.dtype=uint8", "heads.zero_point=0")),
         (5, "interleaved", ("output.dtype=int16", "output.codes=[-32768, 32767]")),
         (6, "planar", ("curve.kind=moore",)),
@@ -159,6 +203,9 @@ def test_compiled_c_is_the_reference(heads: int, layout: str, settings: tuple[st
     plan = plan_of(tmp_path, HEADS.format(n=heads, layout=layout), ("code.strategy=corner", *settings))
     if heads == 3:
         queries = np.random.default_rng(1).integers(-128, 128, (20000, 3))
+        # The closest tie of CLOSE, and its neighbourhood.
+        near = [np.arange(code - 8, code + 9) for code in (60, -60, 0)]
+        queries[: 17**3] = np.stack(np.meshgrid(*near), axis=-1).reshape(-1, 3)
         generated = generate(plan)
         wanted = decode_tuples(plan.spec, queries)
     else:
