@@ -1699,10 +1699,10 @@ void depth_decode_block_distance(const int8_t *pSrcX, const int8_t *pSrcY, int16
         const mve_pred16_t part = vctp16q(blockSize);
         const uint16x8_t word = vsliq_n_u16(vldrbq_z_u16(x, part), vldrbq_z_u16(y, part), 8);
         const uint16x8_t code = depth_eight(word);
-        const uint16x8_t away = depth_far_eight(word);
+        const uint16x8_t distance = depth_far_eight(word);
 
         vst1q_p_u16(codes, code, part);
-        vstrbq_p_u16(far, away, part);
+        vstrbq_p_u16(far, distance, part);
         far += 8;
         x += 8;
         y += 8;
