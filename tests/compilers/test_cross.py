@@ -235,6 +235,8 @@ def test_a_wrong_code_is_found(plan: Callable[..., Plan], tmp_path: Path, machin
         ("cortex-m55-clang", "line", 2.3, []),
         ("cortex-m55-clang", "octant", 3.2, ONE_SCALE),
         ("cortex-m55-clang", "octant", 3.5, []),
+        ("cortex-m55-clang", "octant", 4.6, [*ONE_SCALE, "decoder.distance=true"]),
+        ("cortex-m55-clang", "octant", 4.85, ["decoder.distance=true"]),
         ("hexagon-v66-hvx", "tile", 0.4, []),
         ("hexagon-v66-hvx", "tile", 0.37, ["curve.order=2"]),
         ("hexagon-v66-hvx", "tile", 0.52, ["curve.order=4"]),
@@ -250,7 +252,8 @@ def test_executed_instructions_per_point(
     """Over all pairs in one call, the call itself included; the bounds are what the vector variants are there for."""
     _skip_without(machine)
     _case(plan, tmp_path, f"code.strategy={strategy}", *settings)
-    executed = per_point(tmp_path, MACHINES[machine])
+    function = "decode_block_distance" if "decoder.distance=true" in settings else "decode_block"
+    executed = per_point(tmp_path, MACHINES[machine], function)
     assert 0.05 < executed <= most
 
 
