@@ -59,6 +59,11 @@ def no_more_wrong(row: dict[str, Any]) -> bool:
     return bool(ours <= theirs + 2 * chance + 1 / points)
 
 
+def spread(seeds: list[float], by: float) -> str:
+    """Mean and standard deviation of a figure of each seed, times `by`."""
+    return f"{by * np.mean(seeds):8.3f} +- {by * np.std(seeds, ddof=min(1, len(seeds) - 1)):6.3f}"
+
+
 def main() -> None:
     """Train and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -69,16 +74,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     rows = []
-    print("task        order   wrong branch, % (documented / target)   MAE, 1e-3 (documented / target)")
+    print("documented / target, mean and standard deviation over the seeds")
+    print("task        order   wrong branch, %                   MAE, 1e-3")
     for name in arguments.tasks:
         for row in compared(TASKS[name], tuple(arguments.orders), arguments.steps, arguments.seeds):
-            wrong, mae = ([float(np.mean(row[loss][figure])) for loss in LOSSES] for figure in ("wrong", "mae"))
-            note = "" if no_more_wrong(row) else "   more than by chance"
-            print(
-                f"{name:<11} {row['order']:>5}   {100 * wrong[0]:17.3f} / {100 * wrong[1]:<17.3f}"
-                f"   {1e3 * mae[0]:13.3f} / {1e3 * mae[1]:<13.3f}{note}",
-                flush=True,
-            )
+            wrong = " / ".join(spread(row[loss]["wrong"], 100.0) for loss in LOSSES)
+            mae = " / ".join(spread(row[loss]["mae"], 1e3) for loss in LOSSES)
+            note = "" if no_more_wrong(row) else "   more than by chance of the samples"
+            print(f"{name:<11} {row['order']:>5}   {wrong}   {mae}{note}", flush=True)
             rows.append(row)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
