@@ -457,21 +457,16 @@ static uint32_t any_settle(const uint32_t *octant, uint32_t sum, uint32_t a, uin
 {
     const uint32_t gx = a & 0x7FFFFFUL;
     const uint32_t gy = 0x800000UL - (b & 0x7FFFFFUL);
-    uint32_t number = (a + b) >> 23;
-    const uint32_t entry = octant[number];
+    const uint32_t upright = sum & 16U;
+    const uint32_t across = ((upright != 0U) ? gx : gy) >> 8;
+    const uint32_t along = ((upright != 0U) ? gy : gx) >> 8;
     uint32_t result = sum & 0x7FFFFFFFUL;
 
-    if ((entry & 15U) == 5U)
+    if (((along * along) + (66575U * across)) >= 1108259134U)
     {
-        const uint32_t upright = entry & 16U;
-        const uint32_t across = ((upright != 0U) ? gx : gy) >> 8;
-        const uint32_t along = ((upright != 0U) ? gy : gx) >> 8;
+        const uint32_t number = ((a + b) >> 23) ^ ((upright != 0U) ? 2U : 32U);
 
-        if (((along * along) + (66575U * across)) >= 1108259134U)
-        {
-            number ^= (upright != 0U) ? 2U : 32U;
-            result = any_line(octant[number], a, b);
-        }
+        result = any_line(octant[number], a, b);
     }
     return result;
 }
@@ -490,17 +485,14 @@ ANY_INLINE uint16_t any_find(const uint32_t *column, const uint32_t *row, const 
 
     if (sum >= 0x80000000UL)
     {
-        const uint32_t gx = a & 0x7FFFFFUL;
-        const uint32_t gy = 0x800000UL - (b & 0x7FFFFFUL);
+        uint32_t across = ((sum & 16U) != 0U) ? (a & 0x7FFFFFUL) : (0x800000UL - (b & 0x7FFFFFUL));
+
+        ANY_KEEP(across); /* so that it is compared once */
 
         /* A far edge can be nearer only in the corner zone; mostly the code is well before it. */
-        if ((((sum & 16U) != 0U) ? gx : gy) >= 3197210U)
+        if (across >= 3197210U)
         {
             sum = any_settle(octant, sum, a, b);
-        }
-        else
-        {
-            sum &= 0x7FFFFFFFUL;
         }
     }
     return (uint16_t)(sum >> 13);
@@ -659,16 +651,20 @@ void any_decode_block(const int8_t *pSrc, uint16_t *pDst, uint32_t blockSize)
     ANY_KEEP(row);
     ANY_KEEP(octant);
 
-    for (uint32_t rounds = blockSize / 4U; rounds > 0U; rounds--)
+    for (uint32_t rounds = blockSize / 8U; rounds > 0U; rounds--)
     {
         pDst[0] = any_find(column, row, octant, (uint8_t)pSrc[0], (uint8_t)pSrc[1]);
         pDst[1] = any_find(column, row, octant, (uint8_t)pSrc[2], (uint8_t)pSrc[3]);
         pDst[2] = any_find(column, row, octant, (uint8_t)pSrc[4], (uint8_t)pSrc[5]);
         pDst[3] = any_find(column, row, octant, (uint8_t)pSrc[6], (uint8_t)pSrc[7]);
-        pSrc += 8;
-        pDst += 4;
+        pDst[4] = any_find(column, row, octant, (uint8_t)pSrc[8], (uint8_t)pSrc[9]);
+        pDst[5] = any_find(column, row, octant, (uint8_t)pSrc[10], (uint8_t)pSrc[11]);
+        pDst[6] = any_find(column, row, octant, (uint8_t)pSrc[12], (uint8_t)pSrc[13]);
+        pDst[7] = any_find(column, row, octant, (uint8_t)pSrc[14], (uint8_t)pSrc[15]);
+        pSrc += 16;
+        pDst += 8;
     }
-    blockSize &= 3U;
+    blockSize &= 7U;
     for (; blockSize > 0U; blockSize--)
     {
         *pDst = any_find(column, row, octant, (uint8_t)pSrc[0], (uint8_t)pSrc[1]);
