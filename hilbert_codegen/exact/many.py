@@ -132,13 +132,19 @@ class ManyHeads:
         """Exact outputs of all combinations of the codes, of shape (codes of the last head, ..., of the first).
 
         Goes box by box, a box being the codes of one half cell on every axis. Only halves whose least distance over a box
-        is within the margin of some other's greatest are looked at.
+        is within the margin of some other's greatest are looked at, and of those only such as no other one is nearer than throughout
+        the box by more than the margin: the greatest difference of two is the sum of the greatest on every axis.
         """
         groups = [[np.flatnonzero(cells == value) for value in np.unique(cells)] for cells in self.half_cell]
         least, most = (
             [np.stack([bound(table[:, group], axis=1) for group in axis]) for table, axis in zip(self.rough, groups, strict=True)]
             for bound in (np.min, np.max)
         )  # fmt: skip
+        gains, rows = [], []
+        for table, axis in zip(self.rough, groups, strict=True):
+            different, row = np.unique(table, axis=0, return_inverse=True)
+            rows.append(row.reshape(-1))
+            gains.append([(different[:, None, g] - different[None, :, g]).max(axis=2) for g in axis])
         result = np.empty([len(cells) for cells in reversed(self.cell)], dtype=np.int64)
         boxes = list(itertools.product(*(range(len(axis)) for axis in groups)))
         for done, box in enumerate(boxes):
@@ -146,6 +152,10 @@ class ManyHeads:
             high = sum(bound[g] for bound, g in zip(most, box, strict=True))
             margin = 1e-9 * sum(self.size[a][groups[a][g]].max() for a, g in enumerate(box)) ** 2
             halves = np.flatnonzero(low <= np.min(high) + margin)
+            most_ahead = sum(
+                gain[g][np.ix_(row[halves], row[halves])] for gain, row, g in zip(gains, rows, box, strict=True)
+            )
+            halves = halves[np.min(most_ahead, axis=0) >= -2 * margin]
             picked = [axis[g] for axis, g in zip(groups, box, strict=True)]
             result[np.ix_(*reversed(picked))] = self._box(halves, picked)
             if advance is not None and done % 64 == 0:
@@ -159,6 +169,9 @@ class ManyHeads:
             return values.reshape([-1 if i == count - 1 - a else 1 for i in range(count)])
 
         shape = [len(axis) for axis in reversed(picked)]
+        if len(halves) == 1:  # as in most boxes
+            a = int(self.axis[halves[0]])
+            return np.broadcast_to(spread(self.output[halves[0], picked[a]], a), shape)
         squares = []
         least = np.full(shape, np.inf)
         for h in halves.tolist():
