@@ -292,7 +292,7 @@ class Boxes:
             "starts": [0 if shared else 256 * a for a in range(spec.dimensions)],
             "packed": (1 << (order * spec.dimensions)) - 1, "half": 1 << (fraction - 1), "one": 1 << fraction,
             "segments": curve.segments, "total": f"{curve.segments << fraction}ULL", "closed": curve.closed,
-            "reverse": c1 < c0, "span": abs(c1 - c0), "rounding": f"{curve.segments << (fraction - 1)}ULL",
+            "reverse": c1 < c0, "span": abs(c1 - c0), "long": curve.segments * (abs(c1 - c0) + 1) > 1 << 32, "rounding": f"{curve.segments << (fraction - 1)}ULL",
             "low": min(c0, c1), "c0": c0, "c1": c1, "axis": AXIS, "up": UP, "forth": FORTH, "last": LAST,
         }  # fmt: skip
         return Built(

@@ -892,7 +892,7 @@ class Corner:
             "vertex": f"0x{Kind.VERTEX << width:X}UL" if self._vertices(layout) else "", "across": ACROSS, "along": ALONG,
             "at": layout.at, "at_mask": f"0x{(1 << layout.at) - 1:X}UL", "own": width - 1,
             "gates": f"0x{(1 << (width - 1 - layout.at)) - 1:X}UL",
-            "zone": f"0x{layout.zone:X}UL", "zero": f"{layout.zero}U",
+            "signed_from": "0x40000000UL", "zone": f"0x{layout.zone:X}UL", "zero": f"{layout.zero}U",
             "rough": layout.rough, "cell": layout.cell, "margin": layout.margin, "least": -(3 << 29),
             "wide_least": f"-{3 << 61}LL", "words": f"0x{(1 << (ACROSS - 3)) - 1:X}UL", "last": "0x80000000UL",
             "narrow": layout.narrow, "factor": ", ".join(f"{value}{end}" for value in layout.factor.tolist()),

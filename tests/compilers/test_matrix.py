@@ -93,6 +93,28 @@ def test_three_fused_heads_under_sanitizers(name: str, layout: str, tmp_path: Pa
     assert [(verdict.pairs, verdict.mismatches) for verdict in verdicts] == [(1 << 24, 0)] * 2
 
 
+MANY = "[curve]\ndimensions = 4\norder = 1\n[heads]\nscale = 0.00390625\nzero_point = -128\n"
+#: By strategy: the cell grid; a decimal scale, which `corner` compares in 64 bits; results of all 32 bits.
+OF_MANY = {
+    "boxes": ["output.dtype=int32", "output.codes=[2147483647, -2147483648]"],
+    "corner": [],
+    "corner, decimal": ["heads.scale=0.00437", "heads.zero_point=-97", "curve.inset=0.1", "output.codes=[65535, 0]"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"), [("host/gcc/sanitizers", "interleaved"), (f"host/{CLANG}/integer-sanitizer", "planar")]
+)
+@pytest.mark.parametrize("case", OF_MANY)
+def test_four_heads_under_sanitizers(case: str, name: str, layout: str, tmp_path: Path) -> None:
+    target = ready(name)
+    (tmp_path / "four.toml").write_text(MANY, encoding="utf-8")
+    settings = [f"heads.layout={layout}", f"code.strategy={case.split(',')[0]}", *OF_MANY[case]]
+    plan = make_plan(load(tmp_path / "four.toml", settings))
+    verdicts = verify(plan, generate(plan), [target.compile[0], *target.flags])
+    assert [verdict.mismatches for verdict in verdicts] == [0, 0] and verdicts[0].pairs > 100_000
+
+
 @pytest.mark.parametrize("name", [f"riscv/{CLANG}-O2/rv32imc_zve32x/256", f"riscv/{CLANG}-O2/rv32imc_zve32x/512",
                                   f"riscv/{CLANG}-O2/rv64gcv/128", "riscv/riscv64-unknown-elf-gcc-O2/rv32imc"])  # fmt: skip
 def test_risc_v_with_vectors_of_any_length_and_without(name: str, tmp_path: Path) -> None:

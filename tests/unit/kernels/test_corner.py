@@ -14,7 +14,7 @@ from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.kernels import IntArray
-from hilbert_codegen.kernels.corner import ALONG, LAST, Argument, Kind, Layout, _Merged, layout_of, lists_of
+from hilbert_codegen.kernels.corner import ALONG, LAST, Argument, Item, Kind, Layout, _Merged, layout_of, lists_of
 from tests.unit.exact.test_many import spec_of
 from tests.unit.kernels.test_boxes import HEADS, changed, plan_of
 
@@ -172,6 +172,26 @@ def test_the_argument_needs_every_term(what: str, tmp_path: Path, monkeypatch: p
         monkeypatch.setattr(Layout, "second", 0)
     with pytest.raises(CheckFailed, match="too close a call"):
         Argument(layout, geometry).check()
+
+
+@pytest.mark.parametrize("scale", ["0.00390625", "0.004", "0.00437", "0.003921568859368563"])
+@pytest.mark.parametrize("heads", [3, 6])
+def test_savings_fit_their_integers(heads: int, scale: str, tmp_path: Path) -> None:
+    """The least is that of a half segment across all axes but one; the terms below it, too."""
+    spec = plan_of(tmp_path, HEADS.format(n=heads, layout="interleaved"), (f"heads.scale={scale}",)).spec
+    geometry = _Merged(spec)
+    # A few boxes will do: the sizes do not depend on them.
+    layout = layout_of(spec, geometry, {(0,) * heads: [Item(0, int(geometry.heads.axis[0]), ())]})
+    found = [layout.exact(a, np.arange(256)) for a in range(heads)]
+    largest, slope = (int(max(np.abs(part).max() for part in parts)) for parts in zip(*found, strict=True))
+    assert 2 * largest <= layout.one
+    most = layout.one**2 * (heads - 1) + largest**2
+    assert most < 1 << (31 if layout.narrow else 63) and (3 << 29 if layout.narrow else 3 << 61) > most
+    rests = ((2 * layout.one * slope) << layout.second) * heads + slope * slope
+    assert rests < 1 << 63
+    # In units of the result, as the first comparison has them.
+    rough = int((layout.distance(layout.gap) >> layout.rough).max())
+    assert layout.cell**2 * (heads - 1) + rough**2 < 3 << 29
 
 
 @pytest.mark.parametrize(("dimensions", "order"), [(3, 1), (3, 2), (4, 1), (5, 1), (6, 1)])
