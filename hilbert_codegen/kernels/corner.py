@@ -799,7 +799,8 @@ class Argument:
         key = (one.along, one.across, other.along, other.across, tuple(box[a] for a in axes))
         if key not in self._compared:
             if one.across and other.across:
-                codes = self._contending(other, self._contending(one, codes))
+                both = (self._contending(item, codes) for item in (one, other))
+                codes = [np.intersect1d(*parts) for parts in zip(*both, strict=True)]
             unit, cell = self.geometry.unit, self.layout.one
             if not all(len(codes[a]) for a in axes):
                 self._compared[key] = True
