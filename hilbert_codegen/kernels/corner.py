@@ -901,6 +901,8 @@ class Corner:
             "signed": spec.heads.dtype == "int8", "end": f"{(spec.curve.side - 1) * one << wide}{end}", "wide": wide,
             "half": f"{one // 2}{end}", "one": f"{one}{end}",
             "slope": ", ".join(f"{value}{end}" for value in layout.slope.tolist()) if layout.slope.any() else "",
+            # Compared one by one: of a loop some compilers make a division, which is a library's on many cores.
+            "cells": [f"{one << bit}{end}" for bit in reversed(range(spec.curve.order))],
             "middle": ", ".join(f"{value}{end}" for value in layout.middle.tolist()), "second": 1 << layout.second if layout.second else "",
         }  # fmt: skip
         return Built(
