@@ -12,18 +12,21 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import click
 from side_by_side import ANY_SCALE, ANY_SCALE_STRATEGIES, CONFIG
 
+from hilbert_codegen.bench.firmware import selftest_files
 from hilbert_codegen.bench.measure import Record, measure_all
-from hilbert_codegen.bench.session import How, Session
+from hilbert_codegen.bench.session import Decoder, How, Session
 from hilbert_codegen.config.loading import load
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets.boards import BOARDS, Board
 from hilbert_codegen.targets.caches import CACHES
+from hilbert_codegen.targets.cores import Core
 from hilbert_codegen.targets.emulators import choose, close_on_termination
 from hilbert_codegen.targets.toolchains import TOOLCHAINS
 from hilbert_codegen.targets.tools import Found
@@ -35,6 +38,13 @@ STRATEGIES: Mapping[str, Sequence[str]] = {"": ("all",), ", any scale": ANY_SCAL
 COMPILERS, LEVELS = ("gcc", "clang", "zig"), ("O2", "O3", "Os")
 #: What stands before and after the summary in README.md.
 BEGIN, END = "<!-- from `make field` -->\n", "<!-- end of what is from `make field` -->\n"
+
+
+@cache
+def decoders(text: str, names: tuple[str, ...], core: Core, settings: tuple[str, ...]) -> tuple[Session, list[Decoder]]:
+    """The decoders of a configuration for a core, generated and proved once, and what they come from."""
+    session = Session(plan_of(text, *settings), (core,))
+    return session, session.decoders(names)[0]
 
 
 def plan_of(text: str, *settings: str) -> Plan:
@@ -49,10 +59,13 @@ def column(board: Board, how: How, order: str = "sweep", *settings: str) -> dict
     """Strategy -> what it costs on `board` when run so."""
     found = {}
     for (suffix, names), text in zip(STRATEGIES.items(), (CONFIG, ANY_SCALE), strict=True):
-        session = Session(plan_of(text, *settings), (board.core,), order=order)
-        decoders, _ = session.decoders(names)
-        jobs = [(replace(one, strategy=one.strategy + suffix), board) for one in decoders]
-        for record in measure_all(jobs, session.sweep, how):
+        session, made = decoders(text, tuple(names), board.core, settings)
+        sweep = replace(session, order=order).sweep
+        jobs = []
+        for one in made:
+            files = {**one.files, **selftest_files(one.plan, sweep)}
+            jobs.append((replace(one, strategy=one.strategy + suffix, files=files), board))
+        for record in measure_all(jobs, sweep, how):
             if record.status == "ok":
                 found[record.strategy] = record
             elif record.status == "failed":
@@ -106,10 +119,10 @@ def worst(compiled: Mapping[str, Mapping[str, float | None]]) -> str:
 def command(rows: int) -> None:
     """Measure, print and write the tables."""
     close_on_termination()
-    cache = CACHES["stm32f4"]
+    flash = CACHES["stm32f4"]
     four = BOARDS[M4]
-    usual = How("unicorn", rows=rows, cache=cache)
-    plain = replace(usual, cache=None)
+    usual = How("unicorn", rows=rows, cache=flash)
+    plain = replace(usual, cache=None, cycles=False)
     ways = {
         "sweep": column(four, usual),
         "random": column(four, usual, "random"),
@@ -128,15 +141,16 @@ def command(rows: int) -> None:
     helium = {}
     try:
         choose(BOARDS[M55])
-        helium = {name: column(BOARDS[M55], How(rows=rows), name) for name in ("sweep", "random", "frame")}
-        helium["planar"] = column(BOARDS[M55], How(rows=rows), "sweep", "heads.layout=planar")
+        there = How(rows=rows, cycles=False)
+        helium = {name: column(BOARDS[M55], there, name) for name in ("sweep", "random", "frame")}
+        helium["planar"] = column(BOARDS[M55], there, "sweep", "heads.layout=planar")
     except UsageError as error:
         click.echo(f"left out: {error}", err=True)
 
-    waits = f"{cache.wait_states} wait states at {cache.clock_hz / 1e6:g} MHz"
+    waits = f"{flash.wait_states} wait states at {flash.clock_hz / 1e6:g} MHz"
     lines = [f"In other orders, {rows * 256:,} points (instructions per point; the cycles are estimates, {waits}):", ""]
     shown = {f"M4, {name}": instructions(ways[name]) for name in ("sweep", "random")}
-    shown |= {f"STM32F4, cycles, {name}": cycles(ways[name], cache.wait_states) for name in ("sweep", "random")}
+    shown |= {f"STM32F4, cycles, {name}": cycles(ways[name], flash.wait_states) for name in ("sweep", "random")}
     shown |= {f"M55, {name}": instructions(found) for name, found in helium.items() if name in ("sweep", "random")}
     lines += table(shown)
     lines += ["", "By compiler and level, instructions per point on the M4:", "", *table(compiled), ""]
@@ -147,7 +161,7 @@ def command(rows: int) -> None:
     lines += table({name: instructions(found) for name, found in ways.items()})
     lines += [
         "",
-        f"Data reads per point that miss the cache: {cache.title}, {cache.lines} lines of {cache.line_bytes} bytes;",
+        f"Data reads per point that miss the cache: {flash.title}, {flash.lines} lines of {flash.line_bytes} bytes;",
         f"and the estimated cycles per point with and without their waits ({waits}):",
         "",
     ]
@@ -156,7 +170,7 @@ def command(rows: int) -> None:
         f"misses, {name}": {key: record.misses_per_point for key, record in ways[name].items()} for name in orders
     }
     misses["cycles"] = cycles(ways["sweep"], 0)
-    misses |= {f"cycles with waits, {name}": cycles(ways[name], cache.wait_states) for name in orders}
+    misses |= {f"cycles with waits, {name}": cycles(ways[name], flash.wait_states) for name in orders}
     lines += table(misses)
     if helium:
         lines += ["", "Instructions per point on a Cortex-M55 with Helium:", ""]

@@ -348,8 +348,9 @@ def command(folder: Path, emulator: str, rows: int, brute_rows: int, jobs: int) 
         records = []
         for suffix, session in known.items():
             ordered = replace(session, order=order)
-            files = selftest_files(session.plan, ordered.sweep)
-            decoders = [replace(one, files={**one.files, **files}) for one in found[suffix]]
+            decoders = [
+                replace(one, files={**one.files, **selftest_files(one.plan, ordered.sweep)}) for one in found[suffix]
+            ]
             pairs = [(decoder, board) for board in where for decoder in decoders]
             records += measure_all(pairs, ordered.sweep, How(emulator, compiler, rows), jobs, done)
         return records

@@ -267,7 +267,7 @@ def _last_error(said: str) -> str:
     """Renode's last line of an error, with the line after it where that has the reason; or its last line, or "no message"."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     # Not the calls that led there, which .NET lists after a crash.
-    lines = [line for line in lines if not line.startswith("at ")] or ["no message"]
+    lines = [line for line in lines if not line.startswith(("at ", "--- End of "))] or ["no message"]
     errors = [at for at, line in enumerate(lines) if "rror" in line or "abort" in line]
     at = errors[-1] if errors else len(lines) - 1
     return " ".join(text[:200] for text in lines[at : at + (2 if _ANNOUNCES.search(lines[at]) else 1)])

@@ -33,6 +33,7 @@ UNHANDLED = f"Unhandled exception. Antmicro.Renode.Exceptions.RecoverableExcepti
             "There was an error executing command 'x' No such file",
         ),
         ("one\nError E39: two\nthree\n", "Error E39: two"),
+        ("Crash: one\n   at Main()\n   --- End of inner exception stack trace ---\n   at Main()\n", "Crash: one"),
         ("one\ntwo\n", "two"),
         ("", "no message"),
     ],
