@@ -34,6 +34,11 @@ _REFUSED = re.compile(
     r"\[FATAL\]|Error E\d+:"
 )
 
+#: What it says of a command that it does not know. Now and then one that is started beside others knows only some of its
+#: commands, for as long as it runs; so a job that fails thus is tried again in fresh ones.
+_INCOMPLETE = "does not provide a field, method or property"
+FRESH_STARTS = 2
+
 #: Seconds that Renode may need to start, on top of a run's own limit.
 START_UP = 60.0
 
@@ -225,6 +230,15 @@ class Renode:
         found = self.find()
         if isinstance(found, Missing):
             raise found.error()
+        outcome = self._run(job, found)
+        for _ in range(FRESH_STARTS):
+            if _INCOMPLETE not in (outcome.problem or ""):
+                break
+            outcome = self._run(job, found)
+        return outcome
+
+    def _run(self, job: Job, found: Found) -> Outcome:
+        """Run the image once, in this thread's session if it has one."""
         session: _Session | None = getattr(self._mine, "session", None)
         if session is None or session.command != found.command or session.process.poll() is not None:
             self._drop(session)

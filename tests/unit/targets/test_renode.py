@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hilbert_codegen.targets.boards import BOARDS
-from hilbert_codegen.targets.emulators import Job
+from hilbert_codegen.targets.emulators import END, Job
 from hilbert_codegen.targets.emulators.renode import Renode, _last_error
 
 REASON = "Could not find libllvm-disas. Please check in current output directory."
@@ -61,3 +61,35 @@ def test_a_renode_that_dies_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyP
         emulator.close()
     assert outcome.problem is not None and f"Fatal error: {REASON}" in outcome.problem
     assert len(outcome.problem.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("broken", "problem"), [(2, False), (9, True)])
+def test_a_renode_that_lacks_commands_is_started_afresh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: int, problem: bool
+) -> None:
+    """A stand-in that knows the script's command only after `broken` starts: the third start is the last."""
+    stand_in, starts = tmp_path / "renode.py", tmp_path / "starts"
+    stand_in.write_text(
+        "import pathlib, re, sys\n"
+        "if '--version' in sys.argv:\n    print('Renode v1.99.0.1')\n    sys.exit()\n"
+        f"starts = pathlib.Path({str(starts)!r})\n"
+        "number = len(starts.read_text()) if starts.exists() else 0\n"
+        "starts.write_text('x' * (number + 1))\n"
+        "script = pathlib.Path(sys.stdin.readline().split('@')[1].strip()).read_text()\n"
+        f"if number < {broken}:\n"
+        "    print(\"There was an error executing command 'cpu Trace'\", flush=True)\n"
+        "    print('sysbus.cpu does not provide a field, method or property Trace.', flush=True)\n"
+        "else:\n"
+        f"    pathlib.Path(re.search(r'CreateFileBackend @(\\S+)', script)[1]).write_text({END + chr(10)!r})\n"
+        "for line in sys.stdin:\n    print(line.replace('log \"', '').strip('\"\\n'), flush=True)\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("RENODE", f"{sys.executable} {stand_in}")
+    emulator = Renode()
+    try:
+        outcome = emulator.run(Job(tmp_path / "none.elf", BOARDS["mps2-an386"], 20))
+    finally:
+        emulator.close()
+    assert ("does not provide" in (outcome.problem or "")) == problem, outcome
+    assert (outcome.problem is None) == (not problem)
+    assert len(starts.read_text()) == 3
