@@ -53,8 +53,12 @@ def test_swapped_heads_fail_strictly_and_right_ones_pay(tmp_path: Path, capsys: 
     swapped = text.replace(
         'decoder = "decoder.toml"', 'decoder = "decoder.toml"\nset = ["curve.orientation=transpose"]'
     )
-    path.write_text(swapped + '\n[kpi]\nmodel = "p = 2, ONNX"\nlimit = 1000.0\n', encoding="utf-8")
-    with pytest.raises(SystemExit) as stop:
-        main(["evaluate", str(path), "--limit", "200", "--strict", "-q"])
-    assert stop.value.code == 1
-    assert "d2xy fits the truth" in capsys.readouterr().err
+    for kpi in ('\n[kpi]\nmodel = "p = 2, ONNX"\nlimit = 1000.0\n', ""):
+        path.write_text(swapped + kpi, encoding="utf-8")
+        with pytest.raises(SystemExit) as stop:
+            main(["evaluate", str(path), "--limit", "200", "--strict", "-q"])
+        assert stop.value.code == 1
+        assert "d2xy fits the truth" in capsys.readouterr().err
+    path.write_text(text, encoding="utf-8")
+    main(["evaluate", str(path), "--limit", "200", "--strict", "-q"])
+    assert "--strict judged the heads alone" in capsys.readouterr().err
