@@ -51,3 +51,13 @@ def test_every_seeded_fault_still_has_its_line_and_its_test() -> None:
 
 def test_the_package_tells_type_checkers_of_its_types() -> None:
     assert (ROOT / "hilbert_codegen" / "py.typed").is_file()
+
+
+def test_no_file_holds_two_versions_of_itself() -> None:
+    """The lines that git leaves between two versions that it could not merge."""
+    folders = ("docs", "templates", "hilbert_codegen", "tests", "firmware_tests", "examples", "benchmarks", "cmake")
+    paths = [*ROOT.glob("*.md"), *(path for folder in folders for path in (ROOT / folder).rglob("*"))]
+    texts = [path for path in paths if path.suffix in {".md", ".py", ".j2", ".toml", ".c", ".h", ".cmake", ".txt"}]
+    assert len(texts) > 300
+    for path in texts:
+        assert not re.search(r"^(<{7}|>{7}) ", path.read_text(encoding="utf-8"), flags=re.MULTILINE), path
