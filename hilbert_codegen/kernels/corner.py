@@ -901,8 +901,8 @@ class Corner:
             "signed": spec.heads.dtype == "int8", "end": f"{(spec.curve.side - 1) * one << wide}{end}", "wide": wide,
             "half": f"{one // 2}{end}", "one": f"{one}{end}",
             "slope": ", ".join(f"{value}{end}" for value in layout.slope.tolist()) if layout.slope.any() else "",
-            # Compared one by one: of a loop some compilers make a division, which is a library's on many cores.
-            "cells": [f"{one << bit}{end}" for bit in reversed(range(spec.curve.order))],
+            # Compared one by one: of a loop some compilers make a division, which is a library's on many cores. Order 1 has one cell.
+            "cells": [f"{one << bit}{end}" for bit in reversed(range(spec.curve.order)) if 1 << bit < spec.curve.side - 1],
             "middle": ", ".join(f"{value}{end}" for value in layout.middle.tolist()), "second": 1 << layout.second if layout.second else "",
         }  # fmt: skip
         return Built(

@@ -21,7 +21,7 @@ from tests.specs import two_heads
 #: libgcc's arithmetic needs beside is not in gcc's account; `measure` paints the stack and has it.
 STACK_LIMIT = 160
 #: `closed` keeps numbers of several words: of five where two decimal scales meet a distance, which doubles it.
-STACK_LIMITS = {"closed": 456}
+STACK_LIMITS = {"closed": 464}
 ARM = ["arm-none-eabi-gcc", "-mthumb", "-std=c99"]
 FLAGS = {
     "cortex-m0plus": ["-mcpu=cortex-m0plus"],

@@ -232,8 +232,9 @@ def test_the_command_ends_in_one_line_when_interrupted(tmp_path: Path) -> None:
         whole = min(whole, time.monotonic() - started)
         shutil.rmtree(tmp_path / "out")
     chance = random.Random(3)
-    interrupted = 0
-    for _ in range(6):
+    tried, interrupted = 0, 0
+    while tried < 6 or (tried < 30 and not interrupted):
+        tried += 1
         process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         time.sleep(whole * chance.uniform(0.5, 0.95))
         process.send_signal(signal.SIGINT)
@@ -243,4 +244,6 @@ def test_the_command_ends_in_one_line_when_interrupted(tmp_path: Path) -> None:
         files = sorted(path.name for path in (tmp_path / "out").iterdir()) if (tmp_path / "out").is_dir() else []
         assert len(files) in (0, 2), files
         interrupted += process.returncode != 0
+        if process.returncode == 0:
+            whole *= 0.9  # it had ended before: the machine is less busy than it was
     assert interrupted > 0

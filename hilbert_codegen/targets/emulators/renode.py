@@ -34,9 +34,9 @@ _REFUSED = re.compile(
     r"\[FATAL\]|Error E\d+:"
 )
 
-#: What it says of a command that it does not know. Now and then one that is started beside others knows only some of its
-#: commands, for as long as it runs; so a job that fails thus is tried again in fresh ones.
-_INCOMPLETE = "does not provide a field, method or property"
+#: What is said where Renode does not know a command, or crashes. Now and then one that is started beside others knows only
+#: some of its commands and types, for as long as it runs; so a job that fails thus is tried again in fresh ones.
+_INCOMPLETE = re.compile("does not provide a field, method or property|ended early with status")
 FRESH_STARTS = 2
 
 #: Seconds that Renode may need to start, on top of a run's own limit.
@@ -232,7 +232,7 @@ class Renode:
             raise found.error()
         outcome = self._run(job, found)
         for _ in range(FRESH_STARTS):
-            if _INCOMPLETE not in (outcome.problem or ""):
+            if not _INCOMPLETE.search(outcome.problem or ""):
                 break
             outcome = self._run(job, found)
         return outcome

@@ -86,7 +86,10 @@ def equal_told_apart(layout: Layout) -> Layout:
         gap = layout.gap[axis, code]
         along = words[(words >> 30 != 0) & (words >> layout.base_bits & ((1 << layout.axis_bits) - 1) == axis)]
         before, after = (layout._result(along, np.full(len(along), value)) for value in (gap, gap + 1))
-        if gap > layout.zero and np.array_equal(before, after) and (layout.gap == gap).sum() > 1:
+        # The last of the equal ones, so that the rest of the order stays right.
+        equal = np.flatnonzero(layout.gap.reshape(-1) == gap)
+        alone = len(equal) == 1 or equal[-1] != axis * 256 + code or gap + 1 in layout.gap
+        if gap > layout.zero and np.array_equal(before, after) and not alone:
             return replace(layout, gap=changed(layout.gap, axis * 256 + code, 1))
     raise AssertionError("no such code")
 
