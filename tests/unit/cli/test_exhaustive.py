@@ -31,7 +31,7 @@ def test_a_box_of_all_tuples_is_right_and_a_wrong_entry_in_it_is_noticed(
 ) -> None:
     config = tmp_path / "q.toml"
     config.write_text(HEADS.format(heads=4, scale=scale), encoding="utf-8")
-    plan = make_plan(load(config, [f"heads.layout={layout}"]))
+    plan = make_plan(load(config, [f"heads.layout={layout}", "code.strategy=boxes"]))
     generated = generate(plan)
     expected = reference(plan.spec)
     main = render_harness(plan, generated, "harness/exhaustive_main.c.j2", words=expected.words)

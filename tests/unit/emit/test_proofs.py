@@ -52,7 +52,7 @@ def test_spared_and_made_give_the_same_files_and_a_folder_that_cannot_be_written
     plan = make_plan(load(config))
     told: list[str] = []
     first = module.generate(plan, told.append, proofs=Proofs(tmp_path))
-    assert "exact reference, 0 %" in told and "proof of boxes, 100 %" in told
+    assert "exact reference, 0 %" in told and "proof of corner, 100 %" in told
     again = module.generate(plan, proofs=Proofs(tmp_path))
     assert again.files == first.files
     assert len(counted) == 1

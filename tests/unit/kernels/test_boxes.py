@@ -86,7 +86,7 @@ HEADS = "[curve]\ndimensions = {n}\norder = 1\n[heads]\nscale = 0.00390625\nzero
 def plan_of(folder: object, text: str, settings: tuple[str, ...] = ()) -> Plan:
     path = folder / "many.toml"  # type: ignore[operator]
     path.write_text(text)
-    return make_plan(load(path, settings))
+    return make_plan(load(path, ("code.strategy=boxes", *settings)))
 
 
 @pytest.mark.parametrize("layout_of", ["interleaved", "planar"])
