@@ -18,7 +18,6 @@ from pathlib import Path
 import click
 from side_by_side import ANY_SCALE, ANY_SCALE_STRATEGIES, CONFIG
 
-from hilbert_codegen.bench.firmware import selftest_files
 from hilbert_codegen.bench.measure import Record, measure_all
 from hilbert_codegen.bench.session import Decoder, How, Session
 from hilbert_codegen.config.loading import load
@@ -61,10 +60,7 @@ def column(board: Board, how: How, order: str = "sweep", *settings: str) -> dict
     for (suffix, names), text in zip(STRATEGIES.items(), (CONFIG, ANY_SCALE), strict=True):
         session, made = decoders(text, tuple(names), board.core, settings)
         sweep = replace(session, order=order).sweep
-        jobs = []
-        for one in made:
-            files = {**one.files, **selftest_files(one.plan, sweep)}
-            jobs.append((replace(one, strategy=one.strategy + suffix, files=files), board))
+        jobs = [(replace(one.tested_by(sweep), strategy=one.strategy + suffix), board) for one in made]
         for record in measure_all(jobs, sweep, how):
             if record.status == "ok":
                 found[record.strategy] = record

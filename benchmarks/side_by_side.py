@@ -21,7 +21,7 @@ from elftools.elf.elffile import ELFFile
 from side_by_side_plot import Point, draw
 
 from hilbert_codegen.bench.boardrun import run_image
-from hilbert_codegen.bench.firmware import Program, Sweep, selftest_files
+from hilbert_codegen.bench.firmware import Program, Sweep
 from hilbert_codegen.bench.measure import Record, measure_all
 from hilbert_codegen.bench.session import Decoder, How, Session
 from hilbert_codegen.config.loading import load
@@ -348,9 +348,7 @@ def command(folder: Path, emulator: str, rows: int, brute_rows: int, jobs: int) 
         records = []
         for suffix, session in known.items():
             ordered = replace(session, order=order)
-            decoders = [
-                replace(one, files={**one.files, **selftest_files(one.plan, ordered.sweep)}) for one in found[suffix]
-            ]
+            decoders = [one.tested_by(ordered.sweep) for one in found[suffix]]
             pairs = [(decoder, board) for board in where for decoder in decoders]
             records += measure_all(pairs, ordered.sweep, How(emulator, compiler, rows), jobs, done)
         return records

@@ -99,6 +99,10 @@ class Decoder:
         variant = ", ".join(f"{macro}={value}" for macro, value in macros.items())
         return replace(self, defines={**self.defines, **macros}, variant=variant, plain=True)
 
+    def tested_by(self, sweep: Sweep) -> Decoder:
+        """The same with the self-test of another sweep."""
+        return replace(self, files={**self.files, **selftest_files(self.plan, sweep)})
+
 
 def with_strategy(plan: Plan, name: str) -> Plan:
     """The same plan with another strategy."""

@@ -37,7 +37,7 @@ _REFUSED = re.compile(
 #: What is said where Renode does not know a command, or crashes. Now and then one that is started beside others knows only
 #: some of its commands and types, for as long as it runs; so a job that fails thus is tried again in fresh ones.
 _INCOMPLETE = re.compile("does not provide a field, method or property|ended early with status")
-FRESH_STARTS = 2
+STARTS = 3
 
 #: Seconds that Renode may need to start, on top of a run's own limit.
 START_UP = 60.0
@@ -230,11 +230,10 @@ class Renode:
         found = self.find()
         if isinstance(found, Missing):
             raise found.error()
-        outcome = self._run(job, found)
-        for _ in range(FRESH_STARTS):
+        for _ in range(STARTS):
+            outcome = self._run(job, found)
             if not _INCOMPLETE.search(outcome.problem or ""):
                 break
-            outcome = self._run(job, found)
         return outcome
 
     def _run(self, job: Job, found: Found) -> Outcome:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hilbert_codegen.targets.boards import BOARDS
-from hilbert_codegen.targets.emulators import END, Job
+from hilbert_codegen.targets.emulators import END, Job, Outcome
 from hilbert_codegen.targets.emulators.renode import Renode, _last_error
 
 REASON = "Could not find libllvm-disas. Please check in current output directory."
@@ -42,23 +42,26 @@ def test_the_message_holds_the_reason(said: str, expected: str) -> None:
     assert _last_error(said) == expected
 
 
-def test_a_renode_that_dies_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in that answers --version and dies of the first script: the run's problem is its reason, in one line."""
-    stand_in = tmp_path / "renode.py"
+def outcome_of(program: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Outcome:
+    """What comes of a job for a stand-in that answers --version, and else runs `program`, Python."""
+    stand_in = folder / "renode.py"
     stand_in.write_text(
-        "import os, sys\n"
-        "if '--version' in sys.argv:\n    print('Renode v1.99.0.1')\n    sys.exit()\n"
-        "sys.stdin.readline()\n"
-        f"print({CRASH!r}, flush=True)\n"
-        "os.abort()\n",
+        "import os, pathlib, re, sys\n"
+        f"if '--version' in sys.argv:\n    print('Renode v1.99.0.1')\n    sys.exit()\n{program}",
         encoding="utf-8",
     )
     monkeypatch.setenv("RENODE", f"{sys.executable} {stand_in}")
     emulator = Renode()
     try:
-        outcome = emulator.run(Job(tmp_path / "none.elf", BOARDS["mps2-an386"], 20))
+        return emulator.run(Job(folder / "none.elf", BOARDS["mps2-an386"], 20))
     finally:
         emulator.close()
+
+
+def test_a_renode_that_dies_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in that dies of the first script: the run's problem is its reason, in one line."""
+    program = f"sys.stdin.readline()\nprint({CRASH!r}, flush=True)\nos.abort()\n"
+    outcome = outcome_of(program, tmp_path, monkeypatch)
     assert outcome.problem is not None and f"Fatal error: {REASON}" in outcome.problem
     assert len(outcome.problem.splitlines()) == 1
 
@@ -68,10 +71,8 @@ def test_a_renode_that_lacks_commands_is_started_afresh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: int, problem: bool
 ) -> None:
     """A stand-in that knows the script's command only after `broken` starts: the third start is the last."""
-    stand_in, starts = tmp_path / "renode.py", tmp_path / "starts"
-    stand_in.write_text(
-        "import pathlib, re, sys\n"
-        "if '--version' in sys.argv:\n    print('Renode v1.99.0.1')\n    sys.exit()\n"
+    starts = tmp_path / "starts"
+    outcome = outcome_of(
         f"starts = pathlib.Path({str(starts)!r})\n"
         "number = len(starts.read_text()) if starts.exists() else 0\n"
         "starts.write_text('x' * (number + 1))\n"
@@ -82,14 +83,9 @@ def test_a_renode_that_lacks_commands_is_started_afresh(
         "else:\n"
         f"    pathlib.Path(re.search(r'CreateFileBackend @(\\S+)', script)[1]).write_text({END + chr(10)!r})\n"
         "for line in sys.stdin:\n    print(line.replace('log \"', '').strip('\"\\n'), flush=True)\n",
-        encoding="utf-8",
+        tmp_path,
+        monkeypatch,
     )
-    monkeypatch.setenv("RENODE", f"{sys.executable} {stand_in}")
-    emulator = Renode()
-    try:
-        outcome = emulator.run(Job(tmp_path / "none.elf", BOARDS["mps2-an386"], 20))
-    finally:
-        emulator.close()
     assert ("does not provide" in (outcome.problem or "")) == problem, outcome
     assert (outcome.problem is None) == (not problem)
     assert len(starts.read_text()) == 3
