@@ -14,21 +14,24 @@ from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.kernels import IntArray
-from hilbert_codegen.kernels.corner import ALONG, LAST, Argument, Item, Kind, Layout, _Merged, layout_of, lists_of
+from hilbert_codegen.kernels.corner_argument import Argument
+from hilbert_codegen.kernels.corner_geometry import ALONG, LAST, Item, Parts, lists_of
+from hilbert_codegen.kernels.corner_layout import Kind, Layout
+from hilbert_codegen.kernels.corner_tables import layout_of
 from tests.unit.exact.test_many import spec_of
 from tests.unit.kernels.test_boxes import HEADS, changed, plan_of
 
 SPEC = spec_of(4, 1)
 
 
-def made(dimensions: int, order: int, kind: str = "hilbert") -> tuple[Layout, _Merged]:
+def made(dimensions: int, order: int, kind: str = "hilbert") -> tuple[Layout, Parts]:
     spec = spec_of(dimensions, order, kind)
-    geometry = _Merged(spec)
+    geometry = Parts(spec)
     return layout_of(spec, geometry, lists_of(geometry)), geometry
 
 
 @pytest.fixture(scope="module")
-def known() -> tuple[Layout, _Merged]:
+def known() -> tuple[Layout, Parts]:
     return made(4, 1)
 
 
@@ -122,12 +125,12 @@ FAULTS: dict[str, tuple[Callable[[Layout], Layout], str]] = {
 }
 
 
-def test_the_argument_holds(known: tuple[Layout, _Merged]) -> None:
+def test_the_argument_holds(known: tuple[Layout, Parts]) -> None:
     Argument(*known).check()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_argument_notices(fault: str, known: tuple[Layout, _Merged]) -> None:
+def test_the_argument_notices(fault: str, known: tuple[Layout, Parts]) -> None:
     layout, geometry = known
     change, says = FAULTS[fault]
     with pytest.raises(CheckFailed, match=says):
@@ -152,7 +155,7 @@ def test_plain_scales_are_served(seed: int, tmp_path: Path) -> None:
     """Their binary numbers are close to ties that the decimal ones would have."""
     heads, settings = plain(seed)
     spec = plan_of(tmp_path, HEADS.format(n=heads, layout="interleaved"), settings).spec
-    geometry = _Merged(spec)
+    geometry = Parts(spec)
     layout = layout_of(spec, geometry, lists_of(geometry))
     Argument(layout, geometry).check()
     queries = np.random.default_rng(seed).integers(-128, 128, (3000, heads))
@@ -166,7 +169,7 @@ CLOSE = "curve.order=2", "curve.inset=0.05", "heads.scale=0.005", "heads.zero_po
 @pytest.mark.parametrize("what", ["slope", "second"])
 def test_the_argument_needs_every_term(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = plan_of(tmp_path, HEADS.format(n=3, layout="interleaved"), CLOSE).spec
-    geometry = _Merged(spec)
+    geometry = Parts(spec)
     layout = layout_of(spec, geometry, lists_of(geometry))
     Argument(layout, geometry).check()
     if what == "slope":
@@ -182,7 +185,7 @@ def test_the_argument_needs_every_term(what: str, tmp_path: Path, monkeypatch: p
 def test_savings_fit_their_integers(heads: int, scale: str, tmp_path: Path) -> None:
     """The least is that of a half segment across all axes but one; the terms below it, too."""
     spec = plan_of(tmp_path, HEADS.format(n=heads, layout="interleaved"), (f"heads.scale={scale}",)).spec
-    geometry = _Merged(spec)
+    geometry = Parts(spec)
     # A few boxes will do: the sizes do not depend on them.
     layout = layout_of(spec, geometry, {(0,) * heads: [Item(0, int(geometry.heads.axis[0]), ())]})
     found = [layout.exact(a, np.arange(256)) for a in range(heads)]

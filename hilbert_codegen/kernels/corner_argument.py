@@ -1,0 +1,208 @@
+"""The proof of `corner` for all tuples of codes, box by box, in whole numbers."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from hilbert_codegen.curves import AXES
+from hilbert_codegen.errors import CheckFailed
+from hilbert_codegen.kernels import IntArray, as_output
+from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST, ZONE, Item, Parts
+from hilbert_codegen.kernels.corner_layout import Kind, Layout
+from hilbert_codegen.kernels.corner_tables import margin_of
+from hilbert_codegen.kernels.half_cells import boxes_of, check_covered, same_signs
+
+#: The terms of first and second order count less than this part of a unit of savings, in the proof.
+FIRST_ORDER = 1 << 80
+
+
+class Argument:
+    """The proof of a layout for all tuples of codes, box by box, in whole numbers. It reads the tables that the C has.
+
+    - Places: the box of every code, distances in the order of the exact ones (equal where those are), the bit of the
+      zone.
+    - Every half segment that a box does not list is beaten throughout by one that it lists. Lists have the order that
+      settles ties, the own vertex's first.
+    - The result of every listed one is right for all codes of its axis.
+    - Savings: a difference above the margin has its true sign in 32 bits, and every difference of two listed ones has
+      it in 64 bits. What is left out by the zone or the first comparison saves less than nothing, and an own half
+      segment never does.
+    """
+
+    def __init__(self, layout: Layout, geometry: Parts) -> None:
+        self.layout, self.geometry = layout, geometry
+        self.distance = np.stack([layout.distance(axis) for axis in layout.gap])
+        exact = [layout.exact(a, np.arange(256)) for a in range(layout.spec.dimensions)]
+        self.wide, self.slope = (np.stack(part) for part in zip(*exact, strict=True))
+        self.halves = {
+            (*at, *step): h
+            for h, (at, step) in enumerate(zip(geometry.at.tolist(), geometry.step.tolist(), strict=True))
+        }
+        #: Whether the distances of the last comparison are exact, so that nothing can be a close call.
+        self._unrounded = all(
+            g * layout.one == whole
+            for axis, wholes in zip(geometry.offset, self.wide.tolist(), strict=True)
+            for g, whole in zip(axis, wholes, strict=True)
+        )
+        self._compared: dict[tuple[Any, ...], bool] = {}
+        self._right: dict[tuple[int, int, int], bool] = {}
+
+    def check(self) -> None:
+        """Raise CheckFailed with the first thing that is wrong."""
+        geometry, layout = self.geometry, self.layout
+        self._places()
+        if layout.margin < margin_of(geometry, self.distance, layout):
+            raise CheckFailed("the margin of the first comparison is less than its error")
+        for box, tables, codes in boxes_of(geometry):
+            where = f"box {box}"
+            cell = geometry.cell(box)
+            number = sum(part * geometry.parts**a for a, part in enumerate(box))
+            listed = self._listed(int(layout.of_box(np.array([number]))[0]), cell, box, where)
+            rank = geometry.rank(cell)
+            order = [item.half for item in listed]
+            if sorted(order, key=lambda h: (rank[h], h)) != order:
+                raise CheckFailed(f"{where}: the list is not in the order that settles ties")
+            check_covered(geometry, cell, tables, order + geometry.spared(order, box), rank, where)
+            for one, other in itertools.combinations(listed, 2):
+                close = not self._unrounded and (one.across or other.across)
+                if close and not self._agree(one, other, box, codes):
+                    raise CheckFailed(f"{where}: two half segments are too close a call")
+
+    def _places(self) -> None:
+        geometry, layout = self.geometry, self.layout
+        for a, axis in enumerate(geometry.part):
+            if not np.array_equal(layout.share[a], axis * geometry.parts**a):
+                raise CheckFailed(f"head {AXES[a]}: a code lies in another box than its share says")
+        exact = sorted({g for axis in geometry.offset for g in axis})
+        order = {g: i for i, g in enumerate(exact)}
+        found = np.array([[order[g] for g in axis] for axis in geometry.offset]).reshape(-1)
+        whole = self.distance.reshape(-1)
+        by_order = np.argsort(found, kind="stable")
+        rises, steps = np.diff(whole[by_order]), np.diff(found[by_order])
+        if ((rises > 0) != (steps > 0)).any() or (rises < 0).any() or whole.min() < 0:
+            raise CheckFailed("distances are not in the order of the exact ones")
+        beyond = np.array([[g > ZONE for g in axis] for axis in geometry.offset])
+        if not np.array_equal(layout.gap & layout.zone != 0, beyond):
+            raise CheckFailed("the bit of the zone is wrong")
+
+    def _listed(self, record: int, cell: tuple[int, ...], box: tuple[int, ...], where: str) -> list[Item]:
+        """The half segments that the C chooses among, all results of which are right."""
+        layout = self.layout
+        kind = int(layout.kind(np.array(record)))
+        if kind not in (Kind.PAIR, Kind.AMONG):
+            return [self._item(record, None, cell, box, where)]
+        if kind == Kind.PAIR:
+            at = record & 0xFFFF
+            pair = [self._item(int(layout.more[at + i]), None, cell, box, where) for i in (0, 1)]
+            if any(item.along is None for item in pair):
+                raise CheckFailed(f"{where}: a pair with a vertex")
+            return pair
+        at = record & ((1 << layout.at) - 1)
+        near = self._listed(int(layout.more[at]), cell, box, where)
+        count = 1 + (record >> (layout.base_bits - 1) & 1)
+        found = []
+        for start in range(at + 1, len(layout.more) - 1, 2):
+            word = int(layout.more[start + 1])
+            found.append(self._item(int(layout.more[start]), word, cell, box, where))
+            if word & LAST:
+                break
+        if found[:count] != near or any(not item.across for item in found[count:]) or len(found) == count:
+            raise CheckFailed(f"{where}: the list does not start with what it has without other corners")
+        gates = (record & ((1 << (layout.base_bits - 1)) - 1)) >> layout.at
+        axes = {(gates >> place & 7) - 1 for place in range(0, 15, 3)} - {-1}
+        if any(not axes.intersection(item.across) for item in found[count:]):
+            raise CheckFailed(f"{where}: a half segment of another corner is across none of the axes that are asked")
+        return found
+
+    def _item(self, record: int, word: int | None, cell: tuple[int, ...], box: tuple[int, ...], where: str) -> Item:
+        """The half segment of a record, and of its description in a list; its results are compared."""
+        geometry, layout = self.geometry, self.layout
+        sign, axis = record >> 30, record >> layout.base_bits & ((1 << layout.axis_bits) - 1)
+        across: tuple[int, ...] = ()
+        if word is not None:
+            across = tuple(n - 1 for shift in range(3, ACROSS, 3) if (n := word >> shift & 7))
+        along = axis if sign else None
+        inward = [1 if half % 2 == 0 else -1 for half in cell]
+        vertex = [(half + 1) // 2 + (inward[a] if a in across else 0) for a, half in enumerate(cell)]
+        steps = [
+            (a, way) for a in range(len(cell)) for way in (1, -1) if along is None or (a, way) == (along, inward[along])
+        ]
+        halves = [
+            self.halves[key] for a, way in steps
+            if (key := (*vertex, *(way * (i == a) for i in range(len(cell))))) in self.halves
+        ]  # fmt: skip
+        if along is None:
+            halves = [h for h in halves if geometry.idle(h, cell)]
+        if not halves or (along is None and across):
+            raise CheckFailed(f"{where}: a record is of no half segment of the curve")
+        half = min(halves, key=lambda h: geometry.rank(cell)[h])
+        item = Item(half, along, across)
+        if word is not None and item.word != word & ~LAST:
+            raise CheckFailed(f"{where}: the description of a half segment is wrong")
+        a = int(geometry.heads.axis[half])
+        key = record, half, box[a]
+        if key not in self._right:
+            codes = np.flatnonzero(geometry.part[a] == box[a])
+            found = layout._result(np.full(len(codes), record), layout.gap[axis if sign else 0][codes])
+            self._right[key] = sign != 2 and bool(
+                (as_output(layout.spec, found) == geometry.heads.output[half][codes]).all()
+            )
+        if not self._right[key]:
+            raise CheckFailed(f"{where}: a result is wrong")
+        return item
+
+    def _agree(self, one: Item, other: Item, box: tuple[int, ...], codes: list[IntArray]) -> bool:
+        """Whether the difference of two savings, exact and in 64 bits, has one sign for all codes of a box."""
+        axes = sorted({*one.across, *other.across, *(i.along for i in (one, other) if i.along is not None)})
+        key = (one.along, one.across, other.along, other.across, tuple(box[a] for a in axes))
+        if key not in self._compared:
+            if one.across and other.across:
+                both = (self._contending(item, codes) for item in (one, other))
+                codes = [np.intersect1d(*parts) for parts in zip(*both, strict=True)]
+            unit, cell = self.geometry.unit, self.layout.one
+            if not all(len(codes[a]) for a in axes):
+                self._compared[key] = True
+                return True
+            exact, fixed = [], []
+            for a in axes:
+                pairs = set()
+                for i in codes[a].tolist():
+                    true = self._part(one, other, a, int(self.geometry.offset[a][i] * unit), unit)
+                    g, slope = int(self.wide[a][i]), int(self.slope[a][i])
+                    whole = self._part(one, other, a, g, cell) * FIRST_ORDER
+                    whole += self._rest(one, other, a, g, slope, cell)
+                    pairs.add((true * cell * cell * FIRST_ORDER, whole * unit * unit))
+                exact.append(np.array([g for g, _ in pairs], dtype=object))
+                fixed.append(np.array([f for _, f in pairs], dtype=object))
+            wrong = sum(int(np.abs(f - g).max()) for g, f in zip(exact, fixed, strict=True))
+            self._compared[key] = not wrong or same_signs(exact, fixed, wrong)
+        return self._compared[key]
+
+    def _contending(self, item: Item, codes: list[IntArray]) -> list[IntArray]:
+        """`codes` without those of its axis at which a half segment of another corner is farther than the own vertex.
+
+        Of two of which one is, the order does not matter: both are compared with an own half segment, too.
+        """
+        if item.along is None:
+            return codes
+        offset = self.geometry.offset
+        gain = sum(2 * max(offset[a][i] for i in codes[a].tolist()) - 1 for a in item.across)
+        own = codes[item.along]
+        left = np.array([i for i in own.tolist() if offset[item.along][i] ** 2 + gain >= 0], dtype=np.int64)
+        return [left if a == item.along else group for a, group in enumerate(codes)]
+
+    def _rest(self, one: Item, other: Item, a: int, g: int, slope: int, cell: int) -> int:
+        """What axis `a` adds to the terms of first and second order of that."""
+        second = self.layout.second
+        square = (2 * g * slope << second) + (slope * slope if second else 0)
+        part = ((one.along == a) - (other.along == a)) * square
+        return part + ((a in one.across) - (a in other.across)) * (2 * cell * slope << second)
+
+    @staticmethod
+    def _part(one: Item, other: Item, a: int, g: int, cell: int) -> int:
+        """What axis `a` adds to the difference of two savings."""
+        cost = cell * (cell - 2 * g)
+        return ((one.along == a) - (other.along == a)) * g * g - ((a in one.across) - (a in other.across)) * cost

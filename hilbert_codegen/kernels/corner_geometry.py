@@ -1,0 +1,176 @@
+"""Geometry of `corner`: half cells cut into parts, and the half segments that are listed for every box of parts.
+
+A box is here a part of a half cell on every axis: codes clamped to an end of the axis, where the distance from the own
+vertex is 0, are a part of their own, and `CUTS` says where half cells are cut besides.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from hilbert_codegen.kernels import IntArray, Refused
+from hilbert_codegen.kernels.half_cells import Geometry, boxes_of, unbeaten
+from hilbert_codegen.spec.specification import Spec
+
+#: Another corner can only be nearer where a distance exceeds this.
+ZONE = Fraction(3, 8)
+#: Where half cells are cut, the finest first: the first that keeps to `MOST_BOXES` boxes is taken, or else the last.
+CUTS: tuple[tuple[Fraction, ...], ...] = ((ZONE,), ())
+MOST_BOXES = 512
+#: Where the description of a half segment has an axis that it is across, and the one along it; and the end of a list.
+ACROSS, ALONG, LAST = 18, 21, 1 << 31
+
+
+class Parts(Geometry):
+    """Boxes of parts of half cells; the last half cell of an axis takes in the codes clamped to its end."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        #: The other half of every half segment's segment.
+        count = len(self.at) // 2
+        ahead = (np.arange(count) + spec.curve.closed) % count
+        self.twin = np.concatenate([count + ahead, np.argsort(ahead)])
+        last = 2 * spec.curve.side - 3
+        self.half = [np.minimum(axis, last) for axis in self.half]
+        cells = last + 1
+        few = (cuts for cuts in CUTS if self._count(cells, cuts) ** spec.dimensions <= MOST_BOXES)
+        self.cuts = next(few, CUTS[-1])
+        #: Half cell of every part of an axis; the last two are those clamped to its low and high end.
+        self.cells = [part // (len(self.cuts) + 1) for part in range(cells * (len(self.cuts) + 1))] + [0, last]
+        #: Exact distances of every code from its own vertex.
+        self.offset = [
+            [abs(place - (half + 1) // 2) for place, half in zip(places, halves.tolist(), strict=True)]
+            for places, halves in zip(self.place, self.half, strict=True)
+        ]
+        #: Which part of its axis every code is in.
+        self.part = [
+            np.array([self._part(place, half, g) for place, half, g in zip(places, halves.tolist(), axis, strict=True)])
+            for places, halves, axis in zip(self.place, self.half, self.offset, strict=True)
+        ]
+
+    @staticmethod
+    def _count(cells: int, cuts: tuple[Fraction, ...]) -> int:
+        return cells * (len(cuts) + 1) + 2
+
+    def _part(self, place: Fraction, half: int, g: Fraction) -> int:
+        if place in (0, self.spec.curve.side - 1):
+            return len(self.cells) - (2 if place == 0 else 1)
+        return half * (len(self.cuts) + 1) + sum(g > cut for cut in self.cuts)
+
+    @property
+    def parts(self) -> int:
+        """Parts of an axis."""
+        return len(self.cells)
+
+    def still(self, part: int) -> bool:
+        """Whether all codes of a part are clamped to an end of its axis, so that their distance is 0."""
+        return part >= self.parts - 2
+
+    def groups(self) -> list[dict[int, IntArray]]:
+        """For every axis: part -> indices of its codes."""
+        return [{int(part): np.flatnonzero(axis == part) for part in np.unique(axis)} for axis in self.part]
+
+    def cell(self, box: tuple[int, ...]) -> tuple[int, ...]:
+        """The half cells of a box."""
+        return tuple(self.cells[part] for part in box)
+
+    def spared(self, order: Sequence[int], box: tuple[int, ...]) -> list[int]:
+        """Half segments that a box need not list, since one that it lists has the same nearest points there.
+
+        Of a segment that crosses the middle between two corners one half is enough (`items`). And where the distance
+        from the own vertex along a half segment is 0, any other one of that vertex is.
+        """
+        own = np.array([(half + 1) // 2 for half in self.cell(box)])
+        twins = [int(self.twin[h]) for h in order]
+        found = [t for t in twins if t not in order and (self.at[t] - own)[self.heads.axis[t]]]
+        if any((self.at[h] == own).all() for h in order):
+            mine = np.flatnonzero((self.at == own).all(axis=1)).tolist()
+            found += [h for h in mine if h not in order and self.still(box[int(self.heads.axis[h])])]
+        return found
+
+
+@dataclass(frozen=True)
+class Item:
+    """A listed half segment: its axis if it runs into the box (else None: its vertex), the axes that it is across."""
+
+    half: int
+    along: int | None
+    across: tuple[int, ...]
+
+    @property
+    def word(self) -> int:
+        """Its description for the C: numbers of axes plus one, three bits each, that along it first; and two again."""
+        found = 0 if self.along is None else self.along + 1 | self.along << ALONG
+        for place, axis in enumerate(self.across, 1):
+            found |= (axis + 1) << (3 * place)
+        return found | min(self.across, default=0) << ACROSS
+
+
+def items(geometry: Parts, cell: tuple[int, ...], listed: Sequence[int]) -> list[Item]:
+    """What `listed` half segments of the half cells `cell` are. Raises Refused where one is not of a corner of them."""
+    own = np.array([(half + 1) // 2 for half in cell])
+    inward = np.where(np.array(cell) % 2 == 0, 1, -1)
+    found = []
+    for h in listed:
+        away = geometry.at[h] - own
+        if away[geometry.heads.axis[h]] and int(geometry.twin[h]) in listed:
+            continue  # the middle of the segment is as near, and in the other half too
+        across = np.flatnonzero(away)
+        along = int(np.argmax(np.abs(geometry.step[h])))
+        if (away[across] != inward[across]).any() or along in across:
+            raise Refused("a half segment of no corner of a box is nearest there")
+        inside = int(geometry.step[h, along]) == int(inward[along])
+        if not inside and len(across):
+            raise Refused("a vertex beside the own one is nearest")
+        found.append(Item(h, along if inside else None, tuple(across.tolist())))
+    return found
+
+
+#: Box -> its half segments.
+Lists = dict[tuple[int, ...], list[Item]]
+
+
+def lists_of(geometry: Parts) -> Lists:
+    """The half segments of every box. Raises Refused."""
+    found = {}
+    for box, tables, _ in boxes_of(geometry):
+        cell = geometry.cell(box)
+        listed = items(geometry, cell, unbeaten(geometry, cell, tables))
+        own = [item for item in listed if not item.across]
+        moving = [item for item in own if item.along is not None and not geometry.still(box[item.along])]
+        # Where the distance along one of the own vertex is 0, any other one of that vertex serves (`Parts.spared`).
+        spare = [item for item in own if item not in (moving or own[:1])]
+        found[box] = [item for item in listed if item not in spare]
+    return found
+
+
+def united(geometry: Parts, lists: Lists) -> Lists:
+    """The same list for all boxes of the same half cells that list other corners' half segments."""
+    union: dict[tuple[int, ...], set[Item]] = {}
+    for box, listed in lists.items():
+        if any(item.across for item in listed):
+            union.setdefault(geometry.cell(box), set()).update(listed)
+    ordered = {}
+    for cell, united in union.items():
+        rank = geometry.rank(cell)
+        ordered[cell] = sorted(united, key=lambda item: (bool(item.across), rank[item.half], item.half))
+    return {
+        box: ordered[geometry.cell(box)] if any(item.across for item in listed) else listed
+        for box, listed in lists.items()
+    }
+
+
+def gates_of(across: Iterable[tuple[int, ...]]) -> list[int]:
+    """The fewest axes of which every one of `across` has one."""
+    groups = [set(axes) for axes in across]
+    axes = sorted(set().union(*groups))
+    for count in range(1, len(axes) + 1):
+        for chosen in itertools.combinations(axes, count):
+            if all(group & set(chosen) for group in groups):
+                return list(chosen)
+    return axes

@@ -1,0 +1,265 @@
+"""How the tables of `corner` are made: distances, bases and records, and the units of both comparisons of savings.
+
+A scale of few decimal digits is a binary number close to it. Distances that would be equal with the decimal one then
+differ by some 2^-55. So positions are taken apart into those of a simple fraction near the true step from code to code,
+and the small rest times the code: where savings are equal by the former, the latter's terms of first order decide, and
+of second where those are equal, too.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from hilbert_codegen.kernels import IntArray, Refused
+from hilbert_codegen.kernels.corner_geometry import LAST, MOST_BOXES, ZONE, Item, Lists, Parts, gates_of, united
+from hilbert_codegen.kernels.corner_layout import NARROW, Kind, Layout
+from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
+
+#: More fractional bits of a result than this gain nothing.
+MOST_SHIFT = 12
+#: Cells are at most 2^WIDE units long where 32 bits are not enough.
+WIDE = 30
+#: Denominators of a simple step that stands for the true one, and how near it must be.
+SIMPLE, NEAR = 1 << 24, Fraction(1, 1 << 46)
+#: Bits of a distance up to half a cell in the comparison with 32 bits.
+ROUGH = 13
+#: Rounds in which distances are adjusted to the results at most.
+ROUNDS = 400
+
+
+class _Scale:
+    """g of all codes in units of the result, and the bases that go with it: whole numbers that make every result right.
+
+    With the result of half segment h at distance g wanted to be w, lo = w << shift and hi = lo + (1 << shift) - 1,
+
+        lo <= base[h] + sign * g <= hi,     and equal distances are equal, greater ones greater.
+
+    All these are differences of two of the unknowns g and -sign * base, bounded below. They are raised from the rounded
+    exact values until all bounds are kept.
+
+    Attributes:
+        shift: fractional bits of a result.
+        g: (heads, 256) see above.
+        base: (halves,) see above.
+        zone: the bit that tells g above 3/8 once `zero` is added.
+        zero: what is added.
+    """
+
+    def __init__(self, geometry: Parts, shift: int) -> None:
+        spec = geometry.spec
+        c0, c1 = spec.output.codes
+        self.shift = shift
+        self.unit = Fraction(abs(c1 - c0) << shift, spec.curve.segments)
+        exact = sorted({g for axis in geometry.offset for g in axis} | {Fraction(0)})
+        index = {g: i for i, g in enumerate(exact)}
+        at = [np.array([index[g] for g in axis]) for axis in geometry.offset]
+        rises = np.arange(len(exact) - 1)
+        above, below, least = [rises + 1], [rises], [np.ones(len(rises), dtype=np.int64)]
+        start = [math.floor(g * self.unit + Fraction(1, 2)) for g in exact]
+        self.sign = np.where(geometry.forth == (c1 > c0), 1, -1)
+        for h in range(len(geometry.at)):
+            a, sign, node = int(geometry.heads.axis[h]), int(self.sign[h]), len(start)
+            cell = 2 * int(geometry.at[h, a]) - (int(geometry.step[h, a]) < 0)
+            codes = np.flatnonzero(geometry.half[a] == cell)
+            low = wanted(geometry, h, codes) << shift
+            high = low + (1 << shift) - 1
+            places = at[a][codes]
+            own = np.full(len(codes), node)
+            # The unknown of the base is -sign * base: g - (-base) for one sign, base - g for the other.
+            bounds = (low, -high) if sign > 0 else (-high, low)
+            for upper, lower, bound in ((places, own, bounds[0]), (own, places, bounds[1])):
+                above.append(upper)
+                below.append(lower)
+                least.append(bound)
+            centre = low + (1 << (shift - 1)) - sign * np.array(start)[places]
+            start.append(-sign * int(np.median(centre)) if len(codes) else 0)
+        found = _raised(np.array(start, dtype=np.int64), *(np.concatenate(part) for part in (above, below, least)))
+        g = found[: len(exact)] - found[0]
+        self.base = -self.sign * (found[len(exact) :] - found[0])
+        self.g = np.stack([g[places] for places in at])
+        beyond = [int(value) for value, distance in zip(g, exact, strict=True) if distance > ZONE]
+        first = min(beyond, default=int(g.max()) + 1)
+        bits = max(first - 1, int(g.max()) - first).bit_length()
+        self.zone = 1 << bits
+        self.zero = self.zone - first
+
+
+def _raised(value: IntArray, above: IntArray, below: IntArray, least: IntArray) -> IntArray:
+    """`value` raised until value[above] - value[below] >= least everywhere. Raises Refused where that has no end."""
+    value = value.copy()
+    for _ in range(ROUNDS):
+        wanted_value = value[below] + least
+        low = np.flatnonzero(value[above] < wanted_value)
+        if not len(low):
+            return value
+        np.maximum.at(value, above[low], wanted_value[low])
+    raise Refused("a result is a closer call than its fractional bits settle")
+
+
+def wanted(geometry: Parts, half: int, codes: IntArray) -> IntArray:
+    """Exact results, without the end of a closed curve being its start."""
+    c0, c1 = geometry.spec.output.codes
+    found = geometry.heads.output[half][codes].astype(np.int64)
+    vertex, forth = int(geometry.vertex[half]), bool(geometry.forth[half])
+    late = geometry.spec.curve.closed and (vertex > geometry.spec.curve.segments // 2 or not (vertex or forth))
+    return np.where(found == c0, c1, found) if late else found
+
+
+class _Records:
+    """The records of all half segments and vertices."""
+
+    def __init__(self, geometry: Parts, scale: _Scale, width: int) -> None:
+        self.geometry, self.scale, self.width = geometry, scale, width
+
+    def of(self, item: Item) -> int:
+        """The record of a listed half segment."""
+        h = item.half
+        if item.along is None:
+            return Kind.VERTEX << self.width | self._vertex(h)
+        sign = int(self.scale.sign[h])
+        base = int(self.scale.base[h]) - sign * self.scale.zero
+        return (sign & 3) << 30 | item.along << self.width | base & ((1 << self.width) - 1)
+
+    def _vertex(self, half: int) -> int:
+        a = int(self.geometry.heads.axis[half])
+        up = int(self.geometry.step[half, a]) > 0
+        # Any code on the side that the half segment runs away from has the vertex's result.
+        at = int(self.geometry.at[half, a])
+        beyond = [i for i, v in enumerate(self.geometry.place[a]) if (v <= at if up else v >= at)]
+        (value,) = set(self.geometry.heads.output[half][np.array(beyond)].tolist())
+        return int(value) & 0xFFFF
+
+
+def _simple(step: Fraction) -> Fraction:
+    """A simple fraction near a step, if there is one, else the step itself."""
+    found = step.limit_denominator(SIMPLE)
+    return found if abs(step - found) < NEAR else step
+
+
+def _wide(geometry: Parts) -> tuple[int, IntArray, IntArray, int, IntArray, IntArray]:
+    """one, factor, term, wide, slope and middle of a layout, without rounding where that fits."""
+    spec = geometry.spec
+    least = int(spec.heads.codes().min())
+    true = [1 / spec.pitch(a) for a in range(spec.dimensions)]
+    steps = [_simple(step) for step in true]
+    middle = np.array([zero - least for zero in spec.heads.zero_point])
+    starts = [spec.coordinate(a, int(m) + least) - int(m) * steps[a] for a, m in enumerate(middle)]
+    rests = [exact - step for exact, step in zip(true, steps, strict=True)]
+    most = max(abs(rest) for rest in rests)
+    # Rests of one size are told by their signs alone; others are rounded.
+    size = most if all(abs(rest) in (0, most) for rest in rests) else most / (1 << 16)
+    slope = np.array([round(rest / size) if size else 0 for rest in rests])
+    parts = math.lcm(2, *(value.denominator for value in (*steps, *starts)))
+    reach = max(abs(start) + 256 * step for start, step in zip(starts, steps, strict=True))
+    for bits in (NARROW, WIDE):
+        one = (1 << bits) // parts * parts
+        if one > 0 and reach * one < 1 << (31 if bits == NARROW else 62) and (bits == WIDE or np.abs(slope).max() <= 1):
+            return (
+                one, np.array([int(s * one) for s in steps]), np.array([int(s * one) for s in starts]), 0, slope, middle
+            )  # fmt: skip
+    wide = 61 - WIDE - math.ceil(reach).bit_length()
+    scale = 1 << (WIDE + wide)
+    half = Fraction(1, 2)
+    starts = [spec.coordinate(a, least) for a in range(spec.dimensions)]
+    factor = [math.floor(step * scale + half) for step in true]
+    term = [math.floor(start * scale + half) + (1 << (wide - 1)) for start in starts]
+    return 1 << WIDE, np.array(factor, dtype=np.int64), np.array(term, dtype=np.int64), wide, 0 * slope, middle
+
+
+def margin_of(geometry: Parts, distance: IntArray, layout: Layout) -> int:
+    """What a difference of two savings in the comparison with 32 bits is at least, if it is to have its true sign."""
+    c0, c1 = geometry.spec.output.codes
+    true = Fraction(abs(c1 - c0) << layout.shift, geometry.spec.curve.segments << layout.rough)
+    square = cost = Fraction(0)
+    for exact, whole in zip(geometry.offset, (distance >> layout.rough).tolist(), strict=True):
+        for g, r in zip(exact, whole, strict=True):
+            square = max(square, abs(r * r - (g * true) ** 2))
+            cost = max(cost, abs(layout.cell * (layout.cell - 2 * r) - true * true * (1 - 2 * g)))
+    return math.ceil(2 * (square + (geometry.spec.dimensions - 1) * cost)) + 1
+
+
+class _Writer:
+    """Writes the records of boxes and what they lead to."""
+
+    def __init__(self, records: _Records, width: int) -> None:
+        self.records, self.width = records, width
+        self.more: list[int] = []
+        self.placed: dict[tuple[int, ...], int] = {}
+
+    def put(self, words: tuple[int, ...]) -> int:
+        """Where `words` are in `more`."""
+        if words not in self.placed:
+            self.placed[words] = len(self.more)
+            self.more.extend(words)
+        return self.placed[words]
+
+    def near(self, listed: list[Item]) -> int:
+        """The record of the own vertex's half segments."""
+        own = [self.records.of(item) for item in listed if not item.across]
+        return own[0] if len(own) == 1 else Kind.PAIR << self.width | self.put(tuple(own))
+
+    def among(self, listed: list[Item], at_bits: int, final: bool) -> int:
+        """The record of a list with other corners' half segments."""
+        words = [word for item in listed for word in (self.records.of(item), item.word)]
+        words[-1] |= LAST
+        at = self.put((self.near(listed), *words))
+        own = sum(not item.across for item in listed)
+        gates = sum(
+            (axis + 1) << (3 * i) for i, axis in enumerate(gates_of(item.across for item in listed if item.across))
+        )
+        if gates >> (self.width - 1 - at_bits) and final:
+            raise Refused("its lists are too long")
+        return Kind.AMONG << self.width | (own - 1) << (self.width - 1) | gates << at_bits | at
+
+
+def layout_of(spec: Spec, geometry: Parts, lists: Lists) -> Layout:
+    """The tables. Raises Refused."""
+    base = geometry.parts
+    width = 30 - (2 if spec.dimensions <= 4 else 3)
+    scale = _Scale(geometry, min(MOST_SHIFT, width - INTEGER_TYPES[spec.output.dtype][0]))
+    share = np.array(geometry.part) * np.array([base**a for a in range(spec.dimensions)])[:, None]
+    rough = max(0, int(scale.unit / 2).bit_length() - ROUGH)
+    direct = base**spec.dimensions <= MOST_BOXES
+    if not direct:
+        lists = united(geometry, lists)
+    # Once to know how many bits an index takes, once to write.
+    at_bits = 16
+    for final in (False, True):
+        writer = _Writer(_Records(geometry, scale, width), width)
+        found: IntArray = np.zeros(base**spec.dimensions, dtype=np.int64)
+        for key, listed in lists.items():
+            others = any(item.across for item in listed)
+            record = writer.among(listed, at_bits, final) if others else writer.near(listed)
+            found[sum(part * base**a for a, part in enumerate(key))] = record
+        if len(writer.more) > 1 << 16:
+            raise Refused("its lists are too long")
+        at_bits = max(1, (len(writer.more) - 1).bit_length())
+    records, numbers = np.unique(found, return_inverse=True)
+    box = None if direct else numbers
+    one, factor, term, wide, slope, middle = _wide(geometry)
+    layout = Layout(
+        spec=spec,
+        share=share,
+        gap=scale.zero + scale.g,
+        box=box,
+        record=found if direct else records,
+        more=np.array(writer.more or [0], dtype=np.int64),
+        shift=scale.shift,
+        at=at_bits,
+        zero=scale.zero,
+        zone=scale.zone,
+        rough=rough,
+        cell=round(scale.unit / (1 << rough)),
+        margin=0,
+        one=one,
+        factor=factor,
+        term=term,
+        wide=wide,
+        slope=slope,
+        middle=middle,
+    )
+    return replace(layout, margin=margin_of(geometry, scale.g, layout))
