@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import jinja2
 
@@ -35,8 +36,12 @@ class Generated:
     table_bytes: int
 
 
+@cache
 def environment() -> jinja2.Environment:
-    """The templates' environment: undefined names are errors, and no escaping (this is C)."""
+    """The templates' environment: undefined names are errors, and no escaping (this is C).
+
+    One for all files: to compile the templates takes longer than to fill them in.
+    """
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(str(resource("templates"))),
         undefined=jinja2.StrictUndefined,

@@ -37,13 +37,13 @@ class Inference:
         outputs: the raw output tensors, shape (n, ...) without a batch axis of 1, in the model's dtype.
         scale: quantization scale of each output, 0 where it is float.
         zero_point: quantization zero point of each output.
-        milliseconds: median time of one invocation on this host, single-threaded, reference kernels unless asked.
+        milliseconds: time of each invocation on this host, shape (n,), single-threaded, reference kernels unless asked.
     """
 
     outputs: tuple[NDArray[Any], ...]
     scale: tuple[float, ...]
     zero_point: tuple[int, ...]
-    milliseconds: float
+    milliseconds: NDArray[np.float64]
 
     def real(self, index: int = 0) -> NDArray[np.float64]:
         """Real values of output `index`, float64: scale * (code - zero_point), or the float output itself."""
@@ -178,7 +178,7 @@ def infer(
                 tuple(results[f"output{i}"] for i in range(len(results["scale"]))),
                 tuple(float(value) for value in results["scale"]),
                 tuple(int(value) for value in results["zero_point"]),
-                float(results["milliseconds"]),
+                results["milliseconds"],
             )
 
 

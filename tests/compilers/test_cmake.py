@@ -118,7 +118,7 @@ class Several(Project):
             config.parent.mkdir(exist_ok=True)
             config.write_text(
                 f'[curve]\norder = 1\n[model]\nfile = "{config.stem}.tflite"\n[code]\nprefix = "{prefix}"\n'
-                'strategy = "full"\nmax_flash_bytes = 140000\n',
+                'strategy = "closed"\n',
                 encoding="utf-8",
             )
             self.model(name, -128)

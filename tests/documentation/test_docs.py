@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import hashlib
 import itertools
 import os
 import re
@@ -48,8 +49,9 @@ DOCS = sorted(set((ROOT / "docs").glob("*.md")) - {INSIDE})
 PAGES = [*DOCS, ROOT / "README.md", ROOT / "CONTRIBUTING.md", LINE / "README.md"]
 #: Fences whose content is run or parsed here or, for C and CMake, compiled by tests/compilers/test_cmake.py and the like.
 FENCES = {"console", "python", "yaml", "toml", "c", "cmake"}
-#: Commands that have run and are the same from every page: on the pilot, and of pip. They take ten seconds each.
-ONCE: set[str] = set()
+#: Commands that are the same from every page with the same configuration and take seconds: they run once, in whichever
+#: process of pytest comes first. What later lines of a page read (-o, --keep, >) is made for each page.
+ONCE = re.compile(r"pip |.* pilot\.toml|hilbert-codegen (?:verify|run|measure) (?!.*(?:>|--keep|--junit|--baseline))")
 #: What a wrapper on PATH does before it becomes the checkout's own program, in an environment of the page's extras.
 TOOL = """#!{python}
 import os, sys
@@ -183,6 +185,24 @@ def scratch(folder: Path, text: str) -> dict[str, str]:
     return {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a file for each command of ONCE that has run; the processes of pytest share it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "commands_that_ran"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def is_first(ran: Path, line: str, configuration: str) -> bool:
+    """Whether nobody has run this line on this configuration yet; from now on somebody has."""
+    try:
+        (ran / hashlib.sha256(f"{line.strip()}\n{configuration}".encode()).hexdigest()).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
 def test_there_are_commands_to_run() -> None:
     with_commands = {path.name for path in DOCS if console(path.read_text(encoding="utf-8"))}
     assert {"index.md", "choosing.md", "integration.md", "boards.md", "ci.md", "pilot.md"} <= with_commands
@@ -206,7 +226,7 @@ def test_no_command_stands_where_it_is_not_run(path: Path) -> None:
 @needs("gcc")
 @needs("bash")
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_command_works(path: Path, tmp_path: Path) -> None:
+def test_every_command_works(path: Path, tmp_path: Path, ran: Path) -> None:
     text = path.read_text(encoding="utf-8")
     lines = [*console(text), *table(text), *continuous(text)]
     dry = [line.replace("make ", "make -n ", 1) for line in indented(text)]
@@ -224,10 +244,10 @@ def test_every_command_works(path: Path, tmp_path: Path) -> None:
         if why := lacking(line):
             missing.append(why)
             continue
-        if line in ONCE:
+        # The pilot has a configuration of its own, the same for every page, and pip has none.
+        configuration = "" if "depth.toml" not in line else (tmp_path / "depth.toml").read_text(encoding="utf-8")
+        if ONCE.match(line.strip()) and not is_first(ran, line.split("#")[0], configuration):
             continue
-        if "pilot.toml" in line or line.strip().startswith("pip "):
-            ONCE.add(line)
         done = subprocess.run(
             ["bash", "-e", "-o", "pipefail", "-c", line], cwd=ROOT if line in dry else tmp_path, env=environment,
             capture_output=True, text=True, timeout=300, check=False,

@@ -272,8 +272,7 @@ def write_sources(folder: Path, plan: Plan, generated: Generated) -> None:
         "distances": Table("distances", "uint8", ideal.distance.reshape(-1).astype(np.int64), ""),
     }
     size = {"rows": len(domain.codes[1]), "columns": len(domain.codes[0]), "longest": LONGEST, "shifts": SHIFTS}
-    env = environment()
-    env.loader = jinja2.FileSystemLoader(HERE)
+    env = environment().overlay(loader=jinja2.FileSystemLoader(HERE))
     names = {"d": unit_of(plan, generated.built, domain), "whole": fits_in_memory(plan, generated), **size, **tables}
     for name, content in generated.files.items():
         (folder / name).write_bytes(content)

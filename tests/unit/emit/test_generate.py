@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Callable
@@ -36,14 +37,19 @@ def test_golden(config: Path) -> None:
     assert output.difference(config.with_suffix(""), files) == ""
 
 
+#: Those that share tiles, and so the time to join them, get the same specifications.
+TOGETHER = [tuple(name for name in STRATEGIES.names() if name.startswith("tile"))]
+TOGETHER += [(name,) for name in STRATEGIES.names() if not name.startswith("tile")]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", STRATEGIES.names())
+@pytest.mark.parametrize("strategies", TOGETHER, ids="-".join)
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spec=specs())
-def test_strategy_is_exact_or_refuses(strategy: str, spec: Spec) -> None:
+def test_strategy_is_exact_or_refuses(strategies: tuple[str, ...], spec: Spec) -> None:
     domain = proof_domain(spec)
     expected = reference_for(spec, domain)
-    for distance in (False, True):
+    for strategy, distance in itertools.product(strategies, (False, True)):
         try:
             built = STRATEGIES[strategy].build(spec, expected, distance=distance)
         except Refused as refusal:
