@@ -43,3 +43,8 @@ def plan(config_file: Callable[..., Path]) -> Callable[..., Plan]:
         return make_plan(load(config_file(), settings))
 
     return make
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that the processes end together: pages of documentation, each with all of its commands."""
+    items.sort(key=lambda item: "tests/documentation" not in item.nodeid)
