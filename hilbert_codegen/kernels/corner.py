@@ -26,7 +26,7 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, smallest_unsigned
 from hilbert_codegen.kernels.corner_argument import Argument
-from hilbert_codegen.kernels.corner_geometry import ACROSS, ALONG, Parts, lists_of
+from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST, Parts, lists_of
 from hilbert_codegen.kernels.corner_layout import Kind, Layout
 from hilbert_codegen.kernels.corner_tables import layout_of
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
@@ -70,18 +70,21 @@ def _tables(layout: Layout) -> tuple[Table, ...]:
     paged = _paged(layout)
     of = "the heads, 256 for each" if paged else "every head"
     gap = layout.gap if paged else layout.gap[:1]
-    share, record, more = layout.share.reshape(-1), layout.record, layout.more
-    meaning = "share of every code in the number of its box: 256 for each head"
+    step = _step(layout)
+    share = layout.share[0] if step else layout.share.reshape(-1)
+    meaning = "part of its axis that every code of every head is in"
+    if not step:
+        meaning = "share of every code in the number of its box: 256 for each head"
     each = "" if layout.box is None else ", each once"
     tables = [
         Table("share", smallest_unsigned(int(share.max())), share, meaning),
         Table("gap", "uint32", gap.reshape(-1), f"distance of every code of {of} from the own vertex", 8),
     ]
     if layout.box is not None:
-        number = smallest_unsigned(len(record) - 1)
+        number = smallest_unsigned(len(layout.record) - 1)
         tables.append(Table("box", number, layout.box, "number of the record of every box"))
-    tables.append(Table("record", "uint32", record, f"records of boxes{each}", 8))
-    tables.append(Table("more", "uint32", more, "records of pairs and lists", 8))
+    further = f"; from {len(layout.record)} on those that they lead to" if len(layout.more) else ""
+    tables.append(Table("record", "uint32", layout.words, f"records of boxes{each}{further}", 8))
     return tuple(tables)
 
 
@@ -90,35 +93,54 @@ def _paged(layout: Layout) -> bool:
     return not bool((layout.gap == layout.gap[0]).all())
 
 
+def _step(layout: Layout) -> int:
+    """The shift from the shares of one head to those of the next, where that is all they differ by; else 0."""
+    step = int(layout.share.max()).bit_length() // layout.spec.dimensions
+    alike = all(np.array_equal(share, layout.share[0] << (a * step)) for a, share in enumerate(layout.share))
+    return step if alike else 0
+
+
 def _params(layout: Layout) -> dict[str, object]:
     """What the template computes with, beside the tables."""
-    width, heads = layout.base_bits, layout.spec.heads
-    gates = width - 1 - layout.at
+    fields = layout.fields
+    kinds = fields.kinds(_records(layout))
+    gates = fields.kind - layout.at
+
+    def mask(bits: int) -> str:
+        return f"0x{bits:X}UL"
+
     return {
         "shift": layout.shift,
-        "width": width,
-        "axis_mask": (1 << layout.axis_bits) - 1,
         "paged": _paged(layout),
+        "step": _step(layout),
         "indirect": layout.box is not None,
-        "among": f"0x{Kind.AMONG << width:X}UL",
-        "vertex": f"0x{Kind.VERTEX << width:X}UL" if _vertices(layout) else "",
-        "across": ACROSS,
-        "along": ALONG,
+        "axis": fields.axis,
+        "axis_mask": fields.axis_mask,
+        "axes": mask(fields.axis_mask << fields.axis),
+        "single": mask(fields.single),
+        "sign": fields.sign,
+        "above": mask(1 << fields.sign),
+        "below": mask(3 << fields.sign),
+        "turn": mask(fields.turn),
+        "either": mask(fields.single | fields.turn),
+        "other": fields.other,
+        "turn_base": mask((1 << fields.other) - 1),
+        "minus": ">=" if layout.ahead else ">",
+        "among": mask(Kind.AMONG << fields.kind),
+        "pair_mask": mask(fields.single | fields.turn | 3 << fields.kind),
+        "pairs": bool((kinds == Kind.PAIR).any()),
+        "vertex": bool((kinds == Kind.VERTEX).any()),
         "at": layout.at,
-        "at_mask": f"0x{(1 << layout.at) - 1:X}UL",
-        "own": width - 1,
-        "gates": f"0x{(1 << gates) - 1:X}UL",
-        "signed_from": "0x40000000UL",
-        "zone": f"0x{layout.zone:X}UL",
-        "zero": f"{layout.zero}U",
+        "at_mask": mask((1 << layout.at) - 1),
+        "gates": mask((1 << gates) - 1) if _gates(layout) else "",
+        "zone": f"{layout.zone}U",
         "rough": layout.rough,
         "cell": layout.cell,
         "margin": layout.margin,
-        "least": -(3 << 29),
-        "wide_least": f"-{3 << 61}LL",
-        "words": f"0x{(1 << (ACROSS - 3)) - 1:X}UL",
-        "last": "0x80000000UL",
-        "signed": heads.dtype == "int8",
+        "first": ACROSS,
+        "words": mask((1 << ACROSS) - 1),
+        "last": mask(LAST),
+        "signed": layout.spec.heads.dtype == "int8",
         **_exact_params(layout),
     }
 
@@ -150,9 +172,21 @@ def _exact_params(layout: Layout) -> dict[str, object]:
     }
 
 
-def _vertices(layout: Layout) -> bool:
-    """Whether any record is of a vertex alone."""
-    return bool((layout.kind(np.concatenate([layout.record, layout.more])) == Kind.VERTEX).any())
+def _records(layout: Layout) -> IntArray:
+    """The records of the boxes that have codes, and those that they lead to where other corners are not nearer."""
+    number = np.unique(layout.share[0])
+    for share in layout.share[1:]:
+        number = (number[:, None] + np.unique(share)[None, :]).reshape(-1)
+    found = np.unique(layout.of_box(number))
+    among = found[layout.fields.kinds(found) == Kind.AMONG]
+    return np.concatenate([found, layout.words[among & ((1 << layout.at) - 1)]])
+
+
+def _gates(layout: Layout) -> bool:
+    """Whether any list is asked for along more than one axis."""
+    found = _records(layout)
+    among = found[layout.fields.kinds(found) == Kind.AMONG]
+    return bool(((among & ((1 << layout.fields.kind) - 1)) >> layout.at).any())
 
 
 STRATEGIES.add(Corner.name, Corner())

@@ -22,8 +22,7 @@ FIRST_ORDER = 1 << 80
 class Argument:
     """The proof of a layout for all tuples of codes, box by box, in whole numbers. It reads the tables that the C has.
 
-    - Places: the box of every code, distances in the order of the exact ones (equal where those are), the bit of the
-      zone.
+    - Places: the box of every code, distances in the order of the exact ones (equal where those are), the zone.
     - Every half segment that a box does not list is beaten throughout by one that it lists. Lists have the order that
       settles ties, the own vertex's first.
     - The result of every listed one is right for all codes of its axis.
@@ -34,7 +33,6 @@ class Argument:
 
     def __init__(self, layout: Layout, geometry: Parts) -> None:
         self.layout, self.geometry = layout, geometry
-        self.distance = np.stack([layout.distance(axis) for axis in layout.gap])
         exact = [layout.exact(a, np.arange(256)) for a in range(layout.spec.dimensions)]
         self.wide, self.slope = (np.stack(part) for part in zip(*exact, strict=True))
         self.halves = {
@@ -54,7 +52,7 @@ class Argument:
         """Raise CheckFailed with the first thing that is wrong."""
         geometry, layout = self.geometry, self.layout
         self._places()
-        if layout.margin < margin_of(geometry, self.distance, layout):
+        if layout.margin < margin_of(geometry, layout.gap, layout):
             raise CheckFailed("the margin of the first comparison is less than its error")
         for box, tables, codes in boxes_of(geometry):
             where = f"box {box}"
@@ -79,80 +77,96 @@ class Argument:
         exact = sorted({g for axis in geometry.offset for g in axis})
         order = {g: i for i, g in enumerate(exact)}
         found = np.array([[order[g] for g in axis] for axis in geometry.offset]).reshape(-1)
-        whole = self.distance.reshape(-1)
+        whole = layout.gap.reshape(-1)
         by_order = np.argsort(found, kind="stable")
         rises, steps = np.diff(whole[by_order]), np.diff(found[by_order])
         if ((rises > 0) != (steps > 0)).any() or (rises < 0).any() or whole.min() < 0:
             raise CheckFailed("distances are not in the order of the exact ones")
         beyond = np.array([[g > ZONE for g in axis] for axis in geometry.offset])
-        if not np.array_equal(layout.gap & layout.zone != 0, beyond):
-            raise CheckFailed("the bit of the zone is wrong")
+        if (beyond & (layout.gap < layout.zone)).any():
+            raise CheckFailed("a distance above 3/8 is not in the zone")
 
     def _listed(self, record: int, cell: tuple[int, ...], box: tuple[int, ...], where: str) -> list[Item]:
         """The half segments that the C chooses among, all results of which are right."""
         layout = self.layout
-        kind = int(layout.kind(np.array(record)))
-        if kind not in (Kind.PAIR, Kind.AMONG):
-            return [self._item(record, None, cell, box, where)]
-        if kind == Kind.PAIR:
-            at = record & 0xFFFF
-            pair = [self._item(int(layout.more[at + i]), None, cell, box, where) for i in (0, 1)]
-            if any(item.along is None for item in pair):
-                raise CheckFailed(f"{where}: a pair with a vertex")
-            return pair
+        if int(layout.fields.kinds(np.array(record))) != Kind.AMONG:
+            return self._own(record, cell, box, where)
         at = record & ((1 << layout.at) - 1)
-        near = self._listed(int(layout.more[at]), cell, box, where)
-        count = 1 + (record >> (layout.base_bits - 1) & 1)
+        near = self._own(int(layout.words[at]), cell, box, where)
         found = []
-        for start in range(at + 1, len(layout.more) - 1, 2):
-            word = int(layout.more[start + 1])
-            found.append(self._item(int(layout.more[start]), word, cell, box, where))
+        for start in range(at + 1, len(layout.words) - 1, 2):
+            word = int(layout.words[start + 1])
+            found.append(self._item(int(layout.words[start]), word, cell, box, where))
             if word & LAST:
                 break
-        if found[:count] != near or any(not item.across for item in found[count:]) or len(found) == count:
-            raise CheckFailed(f"{where}: the list does not start with what it has without other corners")
-        gates = (record & ((1 << (layout.base_bits - 1)) - 1)) >> layout.at
-        axes = {(gates >> place & 7) - 1 for place in range(0, 15, 3)} - {-1}
-        if any(not axes.intersection(item.across) for item in found[count:]):
+        if not found or any(not item.across or item.along is None for item in found):
+            raise CheckFailed(f"{where}: the list has one that is not of another corner")
+        gates = (record & ((1 << layout.fields.kind) - 1)) >> layout.at
+        axes = {(gates >> place & 7) - 1 for place in range(0, 18, 3)} - {-1} | {record >> layout.fields.axis}
+        if any(not axes.intersection(item.across) for item in found):
             raise CheckFailed(f"{where}: a half segment of another corner is across none of the axes that are asked")
+        return near + found
+
+    def _own(self, record: int, cell: tuple[int, ...], box: tuple[int, ...], where: str) -> list[Item]:
+        """Those of the own vertex, that first which is taken where two are equally near."""
+        layout = self.layout
+        records = [record]
+        if layout.fields.is_turn(np.array(record)):
+            minus, plus = (int(half) for half in layout.fields.unfolded(np.array(record)))
+            records = [minus, plus] if layout.ahead else [plus, minus]
+        elif int(layout.fields.kinds(np.array(record))) == Kind.PAIR:
+            at = record & 0xFFFF
+            records = layout.words[at : at + 2].tolist()
+        found = [self._item(one, None, cell, box, where) for one in records]
+        if len(found) > 1 and any(item.along is None for item in found):
+            raise CheckFailed(f"{where}: a pair with a vertex")
         return found
 
     def _item(self, record: int, word: int | None, cell: tuple[int, ...], box: tuple[int, ...], where: str) -> Item:
         """The half segment of a record, and of its description in a list; its results are compared."""
-        geometry, layout = self.geometry, self.layout
-        sign, axis = record >> 30, record >> layout.base_bits & ((1 << layout.axis_bits) - 1)
+        layout = self.layout
+        single = bool(layout.fields.is_single(np.array(record)))
         across: tuple[int, ...] = ()
         if word is not None:
-            across = tuple(n - 1 for shift in range(3, ACROSS, 3) if (n := word >> shift & 7))
-        along = axis if sign else None
-        inward = [1 if half % 2 == 0 else -1 for half in cell]
-        vertex = [(half + 1) // 2 + (inward[a] if a in across else 0) for a, half in enumerate(cell)]
-        steps = [
-            (a, way) for a in range(len(cell)) for way in (1, -1) if along is None or (a, way) == (along, inward[along])
-        ]
-        halves = [
-            self.halves[key] for a, way in steps
-            if (key := (*vertex, *(way * (i == a) for i in range(len(cell))))) in self.halves
-        ]  # fmt: skip
-        if along is None:
-            halves = [h for h in halves if geometry.idle(h, cell)]
-        if not halves or (along is None and across):
+            across = tuple(n - 1 for shift in range(0, ACROSS, 3) if (n := word >> shift & 7))
+        along = int(layout.fields.axes(np.array(record))) if single else None
+        vertex = int(layout.fields.kinds(np.array(record))) == Kind.VERTEX
+        half = self._half(along, across, cell) if single or vertex else None
+        if half is None:
             raise CheckFailed(f"{where}: a record is of no half segment of the curve")
-        half = min(halves, key=lambda h: geometry.rank(cell)[h])
         item = Item(half, along, across)
         if word is not None and item.word != word & ~LAST:
             raise CheckFailed(f"{where}: the description of a half segment is wrong")
-        a = int(geometry.heads.axis[half])
-        key = record, half, box[a]
-        if key not in self._right:
-            codes = np.flatnonzero(geometry.part[a] == box[a])
-            found = layout._result(np.full(len(codes), record), layout.gap[axis if sign else 0][codes])
-            self._right[key] = sign != 2 and bool(
-                (as_output(layout.spec, found) == geometry.heads.output[half][codes]).all()
-            )
-        if not self._right[key]:
+        if not self._is_right(record, item, box):
             raise CheckFailed(f"{where}: a result is wrong")
         return item
+
+    def _half(self, along: int | None, across: tuple[int, ...], cell: tuple[int, ...]) -> int | None:
+        """The half segment into a box along an axis, of the corner across others; one idle there if along none."""
+        geometry, axes = self.geometry, range(len(cell))
+        if any(a >= len(cell) for a in (*across, along or 0)) or (along is None and across):
+            return None
+        inward = [1 if half % 2 == 0 else -1 for half in cell]
+        vertex = [(half + 1) // 2 + (inward[a] if a in across else 0) for a, half in enumerate(cell)]
+        steps = [(a, way) for a in axes for way in (1, -1) if along is None or (a, way) == (along, inward[along])]
+        keys = [(*vertex, *(way * (i == a) for i in axes)) for a, way in steps]
+        halves = [self.halves[key] for key in keys if key in self.halves]
+        if along is None:
+            halves = [h for h in halves if geometry.idle(h, cell)]
+        return min(halves, key=lambda h: int(geometry.rank(cell)[h]), default=None)
+
+    def _is_right(self, record: int, item: Item, box: tuple[int, ...]) -> bool:
+        """Whether a record gives the results of a half segment for all codes of its axis in a box."""
+        geometry, layout = self.geometry, self.layout
+        a = int(geometry.heads.axis[item.half])
+        key = record, item.half, box[a]
+        if key not in self._right:
+            codes = np.flatnonzero(geometry.part[a] == box[a])
+            found = layout._result(np.full(len(codes), record), layout.gap[item.along or 0][codes])
+            signed = item.along is None or (record >> layout.fields.sign & 3) in (1, 3)
+            exact = geometry.heads.output[item.half][codes]
+            self._right[key] = signed and bool((as_output(layout.spec, found) == exact).all())
+        return self._right[key]
 
     def _agree(self, one: Item, other: Item, box: tuple[int, ...], codes: list[IntArray]) -> bool:
         """Whether the difference of two savings, exact and in 64 bits, has one sign for all codes of a box."""

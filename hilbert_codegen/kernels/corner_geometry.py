@@ -22,8 +22,8 @@ ZONE = Fraction(3, 8)
 #: Where half cells are cut, the finest first: the first that keeps to `MOST_BOXES` boxes is taken, or else the last.
 CUTS: tuple[tuple[Fraction, ...], ...] = ((ZONE,), ())
 MOST_BOXES = 512
-#: Where the description of a half segment has an axis that it is across, and the one along it; and the end of a list.
-ACROSS, ALONG, LAST = 18, 21, 1 << 31
+#: Bits that name axes in the description of a half segment, behind which is the first of them; and the end of a list.
+ACROSS, LAST = 15, 1 << 31
 
 
 class Parts(Geometry):
@@ -104,10 +104,8 @@ class Item:
 
     @property
     def word(self) -> int:
-        """Its description for the C: numbers of axes plus one, three bits each, that along it first; and two again."""
-        found = 0 if self.along is None else self.along + 1 | self.along << ALONG
-        for place, axis in enumerate(self.across, 1):
-            found |= (axis + 1) << (3 * place)
+        """Its description for the C: numbers of the axes that it is across plus one, three bits each; and the first."""
+        found = sum((axis + 1) << (3 * place) for place, axis in enumerate(self.across))
         return found | min(self.across, default=0) << ACROSS
 
 

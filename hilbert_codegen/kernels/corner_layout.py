@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from hilbert_codegen.kernels import IntArray, as_output
-from hilbert_codegen.kernels.corner_geometry import ACROSS, ALONG, LAST
+from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST
 from hilbert_codegen.spec.specification import Spec
 
 #: Cells are at most 2^NARROW units long where 32 bits are enough: five times its square is below 2^31.
@@ -21,32 +22,99 @@ CHUNK = 1 << 16
 
 
 class Kind(enum.IntEnum):
-    """What a record without a sign says of its box, in place of the axis; its index leads to `more`."""
+    """What a record of several half segments says of its box, below two bits that are 0; its index leads to `words`."""
 
     #: Two half segments of the own vertex: their records. The second is nearer where its distance is greater.
     PAIR = 0
-    #: Other corners' half segments too: the record without them, then the list of all. Above the index stand axes (plus
-    #: one, three bits each), along one of which a distance above 3/8 is needed; and, as the topmost bit of the base,
-    #: whether two half segments are the own vertex's, which come first.
+    #: Other corners' half segments too: the record without them, then the list of those. In place of the axis, and
+    #: above the index (plus one, three bits each), stand axes, along one of which a distance above 3/8 is needed.
     AMONG = 1
     #: The own vertex is nearest: in place of the index the result.
     VERTEX = 2
 
 
 @dataclass(frozen=True)
+class Fields:
+    """Where the parts of a record are: lowest bits, or masks.
+
+    Attributes:
+        axis: the number of an axis, the topmost bits.
+        single: the bit that one half segment has.
+        sign: two bits: 1, or 3 for minus one.
+        turn: the bit of a turn.
+        other: the other axis of a turn.
+        kind: the Kind of a record of neither.
+    """
+
+    axis: int
+    single: int
+    sign: int
+    turn: int
+    other: int
+    kind: int
+
+    @classmethod
+    def of(cls, spec: Spec) -> Fields:
+        """Those for so many heads."""
+        bits = 2 if spec.dimensions <= 4 else 3
+        axis = 32 - bits
+        return cls(axis, 1 << (axis - 1), axis - 3, 1 << (axis - 2), axis - 2 - bits, axis - 4)
+
+    @property
+    def axis_mask(self) -> int:
+        """The bits of the number of an axis."""
+        return (1 << (32 - self.axis)) - 1
+
+    def is_single(self, record: IntArray) -> IntArray:
+        """Whether records are of one half segment."""
+        return np.asarray(record & self.single != 0)
+
+    def is_turn(self, record: IntArray) -> IntArray:
+        """Whether records are of turns."""
+        return np.asarray(record & (self.single | self.turn) == self.turn)
+
+    def kinds(self, record: IntArray) -> IntArray:
+        """The kinds of records, -1 of single ones and turns."""
+        several = record & (self.single | self.turn) == 0
+        return np.asarray(np.where(several, record >> self.kind & 3, -1))
+
+    def axes(self, record: IntArray) -> IntArray:
+        """The axes of records."""
+        return np.asarray(record >> self.axis)
+
+    def signs(self, record: IntArray) -> IntArray:
+        """The signs of single records: 1 and -1."""
+        return np.asarray(((record >> self.sign & 3) ^ 2) - 2)
+
+    def unfolded(self, record: IntArray) -> tuple[IntArray, IntArray]:
+        """The records of the two half segments of turns: the one with the minus, and the other."""
+        base = record & ((1 << self.other) - 1)
+        minus = record & (self.axis_mask << self.axis) | self.single | 3 << self.sign | base
+        axis = record >> self.other & self.axis_mask
+        return np.asarray(minus), np.asarray(axis << self.axis | self.single | 1 << self.sign | base)
+
+
+@dataclass(frozen=True)
 class Layout:
     """The tables of one decoder and their constants.
+
+    A record starts with the number of an axis, and a bit that is set where one half segment is nearest. Below that is
+
+        sign | base             of one: its result is (base + sign * gap of the code of the axis) >> shift
+        1 | other axis | base   of two of one vertex, a *turn*: (base - gap) >> shift, or where the other gap is greater
+                                base plus that one
+        0 | kind | index        of others: see Kind
 
     Attributes:
         spec: what is computed.
         share: (heads, 256) by raw bits; their sum is the number of the box.
-        gap: (heads, 256) by raw bits.
+        gap: (heads, 256) by raw bits: the distance from the own vertex in units of the result, 2^-shift of them.
         box: number of the record of every box, or None where boxes and records have the same number.
-        record, more: records.
+        record: those of the boxes.
+        more: further records, and lists.
         shift: fractional bits of a result.
-        at: bits of the index into `more` of Kind.AMONG.
-        zero: gap of g = 0.
-        zone: the bit that is set where g exceeds 3/8.
+        at: bits of an index of Kind.AMONG.
+        zone: gaps of distances above 3/8 are not less.
         rough: bits of g that the comparison with 32 bits leaves out.
         cell: a cell in the units of that comparison.
         margin: difference of savings that it takes to be sure.
@@ -66,7 +134,6 @@ class Layout:
     more: IntArray
     shift: int
     at: int
-    zero: int
     zone: int
     rough: int
     cell: int
@@ -78,14 +145,25 @@ class Layout:
     slope: IntArray
     middle: IntArray
 
+    @cached_property
+    def words(self) -> IntArray:
+        """The table that the C has: records of boxes, and behind them `more`, by which indices are counted, too."""
+        return np.concatenate([self.record, self.more])
+
+    @cached_property
+    def fields(self) -> Fields:
+        """Where the parts of a record are."""
+        return Fields.of(self.spec)
+
     @property
-    def axis_bits(self) -> int:
-        """Bits of the number of an axis in a record."""
-        return 2 if self.spec.dimensions <= 4 else 3
+    def ahead(self) -> bool:
+        """Whether results rise along the curve, so that of two equally near ones of a turn the first is the lower."""
+        c0, c1 = self.spec.output.codes
+        return c1 > c0
 
     @property
     def narrow(self) -> bool:
-        """Whether 32 bits hold exact savings, so that there is no other comparison."""
+        """Whether 32 bits hold exact savings."""
         return self.wide == 0 and self.one <= 1 << NARROW
 
     @property
@@ -93,23 +171,9 @@ class Layout:
         """Bits for terms of second order: where slopes are but signs there is room for them."""
         return SECOND if np.abs(self.slope).max() <= 1 else 0
 
-    @property
-    def base_bits(self) -> int:
-        """Bits of a record below its axis."""
-        return 30 - self.axis_bits
-
     def of_box(self, number: IntArray) -> IntArray:
         """The records of boxes."""
         return np.asarray(self.record[number if self.box is None else self.box[number]])
-
-    def kind(self, record: IntArray) -> IntArray:
-        """The kinds of records without a sign; -1 of others."""
-        kind = record >> self.base_bits & ((1 << self.axis_bits) - 1)
-        return np.asarray(np.where(record >> 30 == 0, kind, -1))
-
-    def distance(self, gaps: IntArray) -> IntArray:
-        """g of gaps."""
-        return np.asarray(gaps - self.zero)
 
     def exact(self, axis: int, raw: IntArray) -> tuple[IntArray, IntArray]:
         """g of raw bits in units of `one`, from the code; what the true one exceeds it by, in those of the slopes."""
@@ -136,100 +200,119 @@ class Layout:
     def _decode(self, raw: IntArray) -> IntArray:
         gaps = np.stack([self.gap[a][bits] for a, bits in enumerate(raw)])
         record = self.of_box(np.asarray(sum(self.share[a][bits] for a, bits in enumerate(raw))))
-        among = np.flatnonzero(self.kind(record) == Kind.AMONG)
+        among = np.flatnonzero(self.fields.kinds(record) == Kind.AMONG)
         if len(among):
-            own = 1 + (record[among] >> (self.base_bits - 1) & 1)
             at = record[among] & ((1 << self.at) - 1)
-            gates = record[among] & ((1 << (self.base_bits - 1)) - 1)
-            record[among] = self.more[at]
-            open_ = np.flatnonzero(
-                self._gated(gates >> self.at, gaps[:, among]) & self._contested(gaps[:, among], at + 1 + 2 * own)
-            )
-            record[among[open_]] = self._nearest(raw[:, among[open_]], gaps[:, among[open_]], at[open_] + 1)
-        pair = np.flatnonzero(self.kind(record) == Kind.PAIR)
-        if len(pair):
-            at = record[pair] & 0xFFFF
-            first, second = self.more[at], self.more[at + 1]
-            one, other = (self._along(one, gaps[:, pair]) for one in (first, second))
-            record[pair] = np.where(other > one, second, first)
+            gated = np.flatnonzero(self._gated(record[among], gaps[:, among]))
+            record[among] = self.words[at]
+            record[among[gated]] = self._among(raw[:, among[gated]], gaps[:, among[gated]], at[gated])
+        several = np.flatnonzero(~self.fields.is_single(record))
+        record[several] = self._of_vertex(record[several], gaps[:, several])
         return self._result(record, self._along(record, gaps))
 
-    def _gated(self, gates: IntArray, gaps: IntArray) -> Any:
-        """Whether the distance along any of the axes `gates` exceeds 3/8."""
-        found = np.zeros(len(gates), dtype=bool)
-        for place in range(0, 15, 3):
-            axis = gates >> place & 7
-            zone = np.take_along_axis(gaps, np.maximum(axis - 1, 0)[None, :], axis=0)[0] & self.zone != 0
-            found |= (axis > 0) & zone
+    def _gated(self, record: IntArray, gaps: IntArray) -> Any:
+        """Whether the distance along any of the axes that a list asks for exceeds 3/8."""
+        found = self._along(record, gaps) >= self.zone
+        gates = (record & ((1 << self.fields.kind) - 1)) >> self.at
+        while gates.any():
+            axis = gates & 7
+            found |= (axis > 0) & (self._at(np.maximum(axis - 1, 0), gaps) >= self.zone)
+            gates = gates >> 3
         return found
 
-    def _contested(self, gaps: IntArray, at: IntArray) -> Any:
-        """Whether any of the other corners' half segments listed from `at` can be nearer."""
-        gap = self.distance(gaps) >> self.rough
-        found = np.zeros(len(at), dtype=bool)
-        left = np.arange(len(at))
-        step = 0
-        while len(left):
-            word = self.more[at[left] + step + 1]
-            across, along = word >> ACROSS & 7, word >> ALONG & 7
-            found[left] |= gap[along, left] ** 2 + self.margin > self.cell * (self.cell - 2 * gap[across, left])
-            left = left[(word & LAST == 0) & ~found[left]]
-            step += 2
-        return found
-
-    def _along(self, record: IntArray, gaps: IntArray) -> IntArray:
-        axis = np.where(record >> 30 == 0, 0, record >> self.base_bits & ((1 << self.axis_bits) - 1))
+    @staticmethod
+    def _at(axis: IntArray, gaps: IntArray) -> IntArray:
         return np.asarray(np.take_along_axis(gaps, axis[None, :], axis=0)[0])
 
-    def _result(self, record: IntArray, gap: IntArray) -> IntArray:
-        sign = np.where(record >> 31 == 1, (record >> 30) - 4, record >> 30)
-        computed = (record + sign * gap & ((1 << self.base_bits) - 1)) >> self.shift
-        return np.asarray(np.where(sign == 0, record & 0xFFFF, computed))
+    def _along(self, record: IntArray, gaps: IntArray) -> IntArray:
+        return self._at(np.where(self.fields.kinds(record) == Kind.VERTEX, 0, self.fields.axes(record)), gaps)
 
-    def _nearest(self, raw: IntArray, gaps: IntArray, at: IntArray) -> IntArray:
-        """Records of the nearest ones of lists that start at `at`."""
-        if self.narrow:
-            return self._exactly(raw, at)
-        rough = self.distance(gaps) >> self.rough
-        best, clear = self._most(at, rough, self.cell, self.margin)
-        close = np.flatnonzero(~clear)
+    def _of_vertex(self, record: IntArray, gaps: IntArray) -> IntArray:
+        """Records of the nearest of two half segments of one vertex; others as they are."""
+        pair = self.fields.kinds(record) == Kind.PAIR
+        at = np.where(pair, record & 0xFFFF, 0)
+        first, second = self.words[at], self.words[np.minimum(at + 1, len(self.words) - 1)]
+        found = record.copy()
+        one, other = (self._along(np.where(pair, which, 0), gaps) for which in (first, second))
+        found[pair] = np.where(other > one, second, first)[pair]
+        turn = self.fields.is_turn(record)
+        minus, plus = (np.where(turn, which, 0) for which in self.fields.unfolded(record))
+        less, more = self._along(minus, gaps), self._along(plus, gaps)
+        found[turn] = np.where((less > more) | (less == more) & self.ahead, minus, plus)[turn]
+        return found
+
+    def _result(self, record: IntArray, gap: IntArray) -> IntArray:
+        computed = (record + self.fields.signs(record) * gap & ((1 << self.fields.sign) - 1)) >> self.shift
+        return np.asarray(np.where(self.fields.is_single(record), computed, record) & 0xFFFF)
+
+    def _among(self, raw: IntArray, gaps: IntArray, at: IntArray) -> IntArray:
+        """Records of the nearest ones where lists of other corners' half segments follow records of own ones."""
+        rough = gaps >> self.rough
+        none = np.zeros_like(rough)
+        near = self.words[at]
+        best, most, sure = near.copy(), np.full(len(at), -self.margin), np.ones(len(at), dtype=bool)
+        self._listed(at, rough, none, self.cell, best, most[None, :], sure, self.margin)
+        # Another corner's may be nearer than the own vertex, or nearly so.
+        left = np.flatnonzero(most > -self.margin)
+        own = self._of_vertex(near[left], gaps[:, left])
+        saving = np.where(self.fields.is_single(own), self._along(own, rough[:, left]) ** 2, 0)
+        sure[left] &= np.abs(most[left] - saving) >= self.margin
+        sure[left] |= saving - most[left] >= self.margin
+        best[left] = np.where(most[left] > saving, best[left], own)
+        close = left[~sure[left]]
         if len(close):
-            best[close] = self._exactly(raw[:, close], at[close])
+            best[close] = self._closest(raw[:, close], at[close], own[~sure[left]])
         return best
 
-    def _exactly(self, raw: IntArray, at: IntArray) -> IntArray:
+    def _closest(self, raw: IntArray, at: IntArray, own: IntArray) -> IntArray:
+        """The same by exact distances, from the records of the nearest own half segments."""
         found = [self.exact(a, bits) for a, bits in enumerate(raw)]
         g, slope = (np.stack(part) for part in zip(*found, strict=True))
-        return self._most(at, g, self.one, 0, slope)[0]
+        single = self.fields.is_single(own)
+        axis = np.where(single, self.fields.axes(own), 0)
+        along, rest = (np.where(single, self._at(axis, part), 0) for part in (g, slope))
+        best, most = own.copy(), np.stack([along * along, self._second(along, rest)])
+        self._listed(at, g, slope, self.one, best, most, np.ones(len(at), dtype=bool), 0)
+        return best
 
-    def _most(
-        self, at: IntArray, g: IntArray, cell: int, margin: int, slope: IntArray | None = None
-    ) -> tuple[IntArray, Any]:
-        """Records of the greatest savings of lists, the first of equal ones; whether no other is within `margin`."""
-        none = np.zeros((1, len(at)), np.int64)
-        # Savings and their terms of first and second order.
-        squares = [np.concatenate([none, g * g])]
-        costs = [np.concatenate([none, cell * (cell - 2 * g)])]
-        if slope is not None:
-            squares.append(
-                np.concatenate([none, (2 * g * slope << self.second) + (slope * slope if self.second else 0)])
-            )
-            costs.append(np.concatenate([none, -2 * cell * slope << self.second]))
-        best = np.zeros(len(at), dtype=np.int64)
-        most = np.full((len(squares), len(at)), -(1 << 62), dtype=np.int64)
-        clear = np.ones(len(at), dtype=bool)
+    def _second(self, g: IntArray, slope: IntArray) -> IntArray:
+        """The terms of first and second order of a square."""
+        return np.asarray((2 * g * slope << self.second) + (slope * slope if self.second else 0))
+
+    def _listed(
+        self,
+        at: IntArray,
+        g: IntArray,
+        slope: IntArray,
+        cell: int,
+        best: IntArray,
+        most: IntArray,
+        sure: Any,
+        margin: int,
+    ) -> None:
+        """Go through lists: `best` becomes the record of the greatest saving above `most`, the first of equal ones.
+
+        `most` has savings and, in a second row if there are two, their terms of first and second order. `sure` is
+        whether no other saving is within `margin` of the greatest.
+        """
         left = np.arange(len(at))
-        step = 0
+        step = 1
         while len(left):
-            word = self.more[at[left] + step + 1]
-            saving = np.stack([square[word & 7, left] for square in squares])
-            for shift in range(3, ACROSS, 3):
-                saving = saving - np.stack([cost[word >> shift & 7, left] for cost in costs])
-            greater = (saving[0] > most[0, left]) | (saving[0] == most[0, left]) & (saving[-1] > most[-1, left])
-            apart = np.abs(saving[0] - most[0, left]) >= margin
-            clear[left] = apart & (greater | clear[left])
-            best[left[greater]] = self.more[at[left] + step][greater]
+            record, word = self.words[at[left] + step], self.words[at[left] + step + 1]
+            axis = self.fields.axes(record)
+            along, rest = self._at(axis, g[:, left]), self._at(axis, slope[:, left])
+            saving = np.stack([along * along, self._second(along, rest)])
+            for shift in range(0, ACROSS, 3):
+                across = word >> shift & 7
+                beside, rest = (self._at(np.maximum(across - 1, 0), part[:, left]) for part in (g, slope))
+                cost = np.stack([cell * (cell - 2 * beside), -2 * cell * rest << self.second])
+                saving -= np.where(across > 0, cost, 0)
+            saving = saving[: len(most)]
+            ahead = most[:, left]
+            greater = (saving[0] > ahead[0]) | (saving[0] == ahead[0]) & (saving[-1] > ahead[-1])
+            apart = np.abs(saving[0] - ahead[0]) >= margin
+            sure[left] = apart & (greater | sure[left])
+            best[left[greater]] = record[greater]
             most[:, left[greater]] = saving[:, greater]
             left = left[word & LAST == 0]
             step += 2
-        return best, clear

@@ -9,14 +9,14 @@ of second where those are equal, too.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
 from hilbert_codegen.kernels import IntArray, Refused
 from hilbert_codegen.kernels.corner_geometry import LAST, MOST_BOXES, ZONE, Item, Lists, Parts, gates_of, united
-from hilbert_codegen.kernels.corner_layout import NARROW, Kind, Layout
+from hilbert_codegen.kernels.corner_layout import NARROW, Fields, Kind, Layout
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
 #: More fractional bits of a result than this gain nothing.
@@ -31,6 +31,7 @@ ROUGH = 13
 ROUNDS = 400
 
 
+@dataclass(frozen=True)
 class _Scale:
     """g of all codes in units of the result, and the bases that go with it: whole numbers that make every result right.
 
@@ -38,54 +39,109 @@ class _Scale:
 
         lo <= base[h] + sign * g <= hi,     and equal distances are equal, greater ones greater.
 
-    All these are differences of two of the unknowns g and -sign * base, bounded below. They are raised from the rounded
-    exact values until all bounds are kept.
-
     Attributes:
         shift: fractional bits of a result.
+        unit: a cell in units of the result, 2^-shift of them.
+        sign: (halves,) 1 or -1.
         g: (heads, 256) see above.
         base: (halves,) see above.
-        zone: the bit that tells g above 3/8 once `zero` is added.
-        zero: what is added.
+        zone: the least g of one above 3/8, or somewhat less: a number of 8 bits and zeros behind them.
     """
 
+    shift: int
+    unit: Fraction
+    sign: IntArray
+    g: IntArray
+    base: IntArray
+    zone: int
+
+
+class _Bounds:
+    """Exact distances in their order, and for every half segment the results that are wanted at some of them."""
+
     def __init__(self, geometry: Parts, shift: int) -> None:
-        spec = geometry.spec
-        c0, c1 = spec.output.codes
-        self.shift = shift
-        self.unit = Fraction(abs(c1 - c0) << shift, spec.curve.segments)
-        exact = sorted({g for axis in geometry.offset for g in axis} | {Fraction(0)})
-        index = {g: i for i, g in enumerate(exact)}
-        at = [np.array([index[g] for g in axis]) for axis in geometry.offset]
-        rises = np.arange(len(exact) - 1)
-        above, below, least = [rises + 1], [rises], [np.ones(len(rises), dtype=np.int64)]
-        start = [math.floor(g * self.unit + Fraction(1, 2)) for g in exact]
+        c0, c1 = geometry.spec.output.codes
+        self.geometry, self.shift = geometry, shift
+        self.unit = Fraction(abs(c1 - c0) << shift, geometry.spec.curve.segments)
+        self.exact = sorted({g for axis in geometry.offset for g in axis} | {Fraction(0)})
+        index = {g: i for i, g in enumerate(self.exact)}
+        self.at = [np.array([index[g] for g in axis]) for axis in geometry.offset]
         self.sign = np.where(geometry.forth == (c1 > c0), 1, -1)
-        for h in range(len(geometry.at)):
-            a, sign, node = int(geometry.heads.axis[h]), int(self.sign[h]), len(start)
-            cell = 2 * int(geometry.at[h, a]) - (int(geometry.step[h, a]) < 0)
-            codes = np.flatnonzero(geometry.half[a] == cell)
-            low = wanted(geometry, h, codes) << shift
-            high = low + (1 << shift) - 1
-            places = at[a][codes]
-            own = np.full(len(codes), node)
-            # The unknown of the base is -sign * base: g - (-base) for one sign, base - g for the other.
-            bounds = (low, -high) if sign > 0 else (-high, low)
-            for upper, lower, bound in ((places, own, bounds[0]), (own, places, bounds[1])):
-                above.append(upper)
-                below.append(lower)
-                least.append(bound)
-            centre = low + (1 << (shift - 1)) - sign * np.array(start)[places]
-            start.append(-sign * int(np.median(centre)) if len(codes) else 0)
-        found = _raised(np.array(start, dtype=np.int64), *(np.concatenate(part) for part in (above, below, least)))
-        g = found[: len(exact)] - found[0]
-        self.base = -self.sign * (found[len(exact) :] - found[0])
-        self.g = np.stack([g[places] for places in at])
-        beyond = [int(value) for value, distance in zip(g, exact, strict=True) if distance > ZONE]
+
+    def of(self, h: int) -> tuple[IntArray, IntArray]:
+        """Indices of the distances that occur along half segment `h`, and the least number that gives each result."""
+        geometry = self.geometry
+        a = int(geometry.heads.axis[h])
+        cell = 2 * int(geometry.at[h, a]) - (int(geometry.step[h, a]) < 0)
+        codes = np.flatnonzero(geometry.half[a] == cell)
+        return self.at[a][codes], wanted(geometry, h, codes) << self.shift
+
+    def scale(self, g: IntArray, base: IntArray) -> _Scale:
+        """The scale of those."""
+        beyond = [int(value) for value, distance in zip(g, self.exact, strict=True) if distance > ZONE]
         first = min(beyond, default=int(g.max()) + 1)
-        bits = max(first - 1, int(g.max()) - first).bit_length()
-        self.zone = 1 << bits
-        self.zero = self.zone - first
+        drop = max(0, first.bit_length() - 8)
+        places = np.stack([g[at] for at in self.at])
+        return _Scale(self.shift, self.unit, self.sign, places, base, first >> drop << drop)
+
+
+def _level(geometry: Parts, shift: int) -> _Scale:
+    """A scale in which both half segments of a vertex have one base: its exact value, rounded up. Raises Refused.
+
+    Every distance has its bounds then, and takes the number nearest to the exact one that keeps to them.
+    """
+    bounds = _Bounds(geometry, shift)
+    c0, c1 = geometry.spec.output.codes
+    least = np.zeros(len(bounds.exact), dtype=np.int64)
+    most = np.full(len(bounds.exact), 1 << 40)
+    base = np.zeros(len(geometry.at), dtype=np.int64)
+    for h in range(len(base)):
+        vertex = int(geometry.vertex[h])
+        if geometry.spec.curve.closed and not (vertex or geometry.forth[h]):
+            vertex = geometry.spec.curve.segments
+        exact = c0 + Fraction((c1 - c0) * vertex, geometry.spec.curve.segments) + Fraction(1, 2)
+        base[h] = math.ceil(exact * (1 << shift))
+        at, low = bounds.of(h)
+        high = low + (1 << shift) - 1
+        ends = (low - base[h], high - base[h]) if bounds.sign[h] > 0 else (base[h] - high, base[h] - low)
+        np.maximum.at(least, at, ends[0])
+        np.minimum.at(most, at, ends[1])
+    found, last = [], -1
+    for exact, low, high in zip(bounds.exact, least.tolist(), most.tolist(), strict=True):
+        value = max(min(math.floor(exact * bounds.unit + Fraction(1, 2)), high), low, last + 1)
+        if value > high or (value != 0 and exact == 0):
+            raise Refused("a result is a closer call than its fractional bits settle")
+        found.append(value)
+        last = value
+    return bounds.scale(np.array(found, dtype=np.int64), base)
+
+
+def _loose(geometry: Parts, shift: int) -> _Scale:
+    """A scale in which every half segment has a base of its own. Raises Refused.
+
+    All bounds are differences of two of the unknowns g and -sign * base, bounded below. They are raised from the
+    rounded exact values until all bounds are kept.
+    """
+    bounds = _Bounds(geometry, shift)
+    exact, sign = bounds.exact, bounds.sign
+    rises = np.arange(len(exact) - 1)
+    above, below, least = [rises + 1], [rises], [np.ones(len(rises), dtype=np.int64)]
+    start = [math.floor(g * bounds.unit + Fraction(1, 2)) for g in exact]
+    for h in range(len(geometry.at)):
+        node = len(start)
+        places, low = bounds.of(h)
+        high = low + (1 << shift) - 1
+        own = np.full(len(places), node)
+        # The unknown of the base is -sign * base: g - (-base) for one sign, base - g for the other.
+        ends = (low, -high) if sign[h] > 0 else (-high, low)
+        for upper, lower, bound in ((places, own, ends[0]), (own, places, ends[1])):
+            above.append(upper)
+            below.append(lower)
+            least.append(bound)
+        centre = low + (1 << (shift - 1)) - sign[h] * np.array(start)[places]
+        start.append(-int(sign[h]) * int(np.median(centre)) if len(places) else 0)
+    found = _raised(np.array(start, dtype=np.int64), *(np.concatenate(part) for part in (above, below, least)))
+    return bounds.scale(found[: len(exact)] - found[0], -sign * (found[len(exact) :] - found[0]))
 
 
 def _raised(value: IntArray, above: IntArray, below: IntArray, least: IntArray) -> IntArray:
@@ -110,19 +166,32 @@ def wanted(geometry: Parts, half: int, codes: IntArray) -> IntArray:
 
 
 class _Records:
-    """The records of all half segments and vertices."""
+    """The records of all half segments, of turns and of vertices."""
 
-    def __init__(self, geometry: Parts, scale: _Scale, width: int) -> None:
-        self.geometry, self.scale, self.width = geometry, scale, width
+    def __init__(self, geometry: Parts, scale: _Scale, turns: bool) -> None:
+        self.geometry, self.scale, self.turns = geometry, scale, turns
+        self.fields = Fields.of(geometry.spec)
 
     def of(self, item: Item) -> int:
         """The record of a listed half segment."""
-        h = item.half
+        h, fields = item.half, self.fields
         if item.along is None:
-            return Kind.VERTEX << self.width | self._vertex(h)
-        sign = int(self.scale.sign[h])
-        base = int(self.scale.base[h]) - sign * self.scale.zero
-        return (sign & 3) << 30 | item.along << self.width | base & ((1 << self.width) - 1)
+            return Kind.VERTEX << fields.kind | self._vertex(h)
+        sign, base = int(self.scale.sign[h]), int(self.scale.base[h])
+        return item.along << fields.axis | fields.single | (sign & 3) << fields.sign | base & ((1 << fields.sign) - 1)
+
+    def turn(self, first: Item, second: Item) -> int | None:
+        """The record of a turn, `first` being taken where both are equally near; None where it can't say that."""
+        fields, scale = self.fields, self.scale
+        c0, c1 = self.geometry.spec.output.codes
+        minus, plus = (first, second) if c1 > c0 else (second, first)
+        signs = int(scale.sign[minus.half]), int(scale.sign[plus.half])
+        # On a closed curve the first vertex has two bases, and ties of its own.
+        one = scale.base[minus.half] == scale.base[plus.half]
+        if not self.turns or signs != (-1, 1) or not one or minus.along is None or plus.along is None:
+            return None
+        base = int(scale.base[minus.half]) & ((1 << fields.other) - 1)
+        return minus.along << fields.axis | fields.turn | plus.along << fields.other | base
 
     def _vertex(self, half: int) -> int:
         a = int(self.geometry.heads.axis[half])
@@ -183,74 +252,79 @@ def margin_of(geometry: Parts, distance: IntArray, layout: Layout) -> int:
 
 
 class _Writer:
-    """Writes the records of boxes and what they lead to."""
+    """Writes the records of boxes and what they lead to, behind `start` other words."""
 
-    def __init__(self, records: _Records, width: int) -> None:
-        self.records, self.width = records, width
+    def __init__(self, records: _Records, start: int) -> None:
+        self.records, self.start = records, start
         self.more: list[int] = []
         self.placed: dict[tuple[int, ...], int] = {}
 
     def put(self, words: tuple[int, ...]) -> int:
-        """Where `words` are in `more`."""
+        """Where `words` are."""
         if words not in self.placed:
-            self.placed[words] = len(self.more)
+            self.placed[words] = self.start + len(self.more)
             self.more.extend(words)
         return self.placed[words]
 
     def near(self, listed: list[Item]) -> int:
         """The record of the own vertex's half segments."""
-        own = [self.records.of(item) for item in listed if not item.across]
-        return own[0] if len(own) == 1 else Kind.PAIR << self.width | self.put(tuple(own))
+        own = [item for item in listed if not item.across]
+        if len(own) == 1:
+            return self.records.of(own[0])
+        turn = self.records.turn(own[0], own[1])
+        pair = Kind.PAIR << self.records.fields.kind
+        return pair | self.put(tuple(self.records.of(item) for item in own)) if turn is None else turn
 
     def among(self, listed: list[Item], at_bits: int, final: bool) -> int:
         """The record of a list with other corners' half segments."""
-        words = [word for item in listed for word in (self.records.of(item), item.word)]
+        fields = self.records.fields
+        others = [item for item in listed if item.across]
+        words = [word for item in others for word in (self.records.of(item), item.word)]
         words[-1] |= LAST
         at = self.put((self.near(listed), *words))
-        own = sum(not item.across for item in listed)
-        gates = sum(
-            (axis + 1) << (3 * i) for i, axis in enumerate(gates_of(item.across for item in listed if item.across))
-        )
-        if gates >> (self.width - 1 - at_bits) and final:
+        first, *further = gates_of(item.across for item in others)
+        gates = sum((axis + 1) << (3 * i) for i, axis in enumerate(further))
+        if gates >> (fields.kind - at_bits) and final:
             raise Refused("its lists are too long")
-        return Kind.AMONG << self.width | (own - 1) << (self.width - 1) | gates << at_bits | at
+        return first << fields.axis | Kind.AMONG << fields.kind | gates << at_bits | at
 
 
 def layout_of(spec: Spec, geometry: Parts, lists: Lists) -> Layout:
     """The tables. Raises Refused."""
+    fields, bits = Fields.of(spec), INTEGER_TYPES[spec.output.dtype][0]
+    try:
+        turns, scale = True, _level(geometry, min(MOST_SHIFT, fields.other - bits))
+    except Refused:
+        turns, scale = False, _loose(geometry, min(MOST_SHIFT, fields.sign - bits))
     base = geometry.parts
-    width = 30 - (2 if spec.dimensions <= 4 else 3)
-    scale = _Scale(geometry, min(MOST_SHIFT, width - INTEGER_TYPES[spec.output.dtype][0]))
-    share = np.array(geometry.part) * np.array([base**a for a in range(spec.dimensions)])[:, None]
-    rough = max(0, int(scale.unit / 2).bit_length() - ROUGH)
     direct = base**spec.dimensions <= MOST_BOXES
     if not direct:
         lists = united(geometry, lists)
-    # Once to know how many bits an index takes, once to write.
-    at_bits = 16
+    # Once to know how many bits an index takes and how many records there are, once to write.
+    at_bits, count = 16, 0
     for final in (False, True):
-        writer = _Writer(_Records(geometry, scale, width), width)
+        writer = _Writer(_Records(geometry, scale, turns), count)
         found: IntArray = np.zeros(base**spec.dimensions, dtype=np.int64)
         for key, listed in lists.items():
             others = any(item.across for item in listed)
             record = writer.among(listed, at_bits, final) if others else writer.near(listed)
             found[sum(part * base**a for a, part in enumerate(key))] = record
-        if len(writer.more) > 1 << 16:
+        records, numbers = np.unique(found, return_inverse=True)
+        count = len(found) if direct else len(records)
+        if count + len(writer.more) > 1 << 16:
             raise Refused("its lists are too long")
-        at_bits = max(1, (len(writer.more) - 1).bit_length())
-    records, numbers = np.unique(found, return_inverse=True)
-    box = None if direct else numbers
+        at_bits = (count + len(writer.more)).bit_length()
+    rough = max(0, int(scale.unit / 2).bit_length() - ROUGH)
     one, factor, term, wide, slope, middle = _wide(geometry)
     layout = Layout(
         spec=spec,
-        share=share,
-        gap=scale.zero + scale.g,
-        box=box,
+        share=np.array(geometry.part) * np.array([base**a for a in range(spec.dimensions)])[:, None],
+        gap=scale.g,
+        box=None if direct else numbers,
         record=found if direct else records,
-        more=np.array(writer.more or [0], dtype=np.int64),
+        more=np.array(writer.more, dtype=np.int64),
         shift=scale.shift,
         at=at_bits,
-        zero=scale.zero,
         zone=scale.zone,
         rough=rough,
         cell=round(scale.unit / (1 << rough)),

@@ -15,7 +15,7 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.kernels import IntArray
 from hilbert_codegen.kernels.corner_argument import Argument
-from hilbert_codegen.kernels.corner_geometry import ALONG, LAST, Item, Parts, lists_of
+from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST, Item, Parts, lists_of
 from hilbert_codegen.kernels.corner_layout import Kind, Layout
 from hilbert_codegen.kernels.corner_tables import layout_of
 from tests.unit.exact.test_many import spec_of
@@ -36,73 +36,81 @@ def known() -> tuple[Layout, Parts]:
 
 
 def flagged(layout: Layout, kind: Kind) -> IntArray:
-    """Records of a kind."""
-    return np.flatnonzero(layout.kind(layout.record) == kind)
+    """Boxes with records of a kind."""
+    return np.flatnonzero(layout.fields.kinds(layout.record) == kind)
 
 
-def swapped(values: IntArray, one: int, other: int, count: int) -> IntArray:
-    copy = values.copy()
-    copy[one : one + count], copy[other : other + count] = values[other : other + count], values[one : one + count]
-    return copy
+def turn_turned(layout: Layout) -> Layout:
+    """The axes of a turn change places, so that the wrong one is added to and ties go the wrong way."""
+    fields, place = layout.fields, int(np.flatnonzero(layout.fields.is_turn(layout.record))[0])
+    record = int(layout.record[place])
+    one, other = record >> fields.axis, record >> fields.other & fields.axis_mask
+    return replace(
+        layout, record=changed(layout.record, place, (other - one) * ((1 << fields.axis) - (1 << fields.other)))
+    )
 
 
-def pair_turned(layout: Layout) -> Layout:
-    """The two half segments of a pair change places, so that the wrong one is taken, ties included."""
-    at = int(layout.record[flagged(layout, Kind.PAIR)[0]] & 0xFFFF)
-    return replace(layout, more=swapped(layout.more, at, at + 1, 1))
+def place_of(layout: Layout) -> int:
+    """Where the record is that the first list follows, in `more`."""
+    return int(layout.record[flagged(layout, Kind.AMONG)[0]] & ((1 << layout.at) - 1)) - len(layout.record)
 
 
-def first_list(layout: Layout) -> int:
-    return int(layout.record[flagged(layout, Kind.AMONG)[0]] & ((1 << layout.at) - 1)) + 1
+def list_ends_late(layout: Layout) -> Layout:
+    """A list goes on with what is no half segment of another corner."""
+    at = place_of(layout) + 2
+    while not layout.more[at] & LAST:
+        at += 2
+    return replace(layout, more=changed(layout.more, at, -LAST))
 
 
 def list_ends_early(layout: Layout) -> Layout:
-    """A list ends before the half segments of other corners."""
-    return replace(layout, more=changed(layout.more, first_list(layout) + 1, LAST))
+    """A list of several ends with the first."""
+    among = layout.record[flagged(layout, Kind.AMONG)] & ((1 << layout.at) - 1)
+    at = next(place for place in (among - len(layout.record) + 2).tolist() if not layout.more[place] & LAST)
+    return replace(layout, more=changed(layout.more, at, LAST))
 
 
 def result_off(layout: Layout) -> Layout:
     """The record of a box with one nearest half segment gives results one higher."""
-    plain = int(np.flatnonzero(layout.record >> 30 == 1)[0])
+    plain = int(np.flatnonzero(layout.fields.is_single(layout.record))[0])
     return replace(layout, record=changed(layout.record, plain, 1 << layout.shift))
 
 
 def others_forgotten(layout: Layout) -> Layout:
     """A box beside other corners has the record of one that is not."""
     record = layout.record.copy()
-    record[flagged(layout, Kind.AMONG)[0]] = layout.more[first_list(layout) - 1]
+    record[flagged(layout, Kind.AMONG)[0]] = layout.more[place_of(layout)]
     return replace(layout, record=record)
 
 
 def another_gate(layout: Layout) -> Layout:
     """Other corners are asked for along an axis that they are not across."""
     place = flagged(layout, Kind.AMONG)[0]
-    gates = layout.record[place] >> layout.at & 7
-    wrong = next(axis for axis in range(1, 5) if axis != gates)
-    return replace(layout, record=changed(layout.record, place, int((wrong - gates) << layout.at)))
+    gate = int(layout.record[place]) >> layout.fields.axis
+    wrong = next(axis for axis in range(4) if axis != gate)
+    return replace(layout, record=changed(layout.record, place, (wrong - gate) << layout.fields.axis))
 
 
 def equal_told_apart(layout: Layout) -> Layout:
     """The distance of one code, equal to that of others, is one more, and no result of one half segment changes."""
-    words = np.concatenate([layout.record, layout.more])
+    fields = layout.fields
+    turns = layout.words[fields.is_turn(layout.words)]
+    words = np.concatenate([layout.words[fields.is_single(layout.words)], *fields.unfolded(turns)])
     for axis, code in np.ndindex(*layout.gap.shape):
         gap = layout.gap[axis, code]
-        along = words[(words >> 30 != 0) & (words >> layout.base_bits & ((1 << layout.axis_bits) - 1) == axis)]
+        along = words[fields.axes(words) == axis]
         before, after = (layout._result(along, np.full(len(along), value)) for value in (gap, gap + 1))
         # The last of the equal ones, so that the rest of the order stays right.
         equal = np.flatnonzero(layout.gap.reshape(-1) == gap)
         alone = len(equal) == 1 or equal[-1] != axis * 256 + code or gap + 1 in layout.gap
-        if gap > layout.zero and np.array_equal(before, after) and not alone:
+        if gap > 0 and np.array_equal(before, after) and not alone:
             return replace(layout, gap=changed(layout.gap, axis * 256 + code, 1))
     raise AssertionError("no such code")
 
 
 def across_another(layout: Layout) -> Layout:
-    """A half segment of a corner beside is described as along its neighbour's axis in the first comparison."""
-    at = first_list(layout)
-    while not layout.more[at + 1] >> 3 & 7:
-        at += 2
-    return replace(layout, more=changed(layout.more, at + 1, 1 << ALONG))
+    """The first axis of a half segment of a corner beside is given as its neighbour."""
+    return replace(layout, more=changed(layout.more, place_of(layout) + 2, 1 << ACROSS))
 
 
 def more_savings_than_sure(layout: Layout) -> Layout:
@@ -113,10 +121,11 @@ FAULTS: dict[str, tuple[Callable[[Layout], Layout], str]] = {
     "a distance far off": (lambda a: replace(a, gap=changed(a.gap, 200, 1 << 14)), "order of the exact"),
     "equal distances told apart": (equal_told_apart, "order of the exact"),
     "a code in the next box": (lambda a: replace(a, share=changed(a.share, 200, 1)), "another box"),
-    "the bit of the zone": (lambda a: replace(a, zone=a.zone >> 1), "zone"),
+    "the zone too far": (lambda a: replace(a, zone=a.zone * 9 // 8), "zone"),
     "a result one off": (result_off, "result is wrong"),
-    "a pair turned": (pair_turned, "order that settles ties|does not start with"),
-    "a list that ends early": (list_ends_early, "missing in the list|does not start|description"),
+    "a turn turned": (turn_turned, "result is wrong|no half segment|order that settles ties"),
+    "a list that ends early": (list_ends_early, "missing in the list"),
+    "a list that ends late": (list_ends_late, "no half segment|not of another corner|description|result is wrong"),
     "other corners forgotten": (others_forgotten, "missing in the list"),
     "another gate": (another_gate, "none of the axes"),
     "a wrong description": (across_another, "description of a half segment"),
@@ -127,6 +136,14 @@ FAULTS: dict[str, tuple[Callable[[Layout], Layout], str]] = {
 
 def test_the_argument_holds(known: tuple[Layout, Parts]) -> None:
     Argument(*known).check()
+
+
+def test_the_argument_notices_ties_that_go_the_other_way(
+    known: tuple[Layout, Parts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Layout, "ahead", False)
+    with pytest.raises(CheckFailed, match="order that settles ties"):
+        Argument(*known).check()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -196,7 +213,7 @@ def test_savings_fit_their_integers(heads: int, scale: str, tmp_path: Path) -> N
     rests = ((2 * layout.one * slope) << layout.second) * heads + slope * slope
     assert rests < 1 << 63
     # In units of the result, as the first comparison has them.
-    rough = int((layout.distance(layout.gap) >> layout.rough).max())
+    rough = int((layout.gap >> layout.rough).max())
     assert layout.cell**2 * (heads - 1) + rough**2 < 3 << 29
 
 
