@@ -52,6 +52,21 @@ PROMISED = {
         ANY_SCALE, 11800, (16.5, 11.35, 11.35, 11.35, 11.35, 2.6), (23.7, 11.35, 11.35, 8.4, 11.35, None)
     ),
     "line, any scale": Promise(ANY_SCALE, 16 << 10, (None, None, None, None, None, 2.3), (None,) * 6),
+    "corner, three heads, order 1": Promise(
+        ("curve.dimensions=3", "curve.order=1"), 2704, (35.4, 19.95, 19.95, 19.95, 19.95, None), (None,) * 6
+    ),
+    "corner, three heads": Promise(
+        ("curve.dimensions=3", "curve.order=2"), 4624, (45.0, 27.8, 27.8, 27.8, 27.8, None), (None,) * 6
+    ),
+    "corner, three heads, any scale": Promise(
+        (*ANY_SCALE, "curve.dimensions=3", "curve.order=2"), 4600, (46.0, 27.4, 27.4, 27.4, 27.4, None), (None,) * 6
+    ),
+    "corner, four heads": Promise(
+        ("curve.dimensions=4", "curve.order=1"), 2704, (46.8, 26.6, 26.6, 26.6, 26.6, None), (None,) * 6
+    ),
+    "corner, six heads": Promise(
+        ("curve.dimensions=6", "curve.order=1"), 7300, (73.5, 41.0, 41.0, 41.0, 41.0, None), (None,) * 6
+    ),
 }
 #: Most instructions per point by other compilers and levels, on the scalar cores: what a point takes is inlined all the same, and a
 #: pair of codes is read at once.

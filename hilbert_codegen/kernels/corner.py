@@ -57,12 +57,22 @@ class Corner:
         return self._built(layout, argument)
 
     def _built(self, layout: Layout, argument: Argument) -> Built:
+        portable = Implementation(_tables(layout), layout.decode, None, _params(layout), argument.check)
+
+        def thumb2() -> Implementation:
+            if _paged(layout):
+                raise Refused("its heads have distances of their own")
+            if layout.spec.dimensions > 4 and not _step(layout):
+                raise Refused("it has no registers for so many tables")
+            return portable
+
         return Built(
             strategy=self.name,
-            portable=Implementation(_tables(layout), layout.decode, None, _params(layout), argument.check),
+            portable=portable,
             kind=f"{layout.spec.dimensions} heads",
             note="The half cells of a query tell its own vertex, whose half segments are nearest "
             "but for queries near the middle between corners.",
+            offers={"thumb2": thumb2},
         )
 
 
