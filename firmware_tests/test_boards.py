@@ -157,6 +157,28 @@ def test_more_heads(heads: int, layout: str, emulator: str, tmp_path: Path) -> N
     assert verdict.pairs == 65536
 
 
+@pytest.mark.parametrize(
+    ("heads", "order", "settings"),
+    [
+        (3, 2, ("heads.layout=planar",)),
+        (4, 1, ("output.codes=[10000, 500]", "heads.dtype=uint8", "heads.zero_point=0")),
+        (6, 1, ("output.dtype=uint8", "output.codes=[0, 255]")),
+    ],
+)
+def test_more_heads_in_lanes(heads: int, order: int, settings: tuple[str, ...], tmp_path: Path) -> None:
+    """The Helium variant of `corner`, through every function, short and misaligned blocks."""
+    board = needs_board("mps3-an547", "qemu")
+    shape = f"curve.dimensions={heads}", f"curve.order={order}", "code.strategy=corner", "code.target=cortex-m55"
+    plan = plan_of(tmp_path, order, *shape, *settings)
+    sweep, generated = make_sweep(plan), generate(plan)
+    assert "mve" in generated.built.variants
+    program = Program(
+        tmp_path / "image", board, choose(board.core), "depth", {**generated.files, **selftest_files(plan, sweep)}
+    )
+    verdict = run_image(EMULATORS["qemu"], program.image(), board, plan, sweep)
+    assert verdict.passed, verdict.reason
+
+
 @pytest.mark.parametrize("strategy", ["closed", "octant"])
 def test_distances_need_no_library(strategy: str, tmp_path: Path) -> None:
     """Linked without one at -Os, where gcc would call memset for arrays that start as zeros."""

@@ -53,19 +53,19 @@ PROMISED = {
     ),
     "line, any scale": Promise(ANY_SCALE, 16 << 10, (None, None, None, None, None, 2.3), (None,) * 6),
     "corner, three heads, order 1": Promise(
-        ("curve.dimensions=3", "curve.order=1"), 2704, (35.4, 19.95, 19.95, 19.95, 19.95, None), (None,) * 6
+        ("curve.dimensions=3", "curve.order=1"), 2704, (35.4, 19.95, 19.95, 19.95, 19.95, 27.5), (None,) * 6
     ),
     "corner, three heads": Promise(
-        ("curve.dimensions=3", "curve.order=2"), 4624, (45.0, 27.8, 27.8, 27.8, 27.8, None), (None,) * 6
+        ("curve.dimensions=3", "curve.order=2"), 8400, (45.0, 27.8, 27.8, 27.8, 27.8, 13.2), (None,) * 6
     ),
     "corner, three heads, any scale": Promise(
-        (*ANY_SCALE, "curve.dimensions=3", "curve.order=2"), 4600, (46.0, 27.4, 27.4, 27.4, 27.4, None), (None,) * 6
+        (*ANY_SCALE, "curve.dimensions=3", "curve.order=2"), 8400, (45.4, 27.8, 27.8, 27.8, 27.8, 13.2), (None,) * 6
     ),
     "corner, four heads": Promise(
-        ("curve.dimensions=4", "curve.order=1"), 2704, (46.8, 26.6, 26.6, 26.6, 26.6, None), (None,) * 6
+        ("curve.dimensions=4", "curve.order=1"), 5750, (46.8, 26.6, 26.6, 26.6, 26.6, 12.8), (None,) * 6
     ),
     "corner, six heads": Promise(
-        ("curve.dimensions=6", "curve.order=1"), 7300, (73.5, 41.0, 41.0, 41.0, 41.0, None), (None,) * 6
+        ("curve.dimensions=6", "curve.order=1"), 11650, (73.6, 41.0, 41.0, 41.3, 41.0, 25.6), (None,) * 6
     ),
 }
 #: Most instructions per point by other compilers and levels, on the scalar cores: what a point takes is inlined all the same, and a

@@ -27,6 +27,7 @@ from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, smallest_unsigned
 from hilbert_codegen.kernels.corner_argument import Argument
 from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST, Parts, lists_of
+from hilbert_codegen.kernels.corner_lanes import lanes_of
 from hilbert_codegen.kernels.corner_layout import Kind, Layout
 from hilbert_codegen.kernels.corner_tables import layout_of
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
@@ -66,13 +67,26 @@ class Corner:
                 raise Refused("it has no registers for so many tables")
             return portable
 
+        def mve() -> Implementation:
+            lanes, boxes = lanes_of(layout.spec)
+
+            def check() -> None:
+                argument.check()
+                lanes.check(boxes)
+
+            def decode(*raw: IntArray) -> IntArray:
+                return lanes.decode(layout, *raw)
+
+            tables = (*portable.tables, *lanes.tables())
+            return Implementation(tables, decode, None, lanes.params(), check)
+
         return Built(
             strategy=self.name,
             portable=portable,
             kind=f"{layout.spec.dimensions} heads",
             note="The half cells of a query tell its own vertex, whose half segments are nearest "
             "but for queries near the middle between corners.",
-            offers={"thumb2": thumb2},
+            offers={"thumb2": thumb2, "mve": mve},
         )
 
 

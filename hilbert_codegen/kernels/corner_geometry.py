@@ -27,10 +27,14 @@ ACROSS, LAST = 15, 1 << 31
 
 
 class Parts(Geometry):
-    """Boxes of parts of half cells; the last half cell of an axis takes in the codes clamped to its end."""
+    """Boxes of parts of half cells; the last half cell of an axis takes in the codes clamped to its end.
 
-    def __init__(self, spec: Spec) -> None:
+    Not `cut`, parts are half cells.
+    """
+
+    def __init__(self, spec: Spec, cut: bool = True) -> None:
         super().__init__(spec)
+        self.cut = cut
         #: The other half of every half segment's segment.
         count = len(self.at) // 2
         ahead = (np.arange(count) + spec.curve.closed) % count
@@ -39,9 +43,11 @@ class Parts(Geometry):
         self.half = [np.minimum(axis, last) for axis in self.half]
         cells = last + 1
         few = (cuts for cuts in CUTS if self._count(cells, cuts) ** spec.dimensions <= MOST_BOXES)
-        self.cuts = next(few, CUTS[-1])
+        self.cuts = next(few, CUTS[-1]) if cut else ()
         #: Half cell of every part of an axis; the last two are those clamped to its low and high end.
-        self.cells = [part // (len(self.cuts) + 1) for part in range(cells * (len(self.cuts) + 1))] + [0, last]
+        self.cells = [part // (len(self.cuts) + 1) for part in range(cells * (len(self.cuts) + 1))]
+        if cut:
+            self.cells += [0, last]
         #: Exact distances of every code from its own vertex.
         self.offset = [
             [abs(place - (half + 1) // 2) for place, half in zip(places, halves.tolist(), strict=True)]
@@ -58,7 +64,7 @@ class Parts(Geometry):
         return cells * (len(cuts) + 1) + 2
 
     def _part(self, place: Fraction, half: int, g: Fraction) -> int:
-        if place in (0, self.spec.curve.side - 1):
+        if self.cut and place in (0, self.spec.curve.side - 1):
             return len(self.cells) - (2 if place == 0 else 1)
         return half * (len(self.cuts) + 1) + sum(g > cut for cut in self.cuts)
 
@@ -69,7 +75,7 @@ class Parts(Geometry):
 
     def still(self, part: int) -> bool:
         """Whether all codes of a part are clamped to an end of its axis, so that their distance is 0."""
-        return part >= self.parts - 2
+        return self.cut and part >= self.parts - 2
 
     def groups(self) -> list[dict[int, IntArray]]:
         """For every axis: part -> indices of its codes."""
