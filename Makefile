@@ -27,8 +27,11 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal -q
 check: lint ## lint, types, unit tests but the slow ones: before each commit
 	$(PYTEST) -m "unit and not slow"
 
-test: lint ## lint, types, all tests; those of make check with their coverage
+coverage: $(READY) ## the unit tests of make check, and what of the code they run
 	$(PYTEST) -m "unit and not slow" --cov --cov-report=term
+
+test: $(READY) ## lint, types, all tests; those of make check with their coverage
+	$(MAKE) --jobs=2 --output-sync=target lint coverage
 	$(PYTEST) -m "not unit or slow"
 
 $(FRAMEWORKS)/ready: requirements-frameworks.txt
@@ -97,4 +100,4 @@ wheel: $(READY) ## build the wheel into build/dist
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: check test-frameworks lock matrix docs help setup run test lint firmware-test robot side-by-side field board-speed host-speed costs goldens wheel clean
+.PHONY: check coverage test-frameworks lock matrix docs help setup run test lint firmware-test robot side-by-side field board-speed host-speed costs goldens wheel clean
