@@ -17,6 +17,7 @@ grid give the same answer as the point of the grid's hull next to them.
 
 from __future__ import annotations
 
+import enum
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -105,6 +106,16 @@ def fold(spec: Spec, axis: int) -> Folded:
     return Folded(np.array(halves), tuple(places), tuple(offsets))
 
 
+class Part(enum.Enum):
+    """What the nearest point of the curve lies on, seen from a quarter of a dual square."""
+
+    VERTEX = enum.auto()
+    VERTICAL = enum.auto()
+    HORIZONTAL = enum.auto()
+    FAR_VERTICAL = enum.auto()
+    FAR_HORIZONTAL = enum.auto()
+
+
 @dataclass(frozen=True)
 class Quarters:
     """What belongs to the curve around every quarter; bool arrays indexed [half of y, half of x].
@@ -140,6 +151,16 @@ class Quarters:
     def lone(self) -> NDArray[np.bool_]:
         """Neither own segment runs along the square, but a far edge of it belongs to the curve."""
         return np.asarray(~self.vertical & ~self.horizontal & (self.far_vertical | self.far_horizontal))
+
+    def nearest(self, hx: int, hy: int, right: bool, near_h: bool, near_v: bool) -> Part:
+        """What is nearest in a quarter, by the comparisons gx > gy, ties as wanted, gx > w(gy) and gy > w(gx)."""
+        at = hy, hx
+        if self.vertical[at] or self.horizontal[at]:
+            return Part.VERTICAL if self.vertical[at] and not (right and self.horizontal[at]) else Part.HORIZONTAL
+        if self.far_vertical[at] and near_v and (right or not self.far_horizontal[at]):
+            return Part.FAR_VERTICAL
+        # Where gx > gy, near_h alone can't hold.
+        return Part.FAR_HORIZONTAL if self.far_horizontal[at] and near_h else Part.VERTEX
 
 
 def places(spec: Spec) -> IntArray:

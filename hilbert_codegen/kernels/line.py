@@ -29,7 +29,15 @@ from numpy.typing import NDArray
 
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table
-from hilbert_codegen.kernels.folding import fold, other_vertex, own_vertex, quarters, refused_constraints, tie_ranks
+from hilbert_codegen.kernels.folding import (
+    Part,
+    fold,
+    other_vertex,
+    own_vertex,
+    quarters,
+    refused_constraints,
+    tie_ranks,
+)
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
 #: Low bits of a word of `column` or `row`, for the ranks.
@@ -159,14 +167,11 @@ class _Pages:
         far = other_vertex(hx), other_vertex(hy)
         at_x, at_y = own[1] << 8 | 8, (self.side + own[0]) << 8
         far_x, far_y = far[1] << 8 | 8, (self.side + far[0]) << 8
-        if around.lone[hy, hx]:
-            if around.far_vertical[hy, hx] and near_v and (right or not around.far_horizontal[hy, hx]):
-                return far_y
-            return far_x if around.far_horizontal[hy, hx] and near_h else at_x
-        if around.vertical[hy, hx] and not (right and around.horizontal[hy, hx]):
+        part = around.nearest(hx, hy, right, near_h, near_v)
+        if part is Part.VERTICAL:
             tie = (words.by_near_h[hy, hx] and near_h) or (words.by_near_v[hy, hx] and not near_v)
             return at_x if tie else at_y
-        return at_x
+        return {Part.FAR_VERTICAL: far_y, Part.FAR_HORIZONTAL: far_x}.get(part, at_x)
 
     def _number(self, x: IntArray, y: IntArray) -> IntArray:
         """Number of the entry of raw bits x and y."""

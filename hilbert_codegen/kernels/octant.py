@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 
@@ -35,7 +36,7 @@ from hilbert_codegen.kernels.folding import (
     quarters,
     tie_order,
 )
-from hilbert_codegen.kernels.octant_lanes import lanes, slots_bytes
+from hilbert_codegen.kernels.octant_lanes import lanes
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
 WORD = 32
@@ -364,16 +365,18 @@ class Octant:
             },
         )
 
+        found = cache(lambda: lanes(spec, builder.folds, builder.around, distance))
+
         def in_lanes(away: Distances | None = None) -> Implementation:
-            found = lanes(spec, builder.folds, builder.around, away)
-            if found is None:
-                raise Refused("octants, ranks, phases or distances do not fit lanes of 16 bits")
-            return found
+            fitting = found()
+            if fitting is None or (away is not None and not away.narrow):
+                raise Refused("parts, ranks, phases or distances do not fit lanes of 16 bits")
+            return fitting.implementation(away)
 
         offers: dict[str, Offer] = {"mve": in_lanes}
         if distance:
-            vectors = lanes(spec, builder.folds, builder.around)
-            taken = max(portable.table_bytes, 0 if vectors is None else vectors.table_bytes + slots_bytes(spec))
+            vectors = found()
+            taken = max(portable.table_bytes, 0 if vectors is None else vectors.table_bytes)
             slots = model.slots(*np.meshgrid(np.arange(256), np.arange(256)))
             away = distances(spec, ideal, *slots, room=ROOM - taken)
             portable = away.beside(portable, model.slots)

@@ -35,6 +35,9 @@ MACHINES: dict[str, Target] = {
     "powerpc64 (big-endian)": _ALL["big-endian/powerpc64-linux-gnu-gcc-O2"],
 }
 
+#: A factor of `per_point`.
+SCATTERED = 40503
+
 
 def one_at_a_time(emulator: str) -> list[str]:
     """The words that make this QEMU translate one instruction at a time; its programs for users have their own."""
@@ -45,15 +48,16 @@ def one_at_a_time(emulator: str) -> list[str]:
     return ["-one-insn-per-tb"] if "system" not in Path(emulator).name and len(words) == 2 else words
 
 
-def per_point(folder: Path, machine: Target, function: str = "decode_block") -> float:
+def per_point(folder: Path, machine: Target, function: str = "decode_block", factor: int = 1) -> float:
     """Instructions (on Hexagon packets) a point that one call of m_`function` over all 65,536 pairs executes.
 
-    `folder` holds a case from write_sources. The emulator is made to translate one instruction a block, and to log each
+    `folder` holds a case from write_sources. Point i is pair i * `factor` modulo 65,536: 1 is the sweep, and SCATTERED an
+    order in which neighbouring points are far from each other. The emulator is made to translate one instruction a block, and to log each
     block of the function.
     """
     work = folder / "count"
     work.mkdir(exist_ok=True)
-    problem = build(folder, replace(machine, compile=(*machine.compile, "-DCHECK_COUNT")), work)
+    problem = build(folder, replace(machine, compile=(*machine.compile, f"-DCHECK_COUNT={factor}U")), work)
     assert problem == "", problem
     with (work / "program").open("rb") as file:
         (symbol,) = ELFFile(file).get_section_by_name(".symtab").get_symbol_by_name(f"m_{function}")

@@ -26,7 +26,7 @@
  * cell                  26.15233737 x 26.15233737 codes
  * half branch distance  13.07616868 x 13.07616868 codes
  * curve length          7.2 unit intervals
- * tables                3840 bytes, with Helium 3872
+ * tables                3840 bytes, with Helium 5600
  *
  * A linear function of one code for each octant of a quarter cell, found by one comparison.
  *
