@@ -121,7 +121,7 @@ def train_and_export(order: int, seed: int, steps: int, count: int = 2) -> dict[
         error = tf.abs(decoded - t) / UNIT
         return UNIT**2 * tf.minimum(tf.where(error < 4, error**2, 8 * error - 16), 60.0)
 
-    hilbert = HilbertLoss(on, alpha=ALPHA, reach=math.inf, task=bounded, reduction="mean") if on else None
+    hilbert = HilbertLoss(on, alpha=ALPHA, beta=1.0, reach=math.inf, task=bounded, reduction="mean") if on else None
     per_t = on.length if on else 1.0
 
     def task(heads: Any, t: Any) -> Any:

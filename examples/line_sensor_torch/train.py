@@ -63,7 +63,7 @@ def train(heads: int, steps: int) -> Any:
     """A trained network of one head (mean squared error) or two (`HilbertLoss`)."""
     torch.manual_seed(0)
     network = make_network(heads)
-    loss = HilbertLoss(HeadCurve(make_curve("hilbert", ORDER))) if heads == 2 else None
+    loss = HilbertLoss(HeadCurve(make_curve("hilbert", ORDER)), alpha=0.3, beta=1.0) if heads == 2 else None
     pixels, t = (torch.from_numpy(array) for array in make_samples(200_000, 1000))
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)

@@ -6,8 +6,8 @@ Every head gets the same trunk (two layers of relu6), samples, steps, optimizer 
 2. the same number of steps again with fake quantization and a term that pulls the quantized net's answer to the float
    net's: quantization-aware training ("qat"). Float nets are exported after either.
 
-One head learns the squared error or the absolute error; Hilbert heads learn `hilbert_codegen.keras.HilbertLoss` as it
-comes; cosine and sine learn the squared error. Seeds (initial weights and order of the samples) are an axis of the
+One head learns the squared error or the absolute error; Hilbert heads learn `hilbert_codegen.keras.HilbertLoss` with the
+weights that follow; cosine and sine learn the squared error. Seeds (initial weights and order of the samples) are an axis of the
 tensors: one compilation trains them all.
 """
 
@@ -52,7 +52,8 @@ class Head:
         outputs: how many.
         low, high: real values of the first and last code.
         on: the curve, for Hilbert heads.
-        target_only: Hilbert heads learn the distance to their target alone, not the documented loss.
+        loss_name: what Hilbert heads learn: "study", HilbertLoss with alpha = 0.3 and beta = 1, as the committed nets did;
+            "documented", HilbertLoss as it comes; "target", the distance to their target alone.
     """
 
     name: str
@@ -60,7 +61,7 @@ class Head:
     low: float
     high: float
     on: HeadCurve | None = None
-    target_only: bool = False
+    loss_name: str = "study"
 
     @property
     def per_t(self) -> float:
@@ -69,10 +70,11 @@ class Head:
 
     def loss(self, heads: Any, t: Any) -> Any:
         """Mean loss of heads (..., outputs) for t (...), in squared units of t (absolute: of t, scaled alike)."""
-        if self.on is not None and self.target_only:
+        if self.on is not None and self.loss_name == "target":
             return tf.reduce_mean(tf.reduce_sum(((heads - encode(t, self.on)) / self.on.length) ** 2, -1))
         if self.on is not None:
-            return HilbertLoss(self.on, reduction="mean")(t, heads)
+            study = HilbertLoss(self.on, alpha=0.3, beta=1.0, reduction="mean")
+            return (study if self.loss_name == "study" else HilbertLoss(self.on, reduction="mean"))(t, heads)
         if self.name == "cos_sin":
             aim = tf.stack([tf.cos(2 * np.pi * t), tf.sin(2 * np.pi * t)], -1)
             return tf.reduce_mean(tf.reduce_sum((heads - aim) ** 2, -1)) / self.per_t**2

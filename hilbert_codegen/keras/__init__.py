@@ -114,8 +114,8 @@ class HilbertLoss(keras.losses.Loss):  # type: ignore[misc]  # keras has no type
     def __init__(
         self,
         on: HeadCurve,
-        alpha: float = 0.3,
-        beta: float = 1.0,
+        alpha: float = 3.0,
+        beta: float = 0.0,
         reach: float = 1.0,
         task: Callable[[Tensor, Tensor], Tensor] = squared,
         decoder: Callable[[Tensor, HeadCurve], tuple[Tensor, Tensor]] = decode,

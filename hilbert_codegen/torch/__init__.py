@@ -141,8 +141,8 @@ class HilbertLoss(nn.Module):  # type: ignore[misc]  # torch is not checked here
     def __init__(
         self,
         on: HeadCurve,
-        alpha: float = 0.3,
-        beta: float = 1.0,
+        alpha: float = 3.0,
+        beta: float = 0.0,
         reach: float = 1.0,
         task: Callable[[Tensor, Tensor], Tensor] = squared,
         decoder: Callable[[Tensor, HeadCurve], tuple[Tensor, Tensor]] = decode,

@@ -11,8 +11,10 @@ With heads h = (x, y, ...), the curve point c(t) and its inverse by the nearest 
   the wrong way: it would push the point along the branch where it is, harder than the second term pulls it to the right
   one. So the error is clipped at `reach` cells (a cell is 1 / M of t, M the number of segments), past which the task's
   loss has no gradient. reach = inf is the loss as published.
-- |h - c(t)|^2 pulls h to the right branch: without it h may settle on any branch it was born near.
-- r^2 pulls h to the curve. Along the curve it is free.
+- |h - c(t)|^2 pulls h to the right branch: without it h may settle on any branch it was born near. On the right one it
+  pulls along the curve and across it alike; the task's loss adds to the pull along. The larger `alpha`, the less the
+  task's loss outweighs what is across, where a point goes astray.
+- r^2 pulls h to the nearest part of the curve. On a wrong branch that is away from the target, so `beta` is 0 unless given.
 - On a closed curve t(h) - t is taken the short way round.
 
 All distances here are in units of t along the curve (head units divided by the curve's length L), so the three
@@ -111,8 +113,8 @@ def hilbert_loss(
     t: ArrayLike,
     on: HeadCurve,
     *,
-    alpha: float = 0.3,
-    beta: float = 1.0,
+    alpha: float = 3.0,
+    beta: float = 0.0,
     reach: float = 1.0,
     task: Callable[[FloatArray, FloatArray], FloatArray] = squared,
 ) -> FloatArray:
