@@ -69,8 +69,8 @@ side-by-side: $(READY) ## all strategies and what people write first, on every c
 field: $(READY) ## other orders, blocks, compilers and a slow flash: benchmarks/results/field.md
 	$(BIN)/python benchmarks/field.py --rows 64
 
-board-speed: $(READY) ## seconds that boards take with each emulator that is here
-	$(BIN)/python benchmarks/board_speed.py
+board-speed: $(READY) ## seconds that boards take with each emulator that is here: benchmarks/results/board_speed.md
+	$(BIN)/python benchmarks/board_speed.py -o benchmarks/results/board_speed.md
 
 host-speed: $(READY) ## seconds to generate with proof, and to decode 10 million pairs in NumPy
 	$(BIN)/python benchmarks/host_speed.py

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from firmware_tests.conftest import decoder_of, needs_board, needs_compiler, plan_of
-from hilbert_codegen.bench.boardrun import Verdict, run_image, unsupported
+from hilbert_codegen.bench.boardrun import Verdict, lacks, run_image, unsupported
 from hilbert_codegen.bench.firmware import Planes, Program, Sweep, make_planes, make_sweep, selftest_files
 from hilbert_codegen.bench.measure import measure_once
 from hilbert_codegen.bench.session import Decoder, How
@@ -64,7 +64,7 @@ def test_all_pairs(
         )
         second = run_image(EMULATORS[emulator], program.image(), board, chosen.plan, sweep)
         assert second.passed, second.reason
-        pytest.skip(f"{name}: not supported by this emulator: {verdict.reason}; the portable variant passed")
+        pytest.skip(f"{name}: not supported by this emulator: {lacks(verdict)}; the portable variant passed")
     assert verdict.passed, verdict.reason
     assert verdict.pairs == 65536
     assert verdict.paths == {"decode": 0, "decode_block": 0}

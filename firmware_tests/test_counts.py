@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from firmware_tests.conftest import needs_board, needs_emulator
-from hilbert_codegen.bench.boardrun import run_image, unsupported
+from hilbert_codegen.bench.boardrun import lacks, run_image, unsupported
 from hilbert_codegen.bench.firmware import Program, Sweep
 from hilbert_codegen.bench.session import Decoder
 from hilbert_codegen.targets.disassembly import disassemble
@@ -37,7 +37,7 @@ def test_emulators_agree(
     for emulator in ("qemu", other):
         verdict = run_image(EMULATORS[emulator], image, board, chosen.plan, sweep, measure=True)
         if emulator == "renode" and unsupported(board, verdict):
-            pytest.skip(f"Renode: not supported by this emulator: {verdict.reason}")
+            pytest.skip(f"Renode: not supported by this emulator: {lacks(verdict)}")
         assert verdict.passed, verdict.reason
         counts[emulator] = verdict.outcome.instructions
     assert counts[other] == counts["qemu"]

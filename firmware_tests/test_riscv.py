@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from firmware_tests.conftest import decoder_of, needs_board, plan_of
+from firmware_tests.conftest import decoder_of, needs_board, needs_compiler, plan_of
 from firmware_tests.test_speed import ANY_SCALE, ROWS, SLACK
 from hilbert_codegen.bench.boardrun import run_image
 from hilbert_codegen.bench.firmware import Program, Sweep, make_sweep
 from hilbert_codegen.bench.measure import measure
 from hilbert_codegen.bench.session import Decoder, How
 from hilbert_codegen.targets.emulators import EMULATORS, Job
-from hilbert_codegen.targets.toolchains import choose
+from hilbert_codegen.targets.toolchains import TOOLCHAINS, choose
 
 PLAIN, BITS, VECTOR = "riscv32-virt", "riscv32-virt-zbb", "riscv32-virt-vector"
 
@@ -55,6 +55,18 @@ def test_all_pairs(emulator: str, decoder: Callable[..., Decoder], sweep: Sweep,
     verdict = run_image(EMULATORS[emulator], image, board, chosen.plan, sweep)
     assert verdict.passed, verdict.reason
     assert verdict.paths == {"decode": 0, "decode_block": 0} and verdict.stack_bytes is not None
+
+
+@pytest.mark.parametrize("compiler", ["clang", "zig"])
+def test_distances_of_two_words(compiler: str, tmp_path: Path) -> None:
+    """clang 19 and 22 make wrong code of the offsets' sums where these are inlined."""
+    needs_compiler(compiler)
+    board, plan = needs_board(PLAIN, "unicorn"), plan_of(tmp_path, 3, *ANY_SCALE, "decoder.distance=true")
+    sweep = make_sweep(plan)
+    chosen = decoder_of(plan, sweep, "closed")
+    image = Program(tmp_path / "build", board, TOOLCHAINS[compiler], "depth", chosen.files).image(rows=4)
+    verdict = run_image(EMULATORS["unicorn"], image, board, chosen.plan, sweep, rows=4)
+    assert verdict.passed, verdict.reason
 
 
 BODY = """

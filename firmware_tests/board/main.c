@@ -9,6 +9,7 @@
  *   HC planes <path> planes=<n> bad=<n>
  *   HC tails lengths=<n> bad=<n>
  *   HC stack bytes=<n>
+ *   HC lacks zero_register                        this machine gets an instruction of the decoder wrong: nothing was run
  *   HC fault / HC stacked / HC status             from the fault handler
  *   HC end PASS | FAIL
  * A host takes a run as passed only if every record it expects has come and the last one says so.
@@ -32,13 +33,14 @@
 extern uint32_t __stack_limit;
 
 /* How many of the 256 rows run; whether it is the measuring run; its points a call; elements its source is moved by; how
- * many planes run (three and more heads). */
+ * many planes run (three and more heads); whether to try the zero register of Armv8.1-M before. */
 #define SETTING_ROWS 0
 #define SETTING_MEASURE 1
 #define SETTING_BLOCK 2
 #define SETTING_SHIFT 3
 #define SETTING_PLANES 4
-__attribute__((section(".settings"), used)) const volatile uint32_t board_settings[5] = {256u, 0u, 256u, 0u, 0u};
+#define SETTING_TRY 5
+__attribute__((section(".settings"), used)) const volatile uint32_t board_settings[6] = {256u, 0u, 256u, 0u, 0u, 0u};
 
 #define PAINT 0xA5C3E1B7u
 
@@ -163,6 +165,25 @@ static uint32_t run_path(uint32_t path, const char *pName, uint32_t rows)
     return bad;
 }
 
+#if HARNESS_ARMV8_1M
+/* Whether the machine takes register 15 of CSINC for zero: CSET of a true and of a false condition. As code words, for this
+ * file is compiled without Armv8.1-M. */
+static uint32_t has_zero_register(void)
+{
+    uint32_t yes;
+    uint32_t no;
+    __asm volatile("cmp r0, r0\n"
+                   ".inst.w 0xEA5F901F\n" /* cset r0, eq */
+                   ".inst.w 0xEA5F910F\n" /* cset r1, ne */
+                   "mov %0, r0\n"
+                   "mov %1, r1\n"
+                   : "=r"(yes), "=r"(no)
+                   :
+                   : "r0", "r1", "cc");
+    return ((yes == 1u) && (no == 0u)) ? 1u : 0u;
+}
+#endif
+
 void board_main(void)
 {
     const uint32_t rows = board_settings[SETTING_ROWS];
@@ -177,6 +198,12 @@ void board_main(void)
     console_decimal(ST(bytes)(ST(path_block)));
     console_char('\n');
 
+#if HARNESS_ARMV8_1M
+    if ((board_settings[SETTING_TRY] != 0u) && (has_zero_register() == 0u)) {
+        console_text("HC lacks zero_register\nHC end FAIL\n");
+        return;
+    }
+#endif
     if (board_settings[SETTING_MEASURE] != 0u) {
         ST(shape)(board_settings[SETTING_BLOCK], board_settings[SETTING_SHIFT]);
         if (ST(has_distance) != 0u) {

@@ -19,6 +19,8 @@ from hilbert_codegen.targets.architectures import ARM, RISCV, Architecture
 from hilbert_codegen.targets.boards import Board
 from hilbert_codegen.targets.disassembly import disassemble
 from hilbert_codegen.targets.emulators import Emulator, Job, Outcome
+from hilbert_codegen.targets.gaps import TAIL_LOOP, ZERO_REGISTER, call_target, places
+from hilbert_codegen.targets.image import load
 
 #: UsageFault bits of CFSR that mean "the core does not know this instruction" (Armv7-M ARM, B3.2.15).
 _UNDEFINED_OR_NO_COPROCESSOR = (1 << 16) | (1 << 19)
@@ -73,6 +75,7 @@ class Verdict:
         first: the first mismatch, as text, or "".
         stack_bytes: stack that decode_block and its callees use, or None if not measured.
         fault: what the fault handler printed, or None.
+        gap: the instruction that this emulator takes for another, with what it makes of it; or "".
         outcome: the run.
     """
 
@@ -82,6 +85,7 @@ class Verdict:
     first: str = ""
     stack_bytes: int | None = None
     fault: Fault | None = None
+    gap: str = ""
     outcome: Outcome = field(default_factory=Outcome)
 
     @property
@@ -96,17 +100,31 @@ class Verdict:
 
 
 def unsupported(board: Board, verdict: Verdict) -> bool:
-    """Whether a run on a core with vectors ended at an instruction that this emulator lacks, or at one that it gave up at."""
-    aborted = verdict.outcome.problem is not None and "CPU abort" in verdict.outcome.problem
-    return board.core.vectors and (aborted or (verdict.fault is not None and verdict.fault.undefined))
+    """Whether a run on a core with vectors ended at an instruction that this emulator lacks, or takes for another."""
+    return board.core.vectors and bool(verdict.gap or (verdict.fault is not None and verdict.fault.undefined))
 
 
 def lacks(verdict: Verdict) -> str:
     """The instruction at which such a run ended, as text."""
     if verdict.fault is None:
-        return verdict.reason
+        return verdict.gap
     where = verdict.fault.registers.get("pc", 0)
     return f"{verdict.fault.instruction or 'an instruction'} at 0x{where:08x} is undefined"
+
+
+def _gap(outcome: Outcome, image: Image, board: Board) -> str:
+    """The instruction that the emulator takes for another, by what the program found or by where that led; "" if none."""
+    tried = "HC lacks zero_register" in outcome.lines
+    left = re.search(r"CPU abort \[PC=0x([0-9A-Fa-f]+)\]: Trying to execute code outside", outcome.problem or "")
+    if not board.core.helium or not (tried or left):
+        return ""
+    gap = ZERO_REGISTER if tried else TAIL_LOOP
+    start, end = image.decoder
+    for at, first, second in places(gap, start, load(image.elf).read(start, end - start)):
+        if tried or (left is not None and int(left[1], 16) == call_target(at, first, second)):
+            code = {line.address: line.text for line in disassemble(image.elf, board.core, at, at + 4)}
+            return f"{code.get(at, 'an instruction')} at 0x{at:08x}, {gap.says}"
+    return ""
 
 
 def _fault(lines: list[str], image: Image, board: Board) -> Fault | None:
@@ -146,6 +164,7 @@ def judge(
     verdict = Verdict(outcome=outcome, pairs=pairs)
     lines = outcome.lines
     verdict.fault = _fault(lines, image, board)
+    verdict.gap = _gap(outcome, image, board)
     width = INTEGER_TYPES[plan.spec.output.dtype][0]
     signed = INTEGER_TYPES[plan.spec.output.dtype][1]
 
@@ -176,8 +195,8 @@ def _troubled(verdict: Verdict, plan: Plan, rows: int) -> str:
     lines, outcome = verdict.outcome.lines, verdict.outcome
     width = INTEGER_TYPES[plan.spec.output.dtype][0]
     begin = f"HC begin {plan.prefix} hash={plan.digest[:8]} rows={rows} columns={COLUMNS} bytes={width // 8}"
-    if verdict.fault is not None:
-        return verdict.fault.text
+    if verdict.fault is not None or verdict.gap:
+        return verdict.gap if verdict.fault is None else verdict.fault.text
     if outcome.problem is not None:
         shown = next((line for line in reversed(lines) if line.strip()), "")
         return outcome.problem + (f"; its last line was {shown[:80]!r}" if shown else "; it printed nothing")

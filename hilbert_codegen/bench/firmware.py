@@ -21,7 +21,8 @@ from hilbert_codegen.resources import resource
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.spec.specification import INTEGER_TYPES, type_range
 from hilbert_codegen.targets.boards import Board
-from hilbert_codegen.targets.image import load
+from hilbert_codegen.targets.gaps import ZERO_REGISTER, places
+from hilbert_codegen.targets.image import Loaded, load
 from hilbert_codegen.targets.toolchains import Toolchain
 from hilbert_codegen.targets.tools import Found, ToolFailed
 
@@ -380,6 +381,7 @@ class Program:
             "SELFTEST_HEADER": f'"{self.prefix}_selftest.h"',
             "HARNESS_PREFIX": self.prefix,
             "HARNESS_PLANES": str(int(self._planes)),
+            "HARNESS_ARMV8_1M": str(int(self.board.core.helium)),
         }
         include = [firmware, self.folder]
         # What judges the decoder has no instruction that an emulator may lack or get wrong: no vectors, none of Armv8.1-M.
@@ -407,6 +409,11 @@ class Program:
             ) from None
         return elf
 
+    def _selects_zero(self, loaded: Loaded) -> bool:
+        """Whether the decoder has instructions that some emulators get wrong, so that the program tries them first."""
+        start, end = loaded.symbols["__decoder_start"], loaded.symbols["__decoder_end"]
+        return self.board.core.helium and any(places(ZERO_REGISTER, start, loaded.read(start, end - start)))
+
     def image(
         self, measure: bool = False, rows: int = ROWS, block: int = COLUMNS, shift: int = 0, planes: int = 0
     ) -> Image:
@@ -427,7 +434,7 @@ class Program:
         loaded = load(self._linked)
         content = bytearray(self._linked.read_bytes())
         at = loaded.place(loaded.symbols["board_settings"])
-        settings = (rows, int(measure), block, shift, planes)
+        settings = (rows, int(measure), block, shift, planes, int(self._selects_zero(loaded)))
         content[at : at + 4 * len(settings)] = b"".join(value.to_bytes(4, "little") for value in settings)
         shape = "" if (block, shift) == (COLUMNS, 0) else f"-{block}-{shift}"
         elf = self.folder / (f"measure{rows}{shape}.elf" if measure else f"run{rows}.elf")

@@ -404,6 +404,7 @@ class Closed:
             strategy=self.name,
             portable=Implementation(tuple(tables), model.decode, model.measure if distance else None, params),
             note=f"The nearest point by integer arithmetic that rounds nothing: {words} words of 32 bits for a coordinate.",
+            kind="" if words == 1 else f"{words} words",
         )
 
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilbert_codegen.curves import make_curve
@@ -66,6 +66,7 @@ def test_the_error_of_an_angle_goes_the_short_way_round() -> None:
     assert across == pytest.approx(along, rel=0.5)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 4), st.floats(0, 1), st.floats(-0.3, 1.3), st.floats(-0.3, 1.3))
 def test_loss_is_least_on_the_target(order: int, t: float, x: float, y: float) -> None:
     on = HeadCurve(make_curve("hilbert", order))
