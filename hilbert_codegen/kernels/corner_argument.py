@@ -129,9 +129,9 @@ class Argument:
         across: tuple[int, ...] = ()
         if word is not None:
             across = tuple(n - 1 for shift in range(0, ACROSS, 3) if (n := word >> shift & 7))
-        along = int(layout.fields.axes(np.array(record))) if single else None
-        vertex = int(layout.fields.kinds(np.array(record))) == Kind.VERTEX
-        half = self._half(along, across, cell) if single or vertex else None
+        sign = int(layout.fields.signs(np.array(record)))
+        along = int(layout.fields.axes(np.array(record))) if single and sign else None
+        half = self._half(along, across, cell) if single else None
         if half is None:
             raise CheckFailed(f"{where}: a record is of no half segment of the curve")
         item = Item(half, along, across)
@@ -163,7 +163,7 @@ class Argument:
         if key not in self._right:
             codes = np.flatnonzero(geometry.part[a] == box[a])
             found = layout._result(np.full(len(codes), record), layout.gap[item.along or 0][codes])
-            signed = item.along is None or (record >> layout.fields.sign & 3) in (1, 3)
+            signed = (record >> layout.fields.sign & 3) in (0, 1, 3)
             exact = geometry.heads.output[item.half][codes]
             self._right[key] = signed and bool((as_output(layout.spec, found) == exact).all())
         return self._right[key]

@@ -163,12 +163,11 @@ def _packed(layout: Layout, geometry: Parts) -> Lanes:
             record, other, word = layout.words[at : at + 3].tolist()
             pair[number] = (word >> ACROSS & 7) << bits | other >> fields.axis if word & LAST else SEVERAL
         of_record = np.array(record)
-        kind = int(fields.kinds(of_record))
-        if kind == Kind.VERTEX:
-            base[number] = record & 0xFFFF
+        if fields.is_single(of_record) and not fields.signs(of_record):
+            base[number] = record >> layout.shift & 0xFFFF
             role[number] = gates | 3 << (2 * bits)
             continue
-        if kind == Kind.PAIR and record & 0xFFFF:
+        if int(fields.kinds(of_record)) == Kind.PAIR and record & 0xFFFF:
             raise Refused("two half segments of a vertex have bases of their own")
         falls = int(fields.signs(of_record)) < 0
         if fields.is_turn(of_record):

@@ -29,8 +29,6 @@ class Kind(enum.IntEnum):
     #: Other corners' half segments too: the record without them, then the list of those. In place of the axis, and
     #: above the index (plus one, three bits each), stand axes, along one of which a distance above 3/8 is needed.
     AMONG = 1
-    #: The own vertex is nearest: in place of the index the result.
-    VERTEX = 2
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Fields:
     Attributes:
         axis: the number of an axis, the topmost bits.
         single: the bit that one half segment has.
-        sign: two bits: 1, or 3 for minus one.
+        sign: two bits: 1, or 3 for minus one, or 0.
         turn: the bit of a turn.
         other: the other axis of a turn.
         kind: the Kind of a record of neither.
@@ -83,7 +81,7 @@ class Fields:
         return np.asarray(record >> self.axis)
 
     def signs(self, record: IntArray) -> IntArray:
-        """The signs of single records: 1 and -1."""
+        """The signs of single records: 1, 0 and -1."""
         return np.asarray(((record >> self.sign & 3) ^ 2) - 2)
 
     def unfolded(self, record: IntArray) -> tuple[IntArray, IntArray]:
@@ -100,7 +98,8 @@ class Layout:
 
     A record starts with the number of an axis, and a bit that is set where one half segment is nearest. Below that is
 
-        sign | base             of one: its result is (base + sign * gap of the code of the axis) >> shift
+        sign | base             of one: its result is (base + sign * gap of the code of the axis) >> shift; the sign is
+                                0 where the vertex is nearest
         1 | other axis | base   of two of one vertex, a *turn*: (base - gap) >> shift, or where the other gap is greater
                                 base plus that one
         0 | kind | index        of others: see Kind
@@ -225,7 +224,7 @@ class Layout:
         return np.asarray(np.take_along_axis(gaps, axis[None, :], axis=0)[0])
 
     def _along(self, record: IntArray, gaps: IntArray) -> IntArray:
-        return self._at(np.where(self.fields.kinds(record) == Kind.VERTEX, 0, self.fields.axes(record)), gaps)
+        return self._at(self.fields.axes(record), gaps)
 
     def _of_vertex(self, record: IntArray, gaps: IntArray) -> IntArray:
         """Records of the nearest of two half segments of one vertex; others as they are."""
@@ -243,7 +242,7 @@ class Layout:
 
     def _result(self, record: IntArray, gap: IntArray) -> IntArray:
         computed = (record + self.fields.signs(record) * gap & ((1 << self.fields.sign) - 1)) >> self.shift
-        return np.asarray(np.where(self.fields.is_single(record), computed, record) & 0xFFFF)
+        return np.asarray(computed & 0xFFFF)
 
     def _among(self, raw: IntArray, gaps: IntArray, at: IntArray) -> IntArray:
         """Records of the nearest ones where lists of other corners' half segments follow records of own ones."""
@@ -255,7 +254,7 @@ class Layout:
         # Another corner's may be nearer than the own vertex, or nearly so.
         left = np.flatnonzero(most > -self.margin)
         own = self._of_vertex(near[left], gaps[:, left])
-        saving = np.where(self.fields.is_single(own), self._along(own, rough[:, left]) ** 2, 0)
+        saving = np.abs(self.fields.signs(own)) * self._along(own, rough[:, left]) ** 2
         sure[left] &= np.abs(most[left] - saving) >= self.margin
         sure[left] |= saving - most[left] >= self.margin
         best[left] = np.where(most[left] > saving, best[left], own)
@@ -268,9 +267,8 @@ class Layout:
         """The same by exact distances, from the records of the nearest own half segments."""
         found = [self.exact(a, bits) for a, bits in enumerate(raw)]
         g, slope = (np.stack(part) for part in zip(*found, strict=True))
-        single = self.fields.is_single(own)
-        axis = np.where(single, self.fields.axes(own), 0)
-        along, rest = (np.where(single, self._at(axis, part), 0) for part in (g, slope))
+        moving = np.abs(self.fields.signs(own))
+        along, rest = (moving * self._at(self.fields.axes(own), part) for part in (g, slope))
         best, most = own.copy(), np.stack([along * along, self._second(along, rest)])
         self._listed(at, g, slope, self.one, best, most, np.ones(len(at), dtype=bool), 0)
         return best

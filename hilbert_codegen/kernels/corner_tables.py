@@ -166,7 +166,7 @@ def wanted(geometry: Parts, half: int, codes: IntArray) -> IntArray:
 
 
 class _Records:
-    """The records of all half segments, of turns and of vertices."""
+    """The records of all half segments and vertices, and of turns."""
 
     def __init__(self, geometry: Parts, scale: _Scale, turns: bool) -> None:
         self.geometry, self.scale, self.turns = geometry, scale, turns
@@ -176,7 +176,7 @@ class _Records:
         """The record of a listed half segment."""
         h, fields = item.half, self.fields
         if item.along is None:
-            return Kind.VERTEX << fields.kind | self._vertex(h)
+            return fields.single | self._vertex(h) << self.scale.shift
         sign, base = int(self.scale.sign[h]), int(self.scale.base[h])
         return item.along << fields.axis | fields.single | (sign & 3) << fields.sign | base & ((1 << fields.sign) - 1)
 
