@@ -281,8 +281,7 @@ def selftest_files(plan: Plan, sweep: Sweep, planes: Planes | None = None) -> di
         "plane_sums": planes.sums if planes is not None else [],
         "beside": planes.beside.tolist() if planes is not None else [],
     }
-    env = environment()
-    env.trim_blocks = env.lstrip_blocks = True
+    env = environment(trimmed=True)
     return {
         f"{plan.prefix}_selftest{suffix}": env.get_template(f"harness/selftest{suffix}.j2")
         .render(values)

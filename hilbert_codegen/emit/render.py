@@ -37,12 +37,17 @@ class Generated:
 
 
 @cache
-def environment() -> jinja2.Environment:
+def environment(trimmed: bool = False) -> jinja2.Environment:
     """The templates' environment: undefined names are errors, and no escaping (this is C).
 
-    One for all files: to compile the templates takes longer than to fill them in.
+    One for all files, not to be changed: to compile the templates takes longer than to fill them in.
+
+    Args:
+        trimmed: leave out the line of a block that stands in a line of its own.
     """
     env = jinja2.Environment(
+        trim_blocks=trimmed,
+        lstrip_blocks=trimmed,
         loader=jinja2.FileSystemLoader(str(resource("templates"))),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,

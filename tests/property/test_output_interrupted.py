@@ -221,6 +221,11 @@ def test_a_symbolic_link_is_replaced_and_its_target_left_alone(tmp_path: Path) -
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "outside.c"]
 
 
+def _heed_interrupts() -> None:
+    """A shell lets what it starts in the background ignore them, and what that starts inherits it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_the_command_ends_in_one_line_when_interrupted(tmp_path: Path) -> None:
     config = tmp_path / "depth.toml"
     config.write_text("[curve]\norder = 2\n[heads]\nscale = 0.00390625\nzero_point = -128\n", encoding="utf-8")
@@ -235,7 +240,9 @@ def test_the_command_ends_in_one_line_when_interrupted(tmp_path: Path) -> None:
     tried, interrupted = 0, 0
     while tried < 6 or (tried < 30 and not interrupted):
         tried += 1
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts
+        )
         time.sleep(whole * chance.uniform(0.5, 0.95))
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)

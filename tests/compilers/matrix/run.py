@@ -261,6 +261,12 @@ def targets() -> list[Target]:
     return found
 
 
+@cache
+def _environment() -> jinja2.Environment:
+    """That of the product's templates, for those that lie beside this file."""
+    return environment().overlay(loader=jinja2.FileSystemLoader(HERE))
+
+
 def write_sources(folder: Path, plan: Plan, generated: Generated) -> None:
     """The decoder, the check and the exact answers of one case."""
     heads, output = plan.spec.heads.dtype, plan.spec.output.dtype
@@ -272,7 +278,7 @@ def write_sources(folder: Path, plan: Plan, generated: Generated) -> None:
         "distances": Table("distances", "uint8", ideal.distance.reshape(-1).astype(np.int64), ""),
     }
     size = {"rows": len(domain.codes[1]), "columns": len(domain.codes[0]), "longest": LONGEST, "shifts": SHIFTS}
-    env = environment().overlay(loader=jinja2.FileSystemLoader(HERE))
+    env = _environment()
     names = {"d": unit_of(plan, generated.built, domain), "whole": fits_in_memory(plan, generated), **size, **tables}
     for name, content in generated.files.items():
         (folder / name).write_bytes(content)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from hilbert_codegen.bench.firmware import make_sweep, selftest_files
 from hilbert_codegen.bench.verify import verify
 from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit import choose
@@ -40,6 +41,14 @@ def test_golden(config: Path) -> None:
 #: Those that share tiles, and so the time to join them, get the same specifications.
 TOGETHER = [tuple(name for name in STRATEGIES.names() if name.startswith("tile"))]
 TOGETHER += [(name,) for name in STRATEGIES.names() if not name.startswith("tile")]
+
+
+def test_what_else_was_rendered_changes_nothing(plan: Callable[..., Plan]) -> None:
+    """Not the program of a board either, whose templates are laid out otherwise."""
+    made = plan("code.strategy=closed")
+    before = generate(made).files
+    selftest_files(made, make_sweep(made))
+    assert generate(made).files == before
 
 
 @pytest.mark.slow
