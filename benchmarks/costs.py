@@ -66,6 +66,7 @@ CASES = {
 #: What is measured -> the settings that it is measured with. Of these names are the tables of the file.
 WHAT = {
     "code_bytes": (),
+    "code_bytes_planar": ("heads.layout=planar",),
     "code_bytes_distance": ("decoder.distance=true",),
     "instructions_per_point": (),
     "instructions_per_point_planar": ("heads.layout=planar",),

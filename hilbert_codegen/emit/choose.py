@@ -126,20 +126,31 @@ def table_bytes(plan: Plan, built: Built) -> int:
 def code_bytes(plan: Plan, built: Built) -> int:
     """Measured bytes of the code on the plan's target core; for any core, on the one where it is largest.
 
-    With distances those of a decoder that gives them, where they were measured. Of a kind of build that was never
-    measured, those of the strategy's largest kind; 0 where it has none.
+    With planar heads or with distances those of such a decoder where they were measured, with both the larger of the two.
+    Of a kind of build that was never measured, those of the strategy's largest kind; 0 where it has none.
     """
     target = plan.config.code.target
-    known, more = _measured("code_bytes"), _measured("code_bytes_distance") if plan.distance else {}
     sizes = [0.0]
     for one in CORES.values() if target == ANY else [core(target)]:
-        figures, variant = {**_of_core(known, one.name), **_of_core(more, one.name)}, running_on(built, one)
+        figures, variant = _code_bytes(one.name, plan), running_on(built, one)
         if variant in figures.get(built.measured_as, {}):
             sizes.append(figures[built.measured_as][variant])
         else:
             name = built.measured_as.split(", ")[0]
             sizes += [size for kind, some in figures.items() if kind.split(", ")[0] == name for size in some.values()]
     return int(max(sizes))
+
+
+def _code_bytes(name: str, plan: Plan) -> Figures:
+    """`measured_as` -> variant -> measured bytes of code on the core `name`, for the plan's layout and distances."""
+    plain = _of_core(_measured("code_bytes"), name)
+    planar = _of_core(_measured("code_bytes_planar"), name) if plan.spec.heads.layout == "planar" else {}
+    distance = _of_core(_measured("code_bytes_distance"), name) if plan.distance else {}
+    figures = {**plain, **planar}
+    for kind, some in distance.items():
+        more = planar.get(kind, {})
+        figures[kind] = {variant: max(size, more.get(variant, 0.0)) for variant, size in some.items()}
+    return figures
 
 
 def too_large(plan: Plan, built: Built) -> str:

@@ -102,9 +102,19 @@ def test_the_limit_is_of_tables_and_code(plan: Callable[..., Plan]) -> None:
 def test_code_was_measured_for_every_kind_on_every_core() -> None:
     """What costs.json has instructions of, it has bytes of."""
     known = json.loads(Path(choose.__file__).with_name("costs.json").read_text(encoding="utf-8"))
-    for core, kinds in known["instructions_per_point"].items():
-        for kind, variants in kinds.items():
-            assert set(variants) <= set(known["code_bytes"][core][kind]), (core, kind)
+    for which in ("", "_planar"):
+        for core, kinds in known[f"instructions_per_point{which}"].items():
+            for kind, variants in kinds.items():
+                assert set(variants) <= set(known[f"code_bytes{which}"][core][kind]), (which, core, kind)
+
+
+def test_the_code_of_planar_heads_is_counted_as_such(plan: Callable[..., Plan]) -> None:
+    """Two pointers and no word that has both codes: more of it on an M4; with distances no less."""
+    sizes = []
+    for changes in ([], ["heads.layout=planar"], ["heads.layout=planar", "decoder.distance=true"]):
+        made = plan("code.strategy=tile", "code.target=cortex-m4", *changes)
+        sizes.append(code_bytes(made, generate(made).built))
+    assert sizes[0] + 50 < sizes[1] <= sizes[2]
 
 
 def test_tables_are_counted_on_the_target(plan: Callable[..., Plan]) -> None:
