@@ -365,12 +365,14 @@ class Octant:
             },
         )
 
-        found = cache(lambda: lanes(spec, builder.folds, builder.around, distance))
+        found = cache(lambda: lanes(spec, builder.folds, builder.around, ideal.codes, distance))
 
         def in_lanes(away: Distances | None = None) -> Implementation:
             fitting = found()
             if fitting is None or (away is not None and not away.narrow):
-                raise Refused("parts, ranks, phases or distances do not fit lanes of 16 bits")
+                raise Refused(
+                    "parts, ranks, phases or distances do not fit lanes of 16 bits, or ties are not told apart there"
+                )
             return fitting.implementation(away)
 
         offers: dict[str, Offer] = {"mve": in_lanes}

@@ -357,20 +357,24 @@ class Lanes:
         return code if away is None else away.beside(code, self.slots_of)
 
 
-def lanes(spec: Spec, folds: list[Folded], around: Quarters, distance: bool = False) -> Lanes | None:
-    """Tables and model in lanes of 16 bits, or None where results or fields do not fit those.
+def lanes(spec: Spec, folds: list[Folded], around: Quarters, codes: IntArray, distance: bool = False) -> Lanes | None:
+    """Tables and model in lanes of 16 bits, or None where results or fields do not fit those, or ties are not all told apart.
 
     Args:
         spec: 8-bit heads.
         folds, around: of folding.py.
+        codes: the exact results, [y, x] by raw bits.
         distance: whether parts tell their slots as well.
     """
     if INTEGER_TYPES[spec.output.dtype][0] > 16 or len(around.lone) > MAX_HALVES:
         return None
     try:
-        return Lanes(spec, folds, around, distance)
+        found = Lanes(spec, folds, around, distance)
     except _NoFit:
         return None
+    # On a few closed curves a code lies on many ties at once, of which the comparisons settle some the wrong way.
+    y, x = np.divmod(np.arange(codes.size), BYTE)
+    return found if np.array_equal(found.decode(x, y), codes.reshape(-1)) else None
 
 
 def _ends_beyond(spec: Spec, decode: Model) -> bool:
