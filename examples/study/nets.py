@@ -72,9 +72,10 @@ class Head:
         """Mean loss of heads (..., outputs) for t (...), in squared units of t (absolute: of t, scaled alike)."""
         if self.on is not None and self.loss_name == "target":
             return tf.reduce_mean(tf.reduce_sum(((heads - encode(t, self.on)) / self.on.length) ** 2, -1))
+        if self.on is not None and self.loss_name == "study":
+            return HilbertLoss(self.on, alpha=0.3, beta=1.0, reduction="mean")(t, heads)
         if self.on is not None:
-            study = HilbertLoss(self.on, alpha=0.3, beta=1.0, reduction="mean")
-            return (study if self.loss_name == "study" else HilbertLoss(self.on, reduction="mean"))(t, heads)
+            return HilbertLoss(self.on, reduction="mean")(t, heads)
         if self.name == "cos_sin":
             aim = tf.stack([tf.cos(2 * np.pi * t), tf.sin(2 * np.pi * t)], -1)
             return tf.reduce_mean(tf.reduce_sum((heads - aim) ** 2, -1)) / self.per_t**2

@@ -37,6 +37,11 @@ MOST = 4096
 SEVERAL = 128
 
 
+def axis_bits(heads: int) -> int:
+    """Bits that name one of so many axes."""
+    return 2 if heads <= 4 else 3
+
+
 @dataclass(frozen=True)
 class Lanes:
     """The tables of the lanes.
@@ -62,7 +67,7 @@ class Lanes:
     @property
     def bits(self) -> int:
         """Bits of an axis in a role."""
-        return 2 if self.layout.spec.dimensions <= 4 else 3
+        return axis_bits(self.layout.spec.dimensions)
 
     @property
     def asked(self) -> int:
@@ -150,7 +155,7 @@ class Lanes:
 def _packed(layout: Layout, geometry: Parts) -> Lanes:
     """The tables of the lanes, from records."""
     fields, heads = layout.fields, layout.spec.dimensions
-    bits, whole = (2 if heads <= 4 else 3), (1 << layout.shift) - 1
+    bits, whole = axis_bits(heads), (1 << layout.shift) - 1
     count = geometry.parts**heads
     role, phase, base, pair = (np.zeros(count, dtype=np.int64) for _ in range(4))
     for number, record in enumerate(layout.of_box(np.arange(count)).tolist()):

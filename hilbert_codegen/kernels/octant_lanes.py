@@ -35,7 +35,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from hilbert_codegen.kernels import Implementation, IntArray, Model, Table, as_output
+from hilbert_codegen.kernels import Implementation, IntArray, Table, as_output
 from hilbert_codegen.kernels.distances import BEYOND, FAR, NEAR, SLOTS, Distances
 from hilbert_codegen.kernels.folding import (
     Folded,
@@ -302,7 +302,7 @@ class Lanes:
         self.spec = spec
         self.words, self.results = _Words(folds, around), _Results(spec, folds)
         self.nearest, self.base, self.turn, self.slots = _parts(self.words, self.results, distance)
-        if len(self.base) > BYTE or _ends_beyond(spec, self.decode):
+        if len(self.base) > BYTE:
             raise _NoFit
         words, by_x, by_y = self.words, "by the raw bits of x", "by the raw bits of y"
         share, keys = (
@@ -372,16 +372,7 @@ def lanes(spec: Spec, folds: list[Folded], around: Quarters, codes: IntArray, di
         found = Lanes(spec, folds, around, distance)
     except _NoFit:
         return None
-    # On a few closed curves a code lies on many ties at once, of which the comparisons settle some the wrong way.
+    # On a closed curve results may be rounded to its end, to be given as its start: no line leads there. On a few of them a
+    # code lies on many ties at once, too, of which the comparisons settle some the wrong way.
     y, x = np.divmod(np.arange(codes.size), BYTE)
     return found if np.array_equal(found.decode(x, y), codes.reshape(-1)) else None
-
-
-def _ends_beyond(spec: Spec, decode: Model) -> bool:
-    """Whether results are rounded to the end of a closed curve, to be given as its start: no line leads there."""
-    c0, c1 = spec.output.codes
-    modulus = 1 << INTEGER_TYPES[spec.output.dtype][0]
-    if not spec.curve.closed or (c1 - c0) % modulus == 0:
-        return False
-    y, x = np.divmod(np.arange(1 << 16), 256)
-    return bool(((decode(x, y) - c1) % modulus == 0).any())
