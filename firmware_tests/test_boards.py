@@ -189,26 +189,33 @@ def test_distances_need_no_library(strategy: str, tmp_path: Path) -> None:
     assert program.image().code_bytes > 0
 
 
-def some_planes(folder: Path, heads: int, layout: str = "interleaved") -> tuple[Plan, Planes]:
+FUSED = "[decoder]\nestimator = 'fused'\nthreshold = 0.04\n"
+
+
+def some_planes(folder: Path, heads: int, layout: str = "interleaved", more: str = "") -> tuple[Plan, Planes]:
     """Two planes of an order 1 decoder: of three heads those of the first third codes."""
     config = folder / "planes.toml"
     config.write_text(
         f"[curve]\ndimensions = {heads}\norder = 1\n"
-        f"[heads]\nscale = 0.00390625\nzero_point = -128\nlayout = '{layout}'\n[code]\nprefix = 'depth'\n"
+        f"[heads]\nscale = 0.00390625\nzero_point = -128\nlayout = '{layout}'\n[code]\nprefix = 'depth'\n{more}"
     )
     plan = make_plan(load(config))
     domain = proof_domain(plan.spec)
     planes = make_planes(plan, (domain, reference_for(plan.spec, domain)))
     assert planes is not None
-    assert planes.count == {3: 256, 4: 8, 5: 8, 6: 8}[heads]
+    assert planes.count == {3: 256, 4: 8, 5: 8, 6: 8}[plan.spec.inputs]
     return plan, replace(planes, count=2, output=planes.output[:2])
 
 
-@pytest.mark.parametrize(("heads", "layout"), [(3, "planar"), (4, "interleaved")])
-def test_planes(heads: int, layout: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("heads", "layout", "more"),
+    [(3, "planar", ""), (4, "interleaved", ""), (3, "interleaved", FUSED), (5, "planar", FUSED)],
+    ids=["3-planar", "4-interleaved", "3-fused", "5-fused"],
+)
+def test_planes(heads: int, layout: str, more: str, tmp_path: Path) -> None:
     """The planes that `run` adds to the rows; with one wrong answer expected, its codes are named."""
     board = needs_board("mps2-an386", "qemu")
-    plan, planes = some_planes(tmp_path, heads, layout)
+    plan, planes = some_planes(tmp_path, heads, layout, more)
     sweep, files = make_sweep(plan), generate(plan).files
 
     def run(expected: Planes, folder: Path) -> Verdict:
@@ -223,6 +230,6 @@ def test_planes(heads: int, layout: str, tmp_path: Path) -> None:
     output = planes.output.copy()
     output[1, 7, 200] += 1
     wrong = run(replace(planes, output=output), tmp_path / "wrong")
-    codes = ", ".join(f"{axis} = {code}" for axis, code in zip("xyzu", planes.codes(1)[7, 200], strict=False))
+    codes = ", ".join(f"{axis} = {code}" for axis, code in zip("xyzuvw", planes.codes(1)[7, 200], strict=False))
     value = output[1, 7, 200]
     assert wrong.reason == f"2 wrong results, first in decode: {codes}: expected {value}, got {value - 1}"

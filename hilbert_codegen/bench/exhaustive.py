@@ -119,10 +119,12 @@ def reference(spec: Spec) -> Reference:
 
 def refuse_more(spec: Spec) -> None:
     """Raise UsageError for more heads than can be run over all of their tuples."""
-    if spec.dimensions > HEADS:
+    if spec.inputs > HEADS:
         raise UsageError(
-            f"--exhaustive: {spec.dimensions} heads have 2^{8 * spec.dimensions} tuples, which take days; leave it out"
+            f"--exhaustive: {spec.inputs} heads have 2^{8 * spec.inputs} tuples, which take days; leave it out"
         )
+    if spec.inputs == HEADS and spec.fusion is not None:
+        raise UsageError("--exhaustive: its reference knows no fused head; leave it out: the proof holds without")
 
 
 class _Share:

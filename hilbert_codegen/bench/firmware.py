@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.curves import AXES
-from hilbert_codegen.emit.prove import Domain, reference_for
+from hilbert_codegen.emit.prove import Domain, answers_at, reference_for
 from hilbert_codegen.emit.render import environment
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.exact.domain import beside_borders
@@ -116,7 +116,7 @@ def make_sweep(
     Raises UsageError where `outputs` are not codes of the heads.
     """
     if plan.spec.inputs > 2:
-        return _many_heads(plan, outputs, order)
+        return _many_heads(plan, outputs, order, known)
     eight = plan.spec.heads.bits == 8
     codes = plan.spec.heads.codes() if eight else np.arange(-32768, 32768, 257, dtype=np.int64)
     if outputs is not None:
@@ -155,7 +155,7 @@ def _other(place: NDArray[np.int64], axis: int) -> NDArray[np.int64]:
     return np.asarray((((value & 0x1FFFFF) * 0x85EBCA6B) >> 13) & 255)
 
 
-def _many_heads(plan: Plan, outputs: NDArray[np.int64] | None, order: str) -> Sweep:
+def _many_heads(plan: Plan, outputs: NDArray[np.int64] | None, order: str, known: tuple[Domain, Ideal] | None) -> Sweep:
     """65,536 tuples: all pairs of the first two heads, the codes of the others by a fixed rule; or a network's outputs."""
     spec = plan.spec
     count, codes = spec.inputs, spec.heads.codes()
@@ -174,11 +174,12 @@ def _many_heads(plan: Plan, outputs: NDArray[np.int64] | None, order: str) -> Sw
         statement = f"65,536 of the 2^{8 * count} tuples of codes: all pairs of x and y with others by a fixed rule"
         if order != "sweep":
             statement += f", {ORDERS[order][0]}"
-    exact = ideal_of(spec, tuples.reshape(-1, count)).codes.reshape(ROWS, COLUMNS)
+    flat = tuples.reshape(-1, count)
+    exact = (ideal_of(spec, flat).codes if known is None else answers_at(spec, flat, known)).reshape(ROWS, COLUMNS)
     return Sweep(tuples, order, exact, np.zeros_like(exact), statement)
 
 
-#: Planes of 65,536 tuples that a board runs of four and more heads: random tuples and neighbours of borders, by turns.
+#: Planes of 65,536 tuples that a board runs of four and more codes: random tuples and neighbours of borders, by turns.
 PLANES = 8
 #: Places in the table of codes beside borders.
 _BESIDE = 64
@@ -193,11 +194,11 @@ def _drawn(place: NDArray[np.int64], axis: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Planes:
-    """What a board runs of three and more heads beside the sweep, 65,536 points a plane, and the exact answers.
+    """What a board runs of three and more codes beside the sweep, 65,536 points a plane, and the exact answers.
 
     Attributes:
         count: planes: those of all triples by the third code, or PLANES.
-        beside: for each of four and more heads _BESIDE raw codes beside borders.
+        beside: for each of four and more codes _BESIDE raw codes beside borders.
         output: exact results of every plane, int64, shape (count, 256, 256), [plane, row, column].
         statement: one line saying what they are.
     """
@@ -243,9 +244,9 @@ def make_planes(plan: Plan, known: tuple[Domain, Ideal]) -> Planes | None:
     if spec.inputs == 3:
         return Planes(plan, 256, np.zeros((0, 0), np.int64), known[1].codes, f"all {256**3} triples of codes")
     mask = (1 << spec.heads.bits) - 1
-    beside = np.stack([np.resize(beside_borders(spec, axis) & mask, _BESIDE) for axis in range(spec.dimensions)])
+    beside = np.stack([np.resize(beside_borders(spec, axis) & mask, _BESIDE) for axis in range(spec.inputs)])
     place = np.arange(PLANES * ROWS * COLUMNS, dtype=np.int64)
-    output = ideal_of(spec, _plane_codes(plan, place, beside)).codes.reshape(PLANES, ROWS, COLUMNS)
+    output = answers_at(spec, _plane_codes(plan, place, beside), known).reshape(PLANES, ROWS, COLUMNS)
     statement = f"{PLANES * ROWS * COLUMNS} tuples of codes, random ones and neighbours of borders"
     return Planes(plan, PLANES, beside, output, statement)
 

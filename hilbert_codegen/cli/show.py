@@ -142,7 +142,7 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     for head in heads_of(plan):
         console.print(head, soft_wrap=True, markup=False)
     facts = Table("property", "value", title="What it gives", title_justify="left")
-    facts.add_row("levels", f"{levels}" if domain.complete else "not counted: 16-bit heads")
+    facts.add_row("levels", f"{levels}" if domain.complete else "not counted: too many combinations of codes")
     facts.add_row("curve length", f"{derived['length']:.4g} unit intervals")
     facts.add_row("cell", f"{float(spec.pitch(0)):.5g} x {float(spec.pitch(1)):.5g} codes")
     facts.add_row("half branch distance", f"{float(spec.pitch(0) / 2):.5g} x {float(spec.pitch(1) / 2):.5g} codes")
@@ -178,4 +178,4 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     if any(c.typical for c in candidates):
         console.print("~ measured for interleaved heads only.")
     if spec.fusion is not None:
-        console.print("They are those of the two heads of the curve alone. The third one adds to them: ask `measure`.")
+        console.print("They are those of the heads of the curve alone. The fused one adds to them: ask `measure`.")

@@ -144,7 +144,7 @@ def resolve(
         file = model if model is not None else folder / wanted.file
         heads = raw.setdefault("heads", {})
         tensors = find_heads(
-            file, wanted.outputs, wanted.signature, dimensions=_dimensions(raw), layout=heads.get("layout")
+            file, wanted.outputs, wanted.signature, dimensions=_inputs(raw, source), layout=heads.get("layout")
         )
         for key, value in tensors.values().items():
             if f"heads.{key}" in origin and not _same(heads[key], value):
@@ -158,7 +158,7 @@ def resolve(
         if "outputs" in raw["model"]:
             raw["model"]["outputs"] = list_to_tuple(raw["model"]["outputs"])
     try:
-        config = Config.model_validate(_spread(raw))
+        config = Config.model_validate(_spread(raw, source))
     except ValidationError as error:
         raise _first_problem(source, raw, error) from None
     for table, keys in known_keys().items():
@@ -167,20 +167,30 @@ def resolve(
     return Settings(config, source, folder, tuple(arguments), origin, file, tensors)
 
 
-def _dimensions(raw: Mapping[str, Any]) -> int:
-    """Number of heads that an unchecked configuration asks for: one for each axis of the curve, and a fused one."""
+def _inputs(raw: Mapping[str, Any], source: str) -> int:
+    """Number of heads that an unchecked configuration asks for: one for each axis of the curve, and a fused one.
+
+    Raises UsageError where the fused one is one too many.
+    """
     curve, decoder = raw.get("curve"), raw.get("decoder")
     count = curve.get("dimensions", 2) if isinstance(curve, Mapping) else 2
     fused = isinstance(decoder, Mapping) and decoder.get("estimator") == "fused"
-    return count + fused if isinstance(count, int) and 2 <= count <= len(AXES) - fused else 2 + fused
+    if not isinstance(count, int) or not 2 <= count <= len(AXES):
+        return 2 + fused
+    if count + fused > len(AXES):
+        raise UsageError(
+            f"{source}: curve.dimensions = {count}: with the fused head a point has {count + fused} codes, and "
+            f"{len(AXES)} is the most; give 2 to {len(AXES) - 1}, or another estimator"
+        )
+    return count + fused
 
 
-def _spread(raw: dict[str, Any]) -> dict[str, Any]:
+def _spread(raw: dict[str, Any], source: str) -> dict[str, Any]:
     """The same with a scale or zero point that stands for all heads written out for each of them."""
     heads = raw.get("heads")
     if not isinstance(heads, dict):
         return raw
-    each = {key: _each(heads[key], _dimensions(raw)) for key in ("scale", "zero_point") if key in heads}
+    each = {key: _each(heads[key], _inputs(raw, source)) for key in ("scale", "zero_point") if key in heads}
     return {**raw, "heads": {**heads, **each}}
 
 

@@ -234,8 +234,9 @@ class DecoderTable(_Table):
     estimator: Literal["nearest", "mean", "fused"] = _key(
         "nearest",
         "`nearest`: the nearest point of the curve. `mean`: beyond `gate`, the posterior mean of t under Gaussian "
-        "head noise. `fused`: a third head gives t itself, and where the curve's value is more than `threshold` away "
-        "from it the result is their average; with `sigma` and `gate` the curve is read as by `mean`.",
+        "head noise. `fused`: a further head, the last one, gives t itself, and where the curve's value is more than "
+        "`threshold` away from it the result is their average; with `sigma` and `gate` a curve of two heads is read as by "
+        "`mean`.",
         '"nearest", "mean" or "fused"',
     )
     sigma: Number | None = _key(
@@ -248,7 +249,7 @@ class DecoderTable(_Table):
     )
     threshold: Number | None = _key(
         None,
-        "Difference between the curve's value and the third head's, as a share of the range, past which their average "
+        "Difference between the curve's value and the last head's, as a share of the range, past which their average "
         "is taken (estimator fused).",
         "a number from 0 to 1, below 1",
     )

@@ -176,7 +176,8 @@ def build(plan: Plan, expected: Ideal, name: str) -> Built:
     strategy = STRATEGIES[name]
     if not serves(strategy, plan.spec.dimensions):
         raise Refused(f"it is not made for {plan.spec.dimensions} heads")
-    if expected.curve is not None:
+    if plan.spec.fusion is not None:
+        assert expected.curve is not None
         return fused(strategy.build(plan.spec.of_curve, expected.curve, False), plan.spec)
     return equipped(strategy.build(plan.spec, expected, plan.distance), names, plan.spec, expected)
 

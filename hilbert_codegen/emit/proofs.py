@@ -30,15 +30,17 @@ VARIABLE = "HILBERT_CODEGEN_CACHE"
 class _Deferred:
     """See `deferred`."""
 
-    #: Only decoders of two heads are fused, and only those of more are deferred.
-    curve = None
-
     def __init__(self, make: Callable[[], Ideal]) -> None:
         self._make = make
 
     @cached_property
     def _ideal(self) -> Ideal:
         return self._make()
+
+    @property
+    def curve(self) -> Ideal:
+        """Of a fused decoder what the heads of the curve give, made when something of it is asked for."""
+        return deferred(lambda: cast(Ideal, self._ideal.curve))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ideal, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from hilbert_codegen import __version__
@@ -96,6 +96,12 @@ class Unit:
     fused: bool
 
     @property
+    def of_curve(self) -> Unit:
+        """The same with the heads of the curve alone, which are what a strategy's function of one point decodes."""
+        axes = self.axes[: len(self.axes) - self.fused]
+        return replace(self, heads=len(axes), axes=axes, raw_params=_raw_params(self.raw, axes), fused=False)
+
+    @property
     def params(self) -> Mapping[str, object]:
         """Parameters of the portable C."""
         return self.built.portable.params
@@ -134,6 +140,10 @@ class Unit:
 
     def _switch(self, name: str) -> str:
         return f"{self.macro}_{VARIANTS[name].switch}"
+
+
+def _raw_params(raw: str, axes: tuple[str, ...]) -> str:
+    return ", ".join(f"{raw} {axis}" for axis in axes)
 
 
 def _less(text: str, value: int) -> str:
@@ -236,7 +246,7 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
         axes=axes,
         point_params=", ".join(f"{head} {axis}" for axis in axes) if named else f"const {head} *pHeads",
         point_args=", ".join(f"({raw}){axis}" if named else f"({raw})pHeads[{i}]" for i, axis in enumerate(axes)),
-        raw_params=", ".join(f"{raw} {axis}" for axis in axes),
+        raw_params=_raw_params(raw, axes),
         interleaved=" ".join(f"{axis}{i}" for i in (0, 1) for axis in axes),
         fused=spec.fusion is not None,
     )

@@ -1,12 +1,12 @@
 """The exact fused decoder: the curve's value, averaged with that of a head that gives t itself where the two disagree.
 
-With a the result of the curve's heads (reference.py), c0 and c1 the results at t = 0 and t = 1, and t3 the value of the
-third head, (scale * (code - zero_point) - low) / (high - low) clipped to [0, 1],
+With a the result of the curve's heads (reference.py), c0 and c1 the results at t = 0 and t = 1, and t' the value of the
+last head, (scale * (code - zero_point) - low) / (high - low) clipped to [0, 1],
 
-    b = floor(c0 + t3 (c1 - c0) + 1/2)
+    b = floor(c0 + t' (c1 - c0) + 1/2)
     result = floor((a + b) / 2 + 1/2)    where |a - b| > threshold * |c1 - c0|,    else a.
 
-It is a function of a and the third code alone. All of it is arithmetic in whole numbers and fractions.
+It is a function of a and the last code alone, whatever the number of the curve's heads. All of it is arithmetic in whole numbers and fractions.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _fusion(spec: Spec) -> Fusion:
 
 
 def single_codes(spec: Spec, codes: Iterable[int]) -> IntArray:
-    """The results b of the third head alone for its `codes`, int64, 1-D. Raises ValueError where nothing is fused."""
+    """The results b of the last head alone for its `codes`, int64, 1-D. Raises ValueError where nothing is fused."""
     fusion = _fusion(spec)
     (low, high), (c0, c1) = fusion.range, spec.output.codes
     found = []
@@ -53,3 +53,9 @@ def fuse(spec: Spec, curve: IntArray, single: IntArray) -> IntArray:
     """The results of `curve` (a) and `single` (b), int64 arrays that broadcast to one shape."""
     # Floor division of NumPy's integers is the floor of the definition, for negative sums as well.
     return np.where(np.abs(curve - single) > limit(spec), (curve + single + 1) // 2, curve)
+
+
+def fused_codes(spec: Spec, curve: IntArray, last: IntArray) -> IntArray:
+    """The results of `curve` (a) and of the codes `last` of the last head, int64 arrays that broadcast to one shape."""
+    order = np.sort(spec.heads.codes())
+    return fuse(spec, curve, single_codes(spec, order.tolist())[last - order[0]])

@@ -197,6 +197,13 @@ class ManyHeads:
         return lowest
 
 
+def results_of(spec: Spec) -> IntArray:
+    """All results that a nearest point can have, ascending, and some that none has: those of every half segment at every
+    code of its axis."""
+    heads = ManyHeads(spec, [spec.heads.codes()] * spec.dimensions)
+    return np.unique(heads.output)
+
+
 def decode_tuples(spec: Spec, queries: IntArray) -> IntArray:
     """Exact output codes, int64 (count,), of the tuples of codes `queries` (count, heads): any number of heads."""
     low = [int(queries[:, a].min()) for a in range(spec.dimensions)]

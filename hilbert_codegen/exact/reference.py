@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbert_codegen.exact.fusion import fuse, single_codes
+from hilbert_codegen.exact.fusion import fused_codes
 from hilbert_codegen.exact.halves import HalfSegments, half_segments
 from hilbert_codegen.exact.many import Advance, ManyHeads, decode_tuples
 from hilbert_codegen.exact.posterior import gate_limit, mean_codes
@@ -47,8 +47,8 @@ class Ideal:
         vertex: index of the vertex whose half segment holds the nearest point, int64.
         arc: arc length s of the nearest point in cells as float64, for plots and statistics only.
 
-    For three and more heads there are only codes; the others are empty. `curve` is, of a fused decoder, what its two
-    curve heads give alone.
+    For three and more heads there are only codes; the others are empty. `curve` is, of a fused decoder, what the heads of
+    its curve give alone.
     """
 
     codes: IntArray
@@ -137,11 +137,11 @@ def ideal(spec: Spec, codes: Sequence[IntArray] | None = None, advance: Advance 
     given = (spec.heads.codes(),) * spec.inputs if codes is None else codes
     if spec.fusion is not None:
         *curve, last = given
-        alone = ideal(spec.of_curve, curve)
-        fused = fuse(spec, alone.codes[None], single_codes(spec, last)[:, None, None])
-        return replace(_codes_only(fused), curve=alone)
+        alone = ideal(spec.of_curve, curve, advance)
+        slow = np.asarray(last, dtype=np.int64).reshape(-1, *(1,) * alone.codes.ndim)
+        return replace(codes_only(fused_codes(spec, alone.codes[None], slow)), curve=alone)
     if spec.dimensions > 2:
-        return _codes_only(ManyHeads(spec, [np.asarray(axis, dtype=np.int64) for axis in given]).product(advance))
+        return codes_only(ManyHeads(spec, [np.asarray(axis, dtype=np.int64) for axis in given]).product(advance))
     codes_x, codes_y = (np.asarray(axis, dtype=np.int64) for axis in given)
     exact_x, float_x = _axis(spec, 0, codes_x)
     exact_y, float_y = _axis(spec, 1, codes_y)
@@ -207,16 +207,19 @@ def ideal(spec: Spec, codes: Sequence[IntArray] | None = None, advance: Advance 
 
 
 def ideal_of(spec: Spec, queries: IntArray) -> Ideal:
-    """The exact answers of listed tuples of three and more heads, shape (count, heads); the answers' is (count,)."""
+    """The exact answers of listed tuples of 8-bit codes, shape (count, heads); the answers' is (count,)."""
+    listed = np.asarray(queries, dtype=np.int64)
     if spec.fusion is not None:
-        order = np.sort(spec.heads.codes())
-        pairs = ideal(spec.of_curve, (order, order)).codes
-        x, y, z = (np.asarray(queries, dtype=np.int64) - order[0]).T
-        return _codes_only(fuse(spec, pairs[y, x], single_codes(spec, order)[z]))
-    return _codes_only(decode_tuples(spec, np.asarray(queries, dtype=np.int64)))
+        return codes_only(fused_codes(spec, ideal_of(spec.of_curve, listed[:, :-1]).codes, listed[:, -1]))
+    if spec.dimensions > 2:
+        return codes_only(decode_tuples(spec, listed))
+    order = np.sort(spec.heads.codes())
+    x, y = (listed - order[0]).T
+    return codes_only(ideal(spec, (order, order)).codes[y, x])
 
 
-def _codes_only(codes: IntArray) -> Ideal:
+def codes_only(codes: IntArray) -> Ideal:
+    """Answers of which only the output codes are known."""
     return Ideal(codes, np.zeros(0, bool), np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros(0))
 
 

@@ -103,6 +103,19 @@ Offer = Callable[[], Implementation | None]
 
 
 @dataclass(frozen=True)
+class Fused:
+    """The two steps of a decoder with a fused head, each of which can be proved alone.
+
+    Attributes:
+        curve: what decodes the heads of the curve.
+        step: the executable model of the rest: (results of the curve, raw bits of the last head's codes) -> results.
+    """
+
+    curve: Built
+    step: Model
+
+
+@dataclass(frozen=True)
 class Built:
     """A strategy's answer for one specification.
 
@@ -114,6 +127,7 @@ class Built:
         offers: variant name -> tables and model of its own, where the variant needs others than the portable ones.
         variants: variant name -> what its C computes with, for the variants that were added (hilbert_codegen/variants).
         missing: variant name -> why it was not added, though it serves the strategy.
+        fused: the steps of a decoder with a fused head (kernels/fusion.py).
     """
 
     strategy: str
@@ -123,6 +137,7 @@ class Built:
     offers: Mapping[str, Offer] = field(default_factory=dict)
     variants: Mapping[str, Implementation] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    fused: Fused | None = None
 
     def __post_init__(self) -> None:
         """Make each offer once: variants that take the same one have the same tables."""

@@ -171,13 +171,7 @@ def _fusion(settings: Settings, curve: Curve, scale: Fraction, ends: tuple[Fract
     """The head that gives t itself, the last one. Raises UsageError where it can't be fused."""
     config = settings.config
     refusals = (
-        (
-            curve.dimensions > 2,
-            f"a curve of {curve.dimensions} heads",
-            'set curve.dimensions = 2, or estimator = "nearest"',
-        ),
         (curve.closed, "the curve is closed: t wraps round, so it has no average", "choose an open curve"),
-        (config.heads.dtype == "int16", "the proof visits all codes of 8-bit heads", "give int8 or uint8 heads"),
         (config.decoder.distance, "there are no distances beside it", "delete decoder.distance"),
     )
     for fault, problem, remedy in refusals:
@@ -223,7 +217,8 @@ def _estimator(settings: Settings, curve: Curve) -> Estimator:
             "decoder.estimator",
             f"the mean depends on the codes of all {curve.dimensions} heads together, and a table of 2^{8 * curve.dimensions} results "
             f"would take {table} of flash",
-            'set estimator = "nearest", or take two heads',
+            ("delete sigma and gate" if config.estimator == "fused" else 'set estimator = "nearest"')
+            + ", or take two heads",
         )
     if curve.closed:
         raise settings.error(

@@ -19,8 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from hilbert_codegen.config.loading import load
 from hilbert_codegen.curves import AXES, Curve, cell_inset
 from hilbert_codegen.emit.prove import proof_domain, reference_for
-from hilbert_codegen.exact.many import decode_tuples
-from hilbert_codegen.exact.reference import Ideal
+from hilbert_codegen.exact.reference import Ideal, ideal_of
 from hilbert_codegen.spec.plan import make_plan
 from hilbert_codegen.spec.specification import Spec
 from hilbert_codegen.training.projection import project
@@ -175,7 +174,7 @@ class Decoder:
         if arrays[0].size == 0:
             return np.zeros(arrays[0].shape, dtype=self.spec.output.dtype)
         queries = np.stack([array.reshape(-1).astype(np.int64) for array in arrays], axis=1)
-        found: NDArray[Any] = decode_tuples(self.spec, queries).reshape(arrays[0].shape)
+        found: NDArray[Any] = ideal_of(self.spec, queries).codes.reshape(arrays[0].shape)
         return np.asarray(found.astype(self.spec.output.dtype))
 
 

@@ -93,11 +93,15 @@ def test_three_fused_heads_under_sanitizers(name: str, layout: str, tmp_path: Pa
     assert [(verdict.pairs, verdict.mismatches) for verdict in verdicts] == [(1 << 24, 0)] * 2
 
 
+FUSED_THREE = ["curve.dimensions=3", "decoder.estimator=fused", "decoder.threshold=0.04"]
 MANY = "[curve]\ndimensions = 4\norder = 1\n[heads]\nscale = 0.00390625\nzero_point = -128\n"
-#: By strategy: the cell grid; a decimal scale, which `corner` compares in 64 bits; results of all 32 bits.
+#: By strategy: the cell grid; a decimal scale, which `corner` compares in 64 bits; results of all 32 bits. Of a fused one the
+#: curve has three of the four heads.
 OF_MANY = {
     "boxes": ["output.dtype=int32", "output.codes=[2147483647, -2147483648]"],
     "corner": [],
+    "boxes, fused": ["output.dtype=int32", "output.codes=[-2147483648, 2147483647]", *FUSED_THREE],
+    "corner, fused": ["output.dtype=int16", "output.codes=[32767, -32768]", *FUSED_THREE],
     "corner, decimal": ["heads.scale=0.00437", "heads.zero_point=-97", "curve.inset=0.1", "output.codes=[65535, 0]"],
 }
 

@@ -63,8 +63,10 @@ def test_no_finding_without_a_reason(strategy: str, tmp_path: Path) -> None:
     else:
         (tmp_path / "three.toml").write_text(THREE_HEADS, encoding="utf-8")
         settings = ["code.prefix=m", f"code.strategy={strategy}", "code.max_flash_bytes=1048576", "code.variants=all"]
-        # The other one has comparisons in 64 bits, and such of what a decimal scale and its binary number differ by.
-        shapes_of_three: list[list[str]] = [[], ["heads.scale=0.00437", "curve.inset=0.1"]]
+        # The second one has comparisons in 64 bits, and such of what a decimal scale and its binary number differ by; the
+        # third a fused head.
+        fused = ["decoder.estimator=fused", "decoder.threshold=0.04", "output.dtype=int16"]
+        shapes_of_three: list[list[str]] = [[], ["heads.scale=0.00437", "curve.inset=0.1"], fused]
         decoders = [generate(make_plan(load(tmp_path / "three.toml", [*settings, *more]))) for more in shapes_of_three]
     for number, decoder in enumerate(decoders):
         folder = tmp_path / str(number)

@@ -144,7 +144,7 @@ def configurations(draw: st.DrawFn, heads: int = 2) -> str:
             tables[table] = draw(VALUE)
         elif isinstance(tables[table], dict):
             key = draw(st.one_of(st.sampled_from(list(GOOD[table])), HOSTILE) if what == 2 else st.sampled_from(
-                [*GOOD[table], *(("sigma", "gate") if table == "decoder" else ())]))  # fmt: skip
+                [*GOOD[table], *(("sigma", "gate", "threshold") if table == "decoder" else ())]))  # fmt: skip
             tables[table][key] = draw(VALUE)
     lines = []
     for table, keys in tables.items():
@@ -222,6 +222,22 @@ def test_any_configuration_of_more_heads(text: str) -> None:
         (["curve.dimensions=4", "curve.order=2", "curve.kind=serpentine", "heads.dtype=int16"], "int16"),
         (["curve.dimensions=3", "decoder.estimator=mean", "decoder.sigma=0.3", "decoder.gate=0"], "2^24 results"),
         (["curve.dimensions=3", "curve.orientation=x,y"], "curve.orientation"),
+        (
+            ["curve.dimensions=6", "curve.order=1", "decoder.estimator=fused", "decoder.threshold=0.1"],
+            "7 codes, and 6 is the most",
+        ),
+        (
+            ["curve.dimensions=7", "decoder.estimator=fused"],
+            "curve.dimensions = 7: it takes a whole number from 2 to 6",
+        ),
+        (
+            ["curve.dimensions=true", "decoder.estimator=fused"],
+            "curve.dimensions = true: it takes a whole number from 2 to 6",
+        ),
+        (
+            ["curve.dimensions=3", "curve.order=2", "decoder.estimator=fused"],
+            "decoder.threshold: needed by the fused estimator",
+        ),
         (["curve.dimensions=4", "curve.order=1", "heads.scale=[0.004, 0.004]"], "heads.scale"),
     ],
 )

@@ -64,6 +64,17 @@ def test_more_heads_than_four_are_refused_before_anything_is_made(tmp_path: Path
         group.main(["verify", str(config), "--exhaustive", "-q"], standalone_mode=False)
 
 
+@pytest.mark.parametrize(
+    ("heads", "said"), [(3, "its reference knows no fused head"), (4, "5 heads have 2\\^40 tuples")]
+)
+def test_a_fused_head_is_refused_before_anything_is_made(heads: int, said: str, tmp_path: Path) -> None:
+    config = tmp_path / "q.toml"
+    fused = "[decoder]\nestimator = 'fused'\nthreshold = 0.04\n"
+    config.write_text(HEADS.format(heads=heads, scale=0.00390625) + fused, encoding="utf-8")
+    with pytest.raises(UsageError, match=f"--exhaustive: {said}"):
+        group.main(["verify", str(config), "--exhaustive", "-q"], standalone_mode=False)
+
+
 def test_the_first_of_equally_near_half_segments_is_the_one_of_the_definition() -> None:
     """In every box, on places that tie: those at the same distance from a border on every axis."""
     spec = spec_of(4, 1)

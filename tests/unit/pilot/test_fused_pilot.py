@@ -1,4 +1,4 @@
-"""A net with three outputs in a pilot: the stereo example's, on few scenes."""
+"""Nets with a fused head in a pilot: the stereo example's, on few scenes; and curves of more heads."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from hilbert_codegen.curves import make_curve
+from hilbert_codegen.exact.reference import ideal_of
 from hilbert_codegen.models.inference import infer
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.settings import load_pilot
 from hilbert_codegen.training.loss import HeadCurve
-from tests.paths import EXAMPLES
+from tests.paths import EXAMPLES, LINE_SENSOR
 
 pytest.importorskip("tflite_runtime")
 
@@ -42,6 +43,35 @@ def test_the_pilot_decodes_three_outputs_by_their_definition(tmp_path: Path) -> 
     assert far.any()
     assert np.abs(fused.quantized_t - (curve + one.quantized_t) / 2)[far].max() < 1e-4
     assert np.abs(fused.quantized_t - curve)[~far & (np.abs(curve - one.quantized_t) < 0.0399)].max() < 1e-4
+
+
+@pytest.mark.parametrize("heads", [3, 5])
+def test_the_pilot_decodes_the_curve_of_more_heads_and_one(heads: int, tmp_path: Path) -> None:
+    """The line sensor's net of one head more, whose last is read as t: it was not trained for that, but is decoded."""
+    for name in ("models", "samples.npz", "decoder.toml"):
+        (tmp_path / name).symlink_to(LINE_SENSOR / name)
+    head, _ = (LINE_SENSOR / "pilot_heads.toml").read_text(encoding="utf-8").split("[[model]]", 1)
+    settings = [f"curve.dimensions={heads}", "curve.order=1", "decoder.estimator=fused", "decoder.threshold=0.04"]
+    net = f"models/h{heads + 1}p1"
+    model = f"""[[model]]
+name = "fused"
+decoder = "decoder.toml"
+set = {settings}
+float = "{net}_float_s{{seed}}.tflite"
+quantized = "{net}_int8_s{{seed}}.tflite"
+"""
+    path = tmp_path / "pilot.toml"
+    path.write_text(head.replace("seeds = [0, 1, 2]", "seeds = [0]") + model, encoding="utf-8")
+    found = evaluate(load_pilot(path), 50).models[0]
+    trace, plan = found.trace, found.plan
+    assert plan is not None and plan.spec.dimensions == heads and plan.spec.inputs == heads + 1
+    assert trace.quantized_heads is not None and trace.quantized_heads.shape == (50, heads)
+    with np.load(LINE_SENSOR / "samples.npz") as data:
+        inputs = {"": data["pixels"][:50].astype(np.float64) / 255}
+    codes = infer(LINE_SENSOR / f"{net}_int8_s0.tflite", inputs, (0,)).outputs[0].reshape(50, heads + 1)
+    wanted = ideal_of(plan.spec, codes.astype(np.int64)).codes / 65535
+    assert np.abs(trace.quantized_t - wanted).max() < 1e-9
+    assert trace.float_t is not None and np.abs(trace.float_t - trace.quantized_t).mean() < 0.02
 
 
 def test_tflite_micro_runs_it_to_the_same_bytes() -> None:
