@@ -62,7 +62,17 @@ CASES = {
         f"{heads} heads": Case(ANY_SCALE, (f"curve.dimensions={heads}", f"curve.order={2 if heads == 3 else 1}"))
         for heads in range(3, 7)
     },
-}
+    # Results of 32 bits, which `boxes` forms in several words.
+    **{
+        f"{heads} heads, 32 bits": Case(
+            ANY_SCALE,
+            (f"curve.dimensions={heads}", f"curve.order={2 if heads == 3 else 1}", "output.dtype=int32",
+             "output.codes=[0, 2147483647]"),
+            ("boxes",),
+        )
+        for heads in range(3, 7)
+    },
+}  # fmt: skip
 #: What is measured -> the settings that it is measured with. Of these names are the tables of the file.
 WHAT = {
     "code_bytes": (),

@@ -177,9 +177,9 @@ def same_signs(exact: list[Any], fixed: list[Any], wrong: int) -> bool:
             (total[:, None] + part[None, :]).reshape(-1)
             for total, part in zip(sums[side], (exact[a], fixed[a]), strict=True)
         )
-    rough = [total[0].astype(np.float64) for total in sums]
-    largest = max(float(np.abs(part).max()) for part in rough)
-    reach = float(wrong) * (1 + 1e-9) + largest * 1e-12
+    largest = max(1, *(int(np.abs(total[0]).max()) for total in sums))
+    rough = [(total[0] / largest).astype(np.float64) for total in sums]
+    reach = wrong / largest * (1 + 1e-9) + 1e-12
     sort = np.argsort(rough[1], kind="stable")
     first = np.searchsorted(rough[1][sort], -rough[0] - reach, "left")
     past = np.searchsorted(rough[1][sort], -rough[0] + reach, "right")

@@ -95,15 +95,19 @@ def test_three_fused_heads_under_sanitizers(name: str, layout: str, tmp_path: Pa
 
 FUSED_THREE = ["curve.dimensions=3", "decoder.estimator=fused", "decoder.threshold=0.04"]
 MANY = "[curve]\ndimensions = 4\norder = 1\n[heads]\nscale = 0.00390625\nzero_point = -128\n"
-#: By strategy: the cell grid; a decimal scale, which `corner` compares in 64 bits; results of all 32 bits. Of a fused one the
-#: curve has three of the four heads.
+#: By strategy: the cell grid; a decimal scale, which `corner` compares in 64 bits; results of all 32 bits, and those that
+#: `boxes` forms in several words. Of a fused one the curve has three of the four heads.
 OF_MANY = {
     "boxes": ["output.dtype=int32", "output.codes=[2147483647, -2147483648]"],
+    "boxes, words": [
+        "heads.scale=[0.00437, 0.0041, 0.0043, 0.0044]", "heads.zero_point=-120", "curve.inset=0.15",
+        "output.dtype=int32", "output.codes=[-2147483648, 2147483647]",
+    ],
     "corner": [],
     "boxes, fused": ["output.dtype=int32", "output.codes=[-2147483648, 2147483647]", *FUSED_THREE],
     "corner, fused": ["output.dtype=int16", "output.codes=[32767, -32768]", *FUSED_THREE],
     "corner, decimal": ["heads.scale=0.00437", "heads.zero_point=-97", "curve.inset=0.1", "output.codes=[65535, 0]"],
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,13 @@ def test_no_finding_without_a_reason(strategy: str, tmp_path: Path) -> None:
         # third a fused head.
         fused = ["decoder.estimator=fused", "decoder.threshold=0.04", "output.dtype=int16"]
         shapes_of_three: list[list[str]] = [[], ["heads.scale=0.00437", "curve.inset=0.1"], fused]
+        if strategy == "boxes":  # numbers of several words, for an open curve and a closed one
+            wide = [
+                "heads.scale=[0.00437, 0.0041, 0.0044]",
+                "output.dtype=int32",
+                "output.codes=[-2147483648, 2147483648]",
+            ]
+            shapes_of_three += [[*wide, "output.codes=[2147483647, 0]"], [*wide, "curve.kind=moore"]]
         decoders = [generate(make_plan(load(tmp_path / "three.toml", [*settings, *more]))) for more in shapes_of_three]
     for number, decoder in enumerate(decoders):
         folder = tmp_path / str(number)

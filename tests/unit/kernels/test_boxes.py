@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,18 @@ from numpy.typing import NDArray
 
 from hilbert_codegen.bench.verify import run_pairs
 from hilbert_codegen.config.loading import load
+from hilbert_codegen.curves import make_curve
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
-from hilbert_codegen.kernels.boxes import LAST, Argument, Layout, layouts
+from hilbert_codegen.kernels import Refused
+from hilbert_codegen.kernels.boxes import Argument, proved
+from hilbert_codegen.kernels.boxes_fixed import Fixed, fixed_layouts
+from hilbert_codegen.kernels.boxes_layout import LAST, Layout, Lists
+from hilbert_codegen.kernels.boxes_whole import Whole, whole_layout
 from hilbert_codegen.kernels.half_cells import Geometry
 from hilbert_codegen.spec.plan import Plan, make_plan
+from hilbert_codegen.spec.specification import Heads, Output, Spec
 from tests.unit.exact.test_many import spec_of
 
 SPEC = spec_of(4, 1)
@@ -29,8 +36,18 @@ def geometry() -> Geometry:
 
 
 @pytest.fixture(scope="module")
-def layout(geometry: Geometry) -> Layout:
-    return next(layouts(SPEC, geometry))
+def lists(geometry: Geometry) -> Lists:
+    return Lists.of(geometry)
+
+
+@pytest.fixture(scope="module")
+def fixed(geometry: Geometry, lists: Lists) -> Fixed:
+    return next(fixed_layouts(SPEC, geometry, lists))
+
+
+@pytest.fixture(scope="module")
+def whole(lists: Lists) -> Whole:
+    return whole_layout(SPEC, lists)
 
 
 def changed(values: NDArray[Any], place: int, by: int) -> NDArray[Any]:
@@ -53,33 +70,111 @@ def swapped(entries: NDArray[Any]) -> NDArray[Any]:
     return copy
 
 
-FAULTS: dict[str, tuple[Callable[[Layout], Layout], str]] = {
-    "a position one off": (lambda a: replace(a, place=changed(a.place, 200, 1 << 14)), "result is wrong|close a call"),
-    "a position in the next half cell": (lambda a: replace(a, place=changed(a.place, 200, 1 << 29)), "half cell"),
+#: Faults of the tables that both builds have: what changes, and what the argument says.
+OF_LISTS: dict[str, tuple[Callable[[Lists], Lists], str]] = {
     "a half segment left out": (lambda a: replace(a, entries=without_the_second(a.entries)), "missing in the list"),
     "a list out of order": (lambda a: replace(a, entries=swapped(a.entries)), "order that settles ties"),
     "a direction turned": (lambda a: replace(a, entries=changed(a.entries, 0, 1 << 12)), "no half segment|missing"),
     "a box with another's list": (lambda a: replace(a, box=changed(a.box, 0, 1)), "missing|no half"),
     "a vertex with another's index": (lambda a: replace(a, vertex=changed(a.vertex, 5, 1)), "result is wrong"),
 }
+OF_FIXED: dict[str, tuple[Callable[[Fixed], Fixed], str]] = {
+    "a position one off": (lambda a: replace(a, place=changed(a.place, 200, 1 << 14)), "result is wrong|close a call"),
+    "a position in the next half cell": (lambda a: replace(a, place=changed(a.place, 200, 1 << 29)), "half cell"),
+}
+OF_WHOLE: dict[str, tuple[Callable[[Whole], Whole], str]] = {
+    "a half cell that starts late": (lambda a: replace(a, start=changed(a.start, 1, 1)), "half cell"),
+    "a code that adds one more": (lambda a: replace(a, terms=changed(a.terms, 0, 1)), "result is wrong|close a call"),
+    "a half cell that takes one more": (lambda a: replace(a, terms=changed(a.terms, 1, 1)), "result is wrong"),
+    "half a cell one more": (lambda a: replace(a, half_words=changed(a.half_words, 0, 1)), "wrong|close a call"),
+    "half a cell without headroom": (lambda a: replace(a, half_words=changed(a.half_words, 0, 1 << 27)), "no room"),
+}
 
 
-def test_the_argument_holds(layout: Layout, geometry: Geometry) -> None:
-    Argument(layout, geometry).check()
+@pytest.mark.parametrize("build", ["fixed", "whole"])
+def test_the_argument_holds(build: str, request: pytest.FixtureRequest, geometry: Geometry) -> None:
+    Argument(request.getfixturevalue(build), geometry).check()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_the_argument_notices(fault: str, layout: Layout, geometry: Geometry) -> None:
-    change, says = FAULTS[fault]
+@pytest.mark.parametrize("build", ["fixed", "whole"])
+@pytest.mark.parametrize("fault", OF_LISTS)
+def test_the_argument_notices_faults_of_the_lists(
+    fault: str, build: str, request: pytest.FixtureRequest, geometry: Geometry
+) -> None:
+    layout: Layout = request.getfixturevalue(build)
+    change, says = OF_LISTS[fault]
     with pytest.raises(CheckFailed, match=says):
-        Argument(change(layout), geometry).check()
+        Argument(replace(layout, lists=change(layout.lists)), geometry).check()
 
 
-def test_the_model_is_exact_where_codes_are_drawn(layout: Layout) -> None:
+@pytest.mark.parametrize("fault", OF_FIXED)
+def test_the_argument_notices(fault: str, fixed: Fixed, geometry: Geometry) -> None:
+    change, says = OF_FIXED[fault]
+    with pytest.raises(CheckFailed, match=says):
+        Argument(change(fixed), geometry).check()
+
+
+@pytest.mark.parametrize("fault", OF_WHOLE)
+def test_the_argument_notices_in_whole_numbers(fault: str, whole: Whole, geometry: Geometry) -> None:
+    change, says = OF_WHOLE[fault]
+    with pytest.raises(CheckFailed, match=says):
+        Argument(change(whole), geometry).check()
+
+
+def test_the_argument_notices_a_sum_that_is_too_large(
+    fixed: Fixed, geometry: Geometry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fixed, "square_bits", 2 * fixed.fraction)
+    with pytest.raises(CheckFailed, match="too large for its type"):
+        Argument(fixed, geometry).check()
+
+
+@pytest.mark.parametrize("build", ["fixed", "whole"])
+def test_the_model_is_exact_where_codes_are_drawn(build: str, request: pytest.FixtureRequest) -> None:
     queries = np.random.default_rng(5).integers(-128, 128, (20000, 4))
+    layout: Layout = request.getfixturevalue(build)
     assert np.array_equal(layout.decode(*(queries & 255).T), decode_tuples(SPEC, queries))
 
 
+def wide(dimensions: int, order: int, same: bool, seed: int) -> Spec:
+    """Results of all 32 bits at scales of a few decimal digits, of a kind that no fixed number of bits decodes."""
+    generator = np.random.default_rng(seed)
+    scales = [Fraction(float(f"{generator.uniform(0.8, 1.5) / 256:.5f}")) for _ in range(dimensions)]
+    zero = generator.integers(-128, -100, dimensions).tolist()
+    heads = Heads(
+        "int8", "interleaved", tuple(scales[:1] * dimensions if same else scales),
+        tuple(zero[:1] * dimensions if same else zero), (Fraction(0), Fraction(1)),
+    )  # fmt: skip
+    curve = make_curve("moore" if seed % 2 else "hilbert", order, dimensions=dimensions)
+    codes = [(-(1 << 31), (1 << 31) - 1), ((1 << 31) - 1, -(1 << 31)), (0, 10**9)][seed % 3]
+    return Spec(curve, Fraction(int(generator.integers(1, 40)), 100), heads, Output("int32", codes))
+
+
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize(("dimensions", "order"), [(3, 1), (3, 2), (4, 1), (5, 1), (6, 1)])
+def test_results_of_32_bits_are_served_and_exact(dimensions: int, order: int, same: bool) -> None:
+    for seed in range(3):
+        spec = wide(dimensions, order, same, seed)
+        layout, _ = proved(spec)
+        assert isinstance(layout, Whole)
+        queries = np.random.default_rng(seed).integers(-128, 128, (1000, dimensions))
+        assert np.array_equal(layout.decode(*(queries & 255).T), decode_tuples(spec, queries))
+
+
+def test_numbers_that_nobody_means_are_refused() -> None:
+    spec = spec_of(3, 1)
+    heads = replace(spec.heads, scale=(Fraction(1, 256), Fraction(1, 256), Fraction(1, 256) + Fraction(1, 7**200)))
+    with pytest.raises(Refused, match="no common unit of less than 512 bits"):
+        proved(replace(spec, heads=heads, output=Output("int32", (0, 2**31 - 1))))
+
+
+#: One word, two, and four; rising, falling, and a full turn.
+OF_32_BITS = [
+    (4, ("curve.inset=0.15", "output.dtype=int32", "output.codes=[-2147483648, 2147483647]")),
+    (5, ("heads.scale=0.00437", "heads.zero_point=-97", "output.dtype=int32", "output.codes=[2147483647, -2147483648]")),
+    (6, ("curve.kind=moore", "heads.scale=[0.0041, 0.0042, 0.0043, 0.0044, 0.0045, 0.0046]", "heads.range=[0, 1.1]",
+         "output.dtype=int32", "output.codes=[-2147483648, 2147483648]")),
+]  # fmt: skip
 HEADS = "[curve]\ndimensions = {n}\norder = 1\n[heads]\nscale = 0.00390625\nzero_point = -128\nlayout = '{layout}'\n"
 
 
@@ -92,7 +187,7 @@ def plan_of(folder: object, text: str, settings: tuple[str, ...] = ()) -> Plan:
 @pytest.mark.parametrize("layout_of", ["interleaved", "planar"])
 @pytest.mark.parametrize(
     ("heads", "settings"),
-    [(4, ()), (5, ("output.codes=[10000, 500]",)), (6, ("curve.kind=moore", "output.dtype=int16"))],
+    [(4, ()), (5, ("output.codes=[10000, 500]",)), (6, ("curve.kind=moore", "output.dtype=int16")), *OF_32_BITS],
 )
 def test_compiled_c_is_the_reference(heads: int, settings: tuple[str, ...], layout_of: str, tmp_path: object) -> None:
     plan = plan_of(tmp_path, HEADS.format(n=heads, layout=layout_of), settings)
@@ -116,5 +211,7 @@ def test_the_model_is_exact_on_the_ties_of_three_heads() -> None:
     spec = spec_of(3, 2)
     codes = np.arange(-128, 128, 16)
     queries = np.stack([axis.reshape(-1) for axis in np.meshgrid(codes, codes, codes)], axis=1)
-    found = next(layouts(spec, Geometry(spec))).decode(*(queries & 255).T)
-    assert np.array_equal(found, decode_tuples(spec, queries))
+    geometry = Geometry(spec)
+    lists = Lists.of(geometry)
+    for layout in (next(fixed_layouts(spec, geometry, lists)), whole_layout(spec, lists)):
+        assert np.array_equal(layout.decode(*(queries & 255).T), decode_tuples(spec, queries))
