@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from firmware_tests.conftest import decoder_of, needs_board, needs_compiler, plan_of
+from firmware_tests.test_speed import ANY_SCALE
 from hilbert_codegen.bench.boardrun import Verdict, lacks, run_image, unsupported
 from hilbert_codegen.bench.firmware import Planes, Program, Sweep, make_planes, make_sweep, selftest_files
 from hilbert_codegen.bench.measure import measure_once
@@ -155,6 +156,21 @@ def test_more_heads(heads: int, layout: str, emulator: str, tmp_path: Path) -> N
     verdict = run_image(EMULATORS[emulator], program.image(), board, plan, sweep)
     assert verdict.passed, verdict.reason
     assert verdict.pairs == 65536
+
+
+@pytest.mark.parametrize(("heads", "order"), [(3, 1), (3, 2), (4, 1), (5, 1), (6, 1)])
+@pytest.mark.parametrize("grid", [True, False], ids=["grid", "off"])
+def test_lists_in_assembly(heads: int, order: int, grid: bool, tmp_path: Path) -> None:
+    """Points whose nearest half segment may be another corner's, on the cell grid, where many are equally near, and off it."""
+    board = needs_board("mps2-an386", "unicorn")
+    shape = f"curve.dimensions={heads}", f"curve.order={order}", "code.strategy=corner", "code.target=cortex-m4"
+    plan = plan_of(tmp_path, order, *shape, *(() if grid else ANY_SCALE))
+    sweep, generated = make_sweep(plan), generate(plan)
+    assert "thumb2" in generated.built.variants
+    files = {**generated.files, **selftest_files(plan, sweep)}
+    program = Program(tmp_path / "image", board, choose(board.core), "depth", files)
+    verdict = run_image(EMULATORS["unicorn"], program.image(), board, plan, sweep)
+    assert verdict.passed, verdict.reason
 
 
 @pytest.mark.parametrize(

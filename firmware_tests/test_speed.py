@@ -55,19 +55,25 @@ PROMISED = {
     ),
     "line, any scale": Promise(ANY_SCALE, 16 << 10, (None, None, None, None, None, 2.3), (None,) * 6),
     "corner, three heads, order 1": Promise(
-        ("curve.dimensions=3", "curve.order=1"), 2704, (35.4, 19.95, 19.95, 19.95, 19.95, 27.5), (None,) * 6
+        ("curve.dimensions=3", "curve.order=1"), 2704, (37.5, 19.25, 19.25, 19.25, 19.25, 27.5), (None,) * 6
     ),
     "corner, three heads": Promise(
-        ("curve.dimensions=3", "curve.order=2"), 8400, (43.8, 27.4, 27.4, 27.8, 27.4, 13.2), (None,) * 6
+        ("curve.dimensions=3", "curve.order=2"), 8400, (43.8, 24.95, 24.95, 24.95, 24.95, 13.2), (None,) * 6
     ),
     "corner, three heads, any scale": Promise(
-        (*ANY_SCALE, "curve.dimensions=3", "curve.order=2"), 8400, (44.3, 27.5, 27.5, 27.8, 27.5, 13.2), (None,) * 6
+        (*ANY_SCALE, "curve.dimensions=3", "curve.order=2"), 8400, (44.3, 24.7, 24.7, 24.7, 24.7, 13.2), (None,) * 6
     ),
     "corner, four heads": Promise(
-        ("curve.dimensions=4", "curve.order=1"), 5750, (47.2, 26.5, 26.5, 26.5, 26.5, 12.8), (None,) * 6
+        ("curve.dimensions=4", "curve.order=1"), 5750, (47.2, 25.25, 25.25, 25.25, 25.25, 12.8), (None,) * 6
     ),
     "corner, six heads": Promise(
-        ("curve.dimensions=6", "curve.order=1"), 11650, (75.4, 40.8, 40.8, 41.3, 40.8, 25.6), (None,) * 6
+        ("curve.dimensions=6", "curve.order=1"), 11900, (71.2, 37.5, 37.5, 37.5, 37.5, 25.6), (None,) * 6
+    ),
+    "corner, four heads, any scale": Promise(
+        (*ANY_SCALE, "curve.dimensions=4", "curve.order=1"), 5900, (56.9, 30.0, 30.0, 30.0, 30.0, None), (None,) * 6
+    ),
+    "corner, six heads, any scale": Promise(
+        (*ANY_SCALE, "curve.dimensions=6", "curve.order=1"), 11900, (88.0, 45.0, 45.0, 45.0, 45.0, None), (None,) * 6
     ),
 }
 #: Most instructions per point by other compilers and levels, on the scalar cores: what a point takes is inlined all the same, and a

@@ -20,6 +20,8 @@ The modules, in the order in which they build on one another:
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from hilbert_codegen.errors import CheckFailed
@@ -58,12 +60,13 @@ class Corner:
         return self._built(layout, argument)
 
     def _built(self, layout: Layout, argument: Argument) -> Built:
-        portable = Implementation(_tables(layout), layout.decode, None, _params(layout), argument.check)
+        params = _params(layout)
+        portable = Implementation(_tables(layout), layout.decode, None, params, argument.check)
 
         def thumb2() -> Implementation:
             if _paged(layout):
                 raise Refused("its heads have distances of their own")
-            if layout.spec.dimensions > 4 and not _step(layout):
+            if not _step(layout) and (layout.spec.dimensions > 3 or params["further"]):
                 raise Refused("it has no registers for so many tables")
             return portable
 
@@ -97,6 +100,8 @@ def _tables(layout: Layout) -> tuple[Table, ...]:
     step = _step(layout)
     share = layout.share[0] if step else layout.share.reshape(-1)
     meaning = "part of its axis that every code of every head is in"
+    if layout.flags:
+        meaning += f", and {1 << layout.flags} where its distance is above 3/8"
     if not step:
         meaning = "share of every code in the number of its box: 256 for each head"
     each = "" if layout.box is None else ", each once"
@@ -119,7 +124,7 @@ def _paged(layout: Layout) -> bool:
 
 def _step(layout: Layout) -> int:
     """The shift from the shares of one head to those of the next, where that is all they differ by; else 0."""
-    step = int(layout.share.max()).bit_length() // layout.spec.dimensions
+    step = layout.step or int(layout.share.max()).bit_length() // layout.spec.dimensions
     alike = all(np.array_equal(share, layout.share[0] << (a * step)) for a, share in enumerate(layout.share))
     return step if alike else 0
 
@@ -156,7 +161,11 @@ def _params(layout: Layout) -> dict[str, object]:
         "pairs": bool((kinds == Kind.PAIR).any()),
         "at": layout.at,
         "at_mask": mask((1 << layout.at) - 1),
-        "gates": mask((1 << gates) - 1) if _gates(layout) else "",
+        "gates": mask((1 << gates) - 1) if not layout.flags and _asks(layout) and _gates(layout) else "",
+        "flags": layout.flags,
+        "number": mask((1 << layout.flags) - 1),
+        "asked": layout.asked,
+        "raised": layout.asked - layout.flags,
         "zone": f"{layout.zone}U",
         "rough": layout.rough,
         "cell": layout.cell,
@@ -164,6 +173,9 @@ def _params(layout: Layout) -> dict[str, object]:
         "first": ACROSS,
         "words": mask((1 << ACROSS) - 1),
         "last": mask(LAST),
+        "cell_square": layout.cell**2,
+        "further": layout.further,
+        "asks": _asks(layout),
         "signed": layout.spec.heads.dtype == "int8",
         **_exact_params(layout),
     }
@@ -183,6 +195,7 @@ def _exact_params(layout: Layout) -> dict[str, object]:
     cells = [one << bit for bit in reversed(range(curve.order)) if 1 << bit < curve.side - 1]
     return {
         "narrow": layout.narrow,
+        "direct": layout.direct,
         "factor": listed(layout.factor),
         "term": listed(layout.term),
         "end": f"{(curve.side - 1) * one << wide}{end}",
@@ -198,12 +211,28 @@ def _exact_params(layout: Layout) -> dict[str, object]:
 
 def _records(layout: Layout) -> IntArray:
     """The records of the boxes that have codes, and those that they lead to where other corners are not nearer."""
-    number = np.unique(layout.share[0])
-    for share in layout.share[1:]:
+    shares = layout.share & ((1 << layout.flags) - 1) if layout.flags else layout.share
+    number = np.unique(shares[0])
+    for share in shares[1:]:
         number = (number[:, None] + np.unique(share)[None, :]).reshape(-1)
     found = np.unique(layout.of_box(number))
     among = found[layout.fields.kinds(found) == Kind.AMONG]
     return np.concatenate([found, layout.words[among & ((1 << layout.at) - 1)]])
+
+
+def _asks(layout: Layout) -> bool:
+    """Whether any box has a list, and codes of which none is in the zone along the axes that it is asked for."""
+    below = [
+        {share: bool((gap[shares == share] < layout.zone).any()) for share in np.unique(shares).tolist()}
+        for shares, gap in zip(layout.share, layout.gap, strict=True)
+    ]
+    boxes = list(itertools.product(*below))
+    numbers = np.array([sum(shares) for shares in boxes])
+    records = layout.of_box(numbers & ((1 << layout.flags) - 1) if layout.flags else numbers)
+    return any(
+        all(below[axis][boxes[i][axis]] for axis in layout.gates(int(records[i])))
+        for i in np.flatnonzero(layout.fields.kinds(records) == Kind.AMONG).tolist()
+    )
 
 
 def _gates(layout: Layout) -> bool:

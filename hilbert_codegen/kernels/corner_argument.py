@@ -72,7 +72,8 @@ class Argument:
     def _places(self) -> None:
         geometry, layout = self.geometry, self.layout
         for a, axis in enumerate(geometry.part):
-            if not np.array_equal(layout.share[a], axis * geometry.parts**a):
+            zone = (layout.gap[a] >= layout.zone).astype(np.int64) << (layout.flags + layout.step * a)
+            if not np.array_equal(layout.share[a], axis * geometry.parts**a | (zone if layout.flags else 0)):
                 raise CheckFailed(f"head {AXES[a]}: a code lies in another box than its share says")
         exact = sorted({g for axis in geometry.offset for g in axis})
         order = {g: i for i, g in enumerate(exact)}
@@ -101,8 +102,7 @@ class Argument:
                 break
         if not found or any(not item.across or item.along is None for item in found):
             raise CheckFailed(f"{where}: the list has one that is not of another corner")
-        gates = (record & ((1 << layout.fields.kind) - 1)) >> layout.at
-        axes = {(gates >> place & 7) - 1 for place in range(0, 18, 3)} - {-1} | {record >> layout.fields.axis}
+        axes = layout.gates(record)
         if any(not axes.intersection(item.across) for item in found):
             raise CheckFailed(f"{where}: a half segment of another corner is across none of the axes that are asked")
         return near + found

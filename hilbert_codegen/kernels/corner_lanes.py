@@ -161,9 +161,7 @@ def _packed(layout: Layout, geometry: Parts) -> Lanes:
     for number, record in enumerate(layout.of_box(np.arange(count)).tolist()):
         gates = 0
         if int(fields.kinds(np.array(record))) == Kind.AMONG:
-            more = (record & ((1 << fields.kind) - 1)) >> layout.at
-            axes = {(more >> place & 7) - 1 for place in range(0, 18, 3)} - {-1} | {record >> fields.axis}
-            gates = sum(1 << (16 - heads + axis) for axis in axes)
+            gates = sum(1 << (16 - heads + axis) for axis in layout.gates(record))
             at = record & ((1 << layout.at) - 1)
             record, other, word = layout.words[at : at + 3].tolist()
             pair[number] = (word >> ACROSS & 7) << bits | other >> fields.axis if word & LAST else SEVERAL

@@ -27,7 +27,8 @@ class Kind(enum.IntEnum):
     #: Two half segments of the own vertex: their records. The second is nearer where its distance is greater.
     PAIR = 0
     #: Other corners' half segments too: the record without them, then the list of those. In place of the axis, and
-    #: above the index (plus one, three bits each), stand axes, along one of which a distance above 3/8 is needed.
+    #: above the index (plus one, three bits each), stand axes, along one of which a distance above 3/8 is needed. Where
+    #: shares have flags, they stand as flags above the index.
     AMONG = 1
 
 
@@ -57,6 +58,10 @@ class Fields:
         bits = 2 if spec.dimensions <= 4 else 3
         axis = 32 - bits
         return cls(axis, 1 << (axis - 1), axis - 3, 1 << (axis - 2), axis - 2 - bits, axis - 4)
+
+    def asked(self, heads: int, step: int) -> int:
+        """The lowest flag that a record of Kind.AMONG asks for, `step` bits from one to the next."""
+        return self.kind - step * (heads - 1) - 1
 
     @property
     def axis_mask(self) -> int:
@@ -106,7 +111,8 @@ class Layout:
 
     Attributes:
         spec: what is computed.
-        share: (heads, 256) by raw bits; their sum is the number of the box.
+        share: (heads, 256) by raw bits; the low `flags` bits of their sum, all where that is 0, are the number of the box.
+            Above stands for every head whether its distance is in the zone, `step` bits from one to the next.
         gap: (heads, 256) by raw bits: the distance from the own vertex in units of the result, 2^-shift of them.
         box: number of the record of every box, or None where boxes and records have the same number.
         record: those of the boxes.
@@ -114,6 +120,7 @@ class Layout:
         shift: fractional bits of a result.
         at: bits of an index of Kind.AMONG.
         zone: gaps of distances above 3/8 are not less.
+        flags: see `share`.
         rough: bits of g that the comparison with 32 bits leaves out.
         cell: a cell in the units of that comparison.
         margin: difference of savings that it takes to be sure.
@@ -134,6 +141,7 @@ class Layout:
     shift: int
     at: int
     zone: int
+    flags: int
     rough: int
     cell: int
     margin: int
@@ -165,10 +173,44 @@ class Layout:
         """Whether 32 bits hold exact savings."""
         return self.wide == 0 and self.one <= 1 << NARROW
 
+    @cached_property
+    def further(self) -> bool:
+        """Whether any half segment of another corner is across more than one axis."""
+        among = self.record[self.fields.kinds(self.record) == Kind.AMONG]
+        for at in np.unique(among & ((1 << self.at) - 1)).tolist():
+            for word in self.words[at + 2 :: 2].tolist():
+                if word >> 3 & ((1 << (ACROSS - 3)) - 1):
+                    return True
+                if word & LAST:
+                    break
+        return False
+
+    @property
+    def direct(self) -> bool:
+        """Whether exact savings are compared at once: where lists are short and 32 bits hold them."""
+        return self.narrow and not self.further
+
     @property
     def second(self) -> int:
         """Bits for terms of second order: where slopes are but signs there is room for them."""
         return SECOND if np.abs(self.slope).max() <= 1 else 0
+
+    @property
+    def step(self) -> int:
+        """Bits from one flag of a sum of shares to the next."""
+        return self.flags // self.spec.dimensions
+
+    @property
+    def asked(self) -> int:
+        """Lowest bit of the flags that a record of Kind.AMONG asks for."""
+        return self.fields.asked(self.spec.dimensions, self.step)
+
+    def gates(self, record: int) -> set[int]:
+        """The axes, along one of which a record of Kind.AMONG needs a distance above 3/8."""
+        if self.flags:
+            return {a for a in range(self.spec.dimensions) if record >> (self.asked + self.step * a) & 1}
+        further = (record & ((1 << self.fields.kind) - 1)) >> self.at
+        return {(further >> place & 7) - 1 for place in range(0, 18, 3)} - {-1} | {record >> self.fields.axis}
 
     def of_box(self, number: IntArray) -> IntArray:
         """The records of boxes."""
@@ -198,19 +240,22 @@ class Layout:
 
     def _decode(self, raw: IntArray) -> IntArray:
         gaps = np.stack([self.gap[a][bits] for a, bits in enumerate(raw)])
-        record = self.of_box(np.asarray(sum(self.share[a][bits] for a, bits in enumerate(raw))))
+        total = np.asarray(sum(self.share[a][bits] for a, bits in enumerate(raw)))
+        record = self.of_box(total & ((1 << self.flags) - 1) if self.flags else total)
         among = np.flatnonzero(self.fields.kinds(record) == Kind.AMONG)
         if len(among):
             at = record[among] & ((1 << self.at) - 1)
-            gated = np.flatnonzero(self._gated(record[among], gaps[:, among]))
+            gated = np.flatnonzero(self._gated(record[among], gaps[:, among], total[among]))
             record[among] = self.words[at]
             record[among[gated]] = self._among(raw[:, among[gated]], gaps[:, among[gated]], at[gated])
         several = np.flatnonzero(~self.fields.is_single(record))
         record[several] = self._of_vertex(record[several], gaps[:, several])
         return self._result(record, self._along(record, gaps))
 
-    def _gated(self, record: IntArray, gaps: IntArray) -> Any:
+    def _gated(self, record: IntArray, gaps: IntArray, total: IntArray) -> Any:
         """Whether the distance along any of the axes that a list asks for exceeds 3/8."""
+        if self.flags:
+            return (record & (total << (self.asked - self.flags))) >> self.asked != 0
         found = self._along(record, gaps) >= self.zone
         gates = (record & ((1 << self.fields.kind) - 1)) >> self.at
         while gates.any():
@@ -246,6 +291,8 @@ class Layout:
 
     def _among(self, raw: IntArray, gaps: IntArray, at: IntArray) -> IntArray:
         """Records of the nearest ones where lists of other corners' half segments follow records of own ones."""
+        if self.direct:
+            return self._closest(raw, at, self._of_vertex(self.words[at], gaps))
         rough = gaps >> self.rough
         none = np.zeros_like(rough)
         near = self.words[at]

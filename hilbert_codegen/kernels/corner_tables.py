@@ -254,8 +254,8 @@ def margin_of(geometry: Parts, distance: IntArray, layout: Layout) -> int:
 class _Writer:
     """Writes the records of boxes and what they lead to, behind `start` other words."""
 
-    def __init__(self, records: _Records, start: int) -> None:
-        self.records, self.start = records, start
+    def __init__(self, records: _Records, start: int, step: int) -> None:
+        self.records, self.start, self.step = records, start, step
         self.more: list[int] = []
         self.placed: dict[tuple[int, ...], int] = {}
 
@@ -283,10 +283,17 @@ class _Writer:
         words[-1] |= LAST
         at = self.put((self.near(listed), *words))
         first, *further = gates_of(item.across for item in others)
-        gates = sum((axis + 1) << (3 * i) for i, axis in enumerate(further))
-        if gates >> (fields.kind - at_bits) and final:
+        if self.step:
+            lowest = fields.asked(self.records.geometry.spec.dimensions, self.step)
+            gates = sum(1 << (self.step * axis) for axis in (first, *further)) << lowest
+            fits = at_bits <= lowest
+        else:
+            more = sum((axis + 1) << (3 * i) for i, axis in enumerate(further)) << at_bits
+            gates = first << fields.axis | more
+            fits = more < 1 << fields.kind
+        if final and not fits:
             raise Refused("its lists are too long")
-        return first << fields.axis | Kind.AMONG << fields.kind | gates << at_bits | at
+        return gates | Kind.AMONG << fields.kind | at
 
 
 def _narrow(geometry: Parts) -> _Scale:
@@ -311,10 +318,17 @@ def layout_of(spec: Spec, geometry: Parts, lists: Lists, narrow: bool = False) -
     direct = base**spec.dimensions <= MOST_BOXES
     if not direct:
         lists = united(geometry, lists)
+    alike = all(np.array_equal(part, geometry.part[0]) for part in geometry.part)
+    # Flags take a table of larger numbers and a step for every point, which few boxes do not repay.
+    step = base.bit_length() - 1 if alike and not direct and base & (base - 1) == 0 else 0
+    flags = step * spec.dimensions
+    share = np.array(geometry.part) * np.array([base**a for a in range(spec.dimensions)])[:, None]
+    if step:
+        share |= (scale.g >= scale.zone).astype(np.int64) << (flags + step * np.arange(spec.dimensions))[:, None]
     # Once to know how many bits an index takes and how many records there are, once to write.
     at_bits, count = 16, 0
     for final in (False, True):
-        writer = _Writer(_Records(geometry, scale, turns), count)
+        writer = _Writer(_Records(geometry, scale, turns), count, step)
         found: IntArray = np.zeros(base**spec.dimensions, dtype=np.int64)
         for key, listed in lists.items():
             others = any(item.across for item in listed)
@@ -329,7 +343,7 @@ def layout_of(spec: Spec, geometry: Parts, lists: Lists, narrow: bool = False) -
     one, factor, term, wide, slope, middle = _wide(geometry)
     layout = Layout(
         spec=spec,
-        share=np.array(geometry.part) * np.array([base**a for a in range(spec.dimensions)])[:, None],
+        share=share,
         gap=scale.g,
         box=None if direct else numbers,
         record=found if direct else records,
@@ -337,6 +351,7 @@ def layout_of(spec: Spec, geometry: Parts, lists: Lists, narrow: bool = False) -
         shift=scale.shift,
         at=at_bits,
         zone=scale.zone,
+        flags=flags,
         rough=rough,
         cell=round(scale.unit / (1 << rough)),
         margin=0,

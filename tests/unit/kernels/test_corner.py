@@ -154,6 +154,22 @@ def test_the_argument_notices(fault: str, known: tuple[Layout, Parts]) -> None:
         Argument(change(layout), geometry).check()
 
 
+def test_flags_of_shares() -> None:
+    """With five heads a share says whether its code is in the zone, and a record along which axes that is asked."""
+    layout, geometry = made(5, 1)
+    assert layout.flags == 10
+    Argument(layout, geometry).check()
+    code = int(np.flatnonzero(layout.gap[0] >= layout.zone)[0])
+    unsaid = replace(layout, share=changed(layout.share, code, -(1 << layout.flags)))
+    with pytest.raises(CheckFailed, match="another box"):
+        Argument(unsaid, geometry).check()
+    place = flagged(layout, Kind.AMONG)[0]
+    asked = int(layout.record[place]) & (1 << layout.fields.kind) - (1 << layout.asked)
+    unasked = replace(layout, record=changed(layout.record, place, -asked))
+    with pytest.raises(CheckFailed, match="none of the axes"):
+        Argument(unasked, geometry).check()
+
+
 def plain(seed: int) -> tuple[int, tuple[str, ...]]:
     """Number of heads and settings: scales, insets and zero points as people write them."""
     generator = np.random.default_rng(seed)
