@@ -5,6 +5,9 @@ the half segment covers the coordinate, the square of the offset to it elsewhere
 codes are tabulated once, as whole numbers over a common denominator. Floating point sums of them preselect with a margin
 far above their error; where all half segments within the margin give the same output nothing is left to decide, and
 elsewhere whole numbers do, by (distance^2, not the query's own cell, s).
+
+Where distances in codes are wanted, too, an answer is one number, 256 times the output code plus the distance. The square
+of a distance is a sum over the axes as well, each term in codes of that axis' head.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ IntArray = NDArray[np.int64]
 #: Tuples decoded at a time, so that the working set stays small.
 _CHUNK = 1 << 12
 
+#: Answers with distances: an output code times this, plus the distance.
+_FAR = 256
+
 #: Told the share (0..1) that is done.
 Advance = Callable[[float], None]
 
@@ -42,13 +48,14 @@ class ManyHeads:
         output: (halves, codes) the output code of that s, int64.
         axis: of every half the axis that it runs along.
         at: (halves, axes) the vertex that it starts from.
+        role: for every axis of every half the row of what depends on where it lies on that axis alone.
         vertex, sign: index of that vertex along the curve, and +1 or -1 towards growing s.
         cell: for every axis the own cell of every code.
     """
 
-    def __init__(self, spec: Spec, codes: Sequence[IntArray]) -> None:
-        """`codes`: one 1-D array for each head."""
-        self.spec = spec
+    def __init__(self, spec: Spec, codes: Sequence[IntArray], distance: bool = False) -> None:
+        """`codes`: one 1-D array for each head. `distance`: whether answers have the distance, too."""
+        self.spec, self.distance = spec, distance
         places = [[spec.coordinate(a, int(code)) for code in axis] for a, axis in enumerate(codes)]
         self.unit = 2 * math.lcm(*(value.denominator for axis in places for value in axis))
         last = spec.curve.side - 1
@@ -61,6 +68,7 @@ class ManyHeads:
         whole = [np.array([int(value * self.unit) for value in axis], dtype=object) for axis in places]
         self.exact: list[NDArray[Any]] = []
         self.rough: list[NDArray[np.float64]] = []
+        self.role: list[IntArray] = []
         for a, axis in enumerate(whole):
             # Roles of a half on this axis: it runs up, down, or across (a single coordinate).
             spans = sorted({(int(v), int(s)) for v, s in zip(self.at[:, a], step[:, a], strict=True)})
@@ -70,9 +78,12 @@ class ManyHeads:
                 high = v * self.unit + (self.unit // 2 if s > 0 else 0)
                 rows.append(np.maximum(np.maximum(low - axis, axis - high), 0) ** 2)
             table: Any = np.array(rows, dtype=object)
-            picked = [spans.index((int(v), int(s))) for v, s in zip(self.at[:, a], step[:, a], strict=True)]
+            picked = np.array([spans.index((int(v), int(s))) for v, s in zip(self.at[:, a], step[:, a], strict=True)])
+            self.role.append(picked)
             self.exact.append(table[picked])
             self.rough.append((table / self.unit**2).astype(np.float64)[picked])
+        if distance:
+            self._square_codes()
         self.size = [1.0 + np.abs(np.array([float(v) for v in axis])) for axis in places]
         arcs: list[Any] = []
         for h, a in enumerate(self.axis.tolist()):
@@ -84,6 +95,48 @@ class ManyHeads:
         self.arc = np.array([np.append(arc, [0] * (longest - len(arc))) for arc in arcs], dtype=object)
         self.output = self._codes(self.arc)
 
+    def _square_codes(self) -> None:
+        """For every axis squares of distances in codes by role and code: whole numbers over `far_unit`^2, and floats."""
+        pitches = [self.spec.pitch(a) for a in range(self.spec.dimensions)]
+        common = math.lcm(*(pitch.denominator for pitch in pitches))
+        self.far_unit = self.unit * common
+        self.far: list[NDArray[Any]] = []
+        for table, role, pitch in zip(self.exact, self.role, pitches, strict=True):
+            first = np.unique(role, return_index=True)[1]
+            self.far.append(table[first] * int(pitch * common) ** 2)
+        self.rough_far = [(table / self.far_unit**2).astype(np.float64) for table in self.far]
+
+    def _bounds(self, code: Any, square: NDArray[np.float64]) -> tuple[IntArray, IntArray]:
+        """Least and greatest answer of an output code with the rough square of a distance in codes."""
+        wanted = np.sqrt(square) + 0.5
+        low, high = (np.minimum(wanted * slack, _FAR - 1).astype(np.int64) for slack in (1 - 1e-9, 1 + 1e-9))
+        return code * _FAR + low, code * _FAR + high
+
+    def _answers(self, half: IntArray, index: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
+        """Bounds of the answers of queries whose nearest half is known; all arrays of one shape."""
+        code = self.output[half, np.choose(self.axis[half], index)]
+        if not self.distance:
+            return code, code
+        square: Any = sum(table[role[half], i] for table, role, i in zip(self.rough_far, self.role, index, strict=True))
+        return self._bounds(code, square)
+
+    def _exactly(self, half: IntArray, index: Sequence[IntArray]) -> IntArray:
+        """The answers of queries whose nearest half is known, by whole numbers."""
+        low, high = self._answers(half, index)
+        for i in np.flatnonzero(low != high).tolist():
+            square = sum(
+                int(table[role[half[i]], at[i]]) for table, role, at in zip(self.far, self.role, index, strict=True)
+            )
+            far = (math.isqrt(4 * square) + self.far_unit) // (2 * self.far_unit)
+            low[i] = low[i] // _FAR * _FAR + min(far, _FAR - 1)
+        return low
+
+    def split(self, answers: IntArray) -> tuple[IntArray, NDArray[np.uint8]]:
+        """Output codes and distances of answers; no distances where none were wanted."""
+        if not self.distance:
+            return answers, np.zeros(0, np.uint8)
+        return answers // _FAR, (answers % _FAR).astype(np.uint8)
+
     def _codes(self, arc: NDArray[Any]) -> IntArray:
         c0, c1 = self.spec.output.codes
         total = self.unit * self.spec.curve.segments
@@ -92,7 +145,7 @@ class ManyHeads:
         return np.where(result == c1, c0, result) if self.spec.curve.closed else result
 
     def _decide(self, halves: IntArray, near: NDArray[np.bool_], index: Sequence[IntArray]) -> IntArray:
-        """Outputs of queries (one index array for each axis) by whole numbers, among `halves` where `near` (k, count)."""
+        """Answers of queries (one index array for each axis) by whole numbers, among `halves` where `near` (k, count)."""
         square: Any = sum(table[halves][:, i] for table, i in zip(self.exact, index, strict=True))
         far = 1 + square.max()
         square = np.where(near, square, far)
@@ -105,21 +158,25 @@ class ManyHeads:
         own_index = np.stack(list(index))[self.axis[halves]]
         arc: Any = self.arc[halves[:, None], own_index]
         arc = np.where(alive, arc, self.unit * (self.spec.curve.segments + 1))
-        return self._codes(arc.min(axis=0))
+        return self._exactly(halves[arc.argmin(axis=0)], index)
 
     def _settle(self, halves: IntArray, rough: NDArray[np.float64], index: Sequence[IntArray]) -> IntArray:
-        """Outputs of queries, given their rough squared distances (k, count) to `halves`."""
+        """Answers of queries, given their rough squared distances (k, count) to `halves`."""
         size = sum(self.size[a][i] for a, i in enumerate(index))
         near = rough <= rough.min(axis=0) + 1e-9 * np.square(size)
-        answer = self.output[halves[:, None], np.stack(list(index))[self.axis[halves]]]
-        low = np.where(near, answer, np.iinfo(np.int64).max).min(axis=0)
-        open_ = np.flatnonzero(np.where(near, answer, np.iinfo(np.int64).min).max(axis=0) != low)
+        half, query = np.nonzero(near)
+        lowest, highest = self._answers(halves[half], [i[query] for i in index])
+        low = np.full(near.shape[1], np.iinfo(np.int64).max)
+        high = np.full(near.shape[1], np.iinfo(np.int64).min)
+        np.minimum.at(low, query, lowest)
+        np.maximum.at(high, query, highest)
+        open_ = np.flatnonzero(low != high)
         if len(open_):
             low[open_] = self._decide(halves, near[:, open_], [i[open_] for i in index])
-        return np.asarray(low)
+        return low
 
     def decode(self, index: Sequence[IntArray]) -> IntArray:
-        """Exact outputs of listed queries: for each axis the indices into its codes, shape (count,)."""
+        """Exact answers of listed queries: for each axis the indices into its codes, shape (count,)."""
         every = np.arange(len(self.axis))
         found = np.empty(len(index[0]), dtype=np.int64)
         for start in range(0, len(found), _CHUNK):
@@ -129,7 +186,7 @@ class ManyHeads:
         return found
 
     def product(self, advance: Advance | None = None) -> IntArray:
-        """Exact outputs of all combinations of the codes, of shape (codes of the last head, ..., of the first).
+        """Exact answers of all combinations of the codes, of shape (codes of the last head, ..., of the first).
 
         Goes box by box, a box being the codes of one half cell on every axis. Only halves whose least distance over a box
         is within the margin of some other's greatest are looked at, and of those only such as no other one is nearer than throughout
@@ -169,9 +226,23 @@ class ManyHeads:
             return values.reshape([-1 if i == count - 1 - a else 1 for i in range(count)])
 
         shape = [len(axis) for axis in reversed(picked)]
+
+        def bounds(h: int) -> tuple[IntArray, IntArray]:
+            """Bounds of the answers of the whole box, were half segment `h` the nearest throughout."""
+            a = int(self.axis[h])
+            code = np.broadcast_to(spread(self.output[h, picked[a]], a), shape)
+            if not self.distance:
+                return code, code
+            square: Any = 0.0
+            for a in range(count - 1, -1, -1):
+                square = square + spread(self.rough_far[a][self.role[a][h], picked[a]], a)
+            return self._bounds(code, square)
+
         if len(halves) == 1:  # as in most boxes
-            a = int(self.axis[halves[0]])
-            return np.broadcast_to(spread(self.output[halves[0], picked[a]], a), shape)
+            lowest, highest = bounds(int(halves[0]))
+            if self.distance:
+                self._close(lowest, highest, halves, np.ones((1, *shape), dtype=bool), picked)
+            return lowest
         squares = []
         least = np.full(shape, np.inf)
         for h in halves.tolist():
@@ -181,20 +252,24 @@ class ManyHeads:
             squares.append(square)
             np.minimum(least, square, out=least)
         least += 1e-9 * sum(self.size[a][picked[a]].max() for a in range(count)) ** 2
-        lowest = np.full(shape, 1 << 40, dtype=np.int64)
-        highest = np.full(shape, -(1 << 40), dtype=np.int64)
+        lowest = np.full(shape, 1 << 62, dtype=np.int64)
+        highest = np.full(shape, -(1 << 62), dtype=np.int64)
         for h, square in zip(halves.tolist(), squares, strict=True):
-            a = int(self.axis[h])
-            answer = np.broadcast_to(spread(self.output[h, picked[a]], a), shape)
+            low, high = bounds(h)
             near = square <= least
-            np.minimum(lowest, answer, out=lowest, where=near)
-            np.maximum(highest, answer, out=highest, where=near)
+            np.minimum(lowest, low, out=lowest, where=near)
+            np.maximum(highest, high, out=highest, where=near)
+        self._close(lowest, highest, halves, np.stack([square <= least for square in squares]), picked)
+        return lowest
+
+    def _close(
+        self, lowest: IntArray, highest: IntArray, halves: IntArray, near: NDArray[np.bool_], picked: Sequence[IntArray]
+    ) -> None:
+        """Put the exact answers where the bounds of a box differ into `lowest`."""
         open_ = np.nonzero(lowest != highest)
         if len(open_[0]):
             index = [axis[i] for axis, i in zip(picked, reversed(open_), strict=True)]
-            near = np.stack([square[open_] <= least[open_] for square in squares])
-            lowest[open_] = self._decide(halves, near, index)
-        return lowest
+            lowest[open_] = self._decide(halves, near[(slice(None), *open_)], index)
 
 
 def results_of(spec: Spec) -> IntArray:
@@ -206,7 +281,12 @@ def results_of(spec: Spec) -> IntArray:
 
 def decode_tuples(spec: Spec, queries: IntArray) -> IntArray:
     """Exact output codes, int64 (count,), of the tuples of codes `queries` (count, heads): any number of heads."""
+    return measure_tuples(spec, queries, False)[0]
+
+
+def measure_tuples(spec: Spec, queries: IntArray, distance: bool = True) -> tuple[IntArray, NDArray[np.uint8]]:
+    """The same with the distances to the curve, in codes, uint8; none unless `distance`."""
     low = [int(queries[:, a].min()) for a in range(spec.dimensions)]
     codes = [np.arange(first, int(queries[:, a].max()) + 1) for a, first in enumerate(low)]
-    heads = ManyHeads(spec, codes)
-    return heads.decode([queries[:, a] - first for a, first in enumerate(low)])
+    heads = ManyHeads(spec, codes, distance)
+    return heads.split(heads.decode([queries[:, a] - first for a, first in enumerate(low)]))

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from hilbert_codegen.exact.fusion import fused_codes
 from hilbert_codegen.exact.halves import HalfSegments, half_segments
-from hilbert_codegen.exact.many import Advance, ManyHeads, decode_tuples
+from hilbert_codegen.exact.many import Advance, ManyHeads, measure_tuples
 from hilbert_codegen.exact.posterior import gate_limit, mean_codes
 from hilbert_codegen.spec.specification import Spec
 
@@ -47,7 +47,7 @@ class Ideal:
         vertex: index of the vertex whose half segment holds the nearest point, int64.
         arc: arc length s of the nearest point in cells as float64, for plots and statistics only.
 
-    For three and more heads there are only codes; the others are empty. `curve` is, of a fused decoder, what the heads of
+    For three and more heads there are only codes, and distances where they were asked for; the others are empty. `curve` is, of a fused decoder, what the heads of
     its curve give alone.
     """
 
@@ -125,12 +125,14 @@ def _candidates(
     return query[order], half_index[order]
 
 
-def ideal(spec: Spec, codes: Sequence[IntArray] | None = None, advance: Advance | None = None) -> Ideal:
+def ideal(
+    spec: Spec, codes: Sequence[IntArray] | None = None, advance: Advance | None = None, distance: bool = False
+) -> Ideal:
     """Decode every combination of `codes` (one 1-D array for each head) exactly, by the estimator of `spec`.
 
     Without codes: all codes of the heads in the order of their raw bits, so for 8-bit heads the result is the ideal
     table, and its element [y, x] is the one of the raw word x | y << 8. Of three and more heads `advance` is told the
-    share that is done.
+    share that is done, and distances are there if `distance`.
 
     Raises ValueError where a code lies over COORDINATE_LIMIT cells off the grid, and what `mean_codes` raises.
     """
@@ -141,7 +143,8 @@ def ideal(spec: Spec, codes: Sequence[IntArray] | None = None, advance: Advance 
         slow = np.asarray(last, dtype=np.int64).reshape(-1, *(1,) * alone.codes.ndim)
         return replace(codes_only(fused_codes(spec, alone.codes[None], slow)), curve=alone)
     if spec.dimensions > 2:
-        return codes_only(ManyHeads(spec, [np.asarray(axis, dtype=np.int64) for axis in given]).product(advance))
+        heads = ManyHeads(spec, [np.asarray(axis, dtype=np.int64) for axis in given], distance)
+        return codes_only(*heads.split(heads.product(advance)))
     codes_x, codes_y = (np.asarray(axis, dtype=np.int64) for axis in given)
     exact_x, float_x = _axis(spec, 0, codes_x)
     exact_y, float_y = _axis(spec, 1, codes_y)
@@ -206,21 +209,25 @@ def ideal(spec: Spec, codes: Sequence[IntArray] | None = None, advance: Advance 
     )
 
 
-def ideal_of(spec: Spec, queries: IntArray) -> Ideal:
-    """The exact answers of listed tuples of 8-bit codes, shape (count, heads); the answers' is (count,)."""
+def ideal_of(spec: Spec, queries: IntArray, distance: bool = False) -> Ideal:
+    """The exact answers of listed tuples of 8-bit codes, shape (count, heads); the answers' is (count,).
+
+    Of three and more heads of a curve with distances if `distance`.
+    """
     listed = np.asarray(queries, dtype=np.int64)
     if spec.fusion is not None:
         return codes_only(fused_codes(spec, ideal_of(spec.of_curve, listed[:, :-1]).codes, listed[:, -1]))
     if spec.dimensions > 2:
-        return codes_only(decode_tuples(spec, listed))
+        return codes_only(*measure_tuples(spec, listed, distance))
     order = np.sort(spec.heads.codes())
     x, y = (listed - order[0]).T
     return codes_only(ideal(spec, (order, order)).codes[y, x])
 
 
-def codes_only(codes: IntArray) -> Ideal:
-    """Answers of which only the output codes are known."""
-    return Ideal(codes, np.zeros(0, bool), np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros(0))
+def codes_only(codes: IntArray, distance: NDArray[np.uint8] | None = None) -> Ideal:
+    """Answers of which only the output codes are known, and the distances where they are given."""
+    far = np.zeros(0, np.uint8) if distance is None else distance
+    return Ideal(codes, np.zeros(0, bool), far, np.zeros(0, np.int64), np.zeros(0))
 
 
 def _distance_codes(spec: Spec, residual_x: NDArray[Any], residual_y: NDArray[Any], unit: int) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilbert_codegen.curves import cell_inset, make_curve
-from hilbert_codegen.exact.many import decode_tuples
+from hilbert_codegen.exact.many import decode_tuples, measure_tuples
 from hilbert_codegen.exact.reference import ideal
 from hilbert_codegen.spec.specification import Heads, Output, Spec
 from tests.specs import decode_plainly, many_heads
@@ -29,6 +29,37 @@ def test_random_tuples_decode_as_the_definition_says(spec: Spec, data: st.DataOb
     queries = data.draw(st.lists(st.tuples(*[code] * spec.dimensions), min_size=1, max_size=3))
     found = decode_tuples(spec, np.array(queries, dtype=np.int64))
     assert found.tolist() == [decode_plainly(spec, *query)[0] for query in queries]
+
+
+def rounded(square: Fraction) -> int:
+    """floor(d + 1/2) of a squared distance, 255 at most: by the definition, one border after the other."""
+    return next((k for k in range(255) if square < Fraction(2 * k + 1, 2) ** 2), 255)
+
+
+@settings(max_examples=30, deadline=None)
+@given(spec=many_heads(), data=st.data())
+def test_distances_of_random_tuples_are_what_the_definition_says(spec: Spec, data: st.DataObject) -> None:
+    code = st.integers(-128, 127)
+    queries = data.draw(st.lists(st.tuples(*[code] * spec.dimensions), min_size=1, max_size=3))
+    codes, far = measure_tuples(spec, np.array(queries, dtype=np.int64))
+    wanted = [decode_plainly(spec, *query) for query in queries]
+    assert codes.tolist() == [code for code, _ in wanted]
+    assert far.tolist() == [rounded(square) for _, square in wanted]
+
+
+def test_distances_on_borders_and_off_the_grid() -> None:
+    """One head's offsets are halves of codes, the others' whole: squared distances such as (k - 1/2)^2 occur."""
+    heads = Heads("int8", "interleaved", (Fraction(1, 8), Fraction(1, 16), Fraction(1, 16)), (0, 3, -40),
+                  (Fraction(1, 16), Fraction(33, 16)))  # fmt: skip
+    spec = Spec(make_curve("hilbert", 1, dimensions=3), Fraction(0), heads, Output("int32", (-5, 70000)))
+    queries = np.random.default_rng(8).integers(-60, 70, (400, 3))
+    queries[:10, 2] = 127  # far off the grid
+    codes, far = measure_tuples(spec, queries)
+    wanted = [decode_plainly(spec, *query) for query in queries.tolist()]
+    assert codes.tolist() == [code for code, _ in wanted]
+    assert far.tolist() == [rounded(square) for _, square in wanted]
+    borders = {Fraction(2 * k + 1, 2) ** 2 for k in range(200)}
+    assert sum(square in borders for _, square in wanted) > 3
 
 
 @pytest.mark.parametrize("kind", ["hilbert", "moore"])
@@ -50,10 +81,13 @@ def test_ties_take_the_own_cell_then_the_smallest_s(kind: str, dimensions: int, 
 def test_a_product_is_its_tuples(dimensions: int, order: int, scale: Fraction) -> None:
     spec = spec_of(dimensions, order, scale=scale)
     codes = [np.arange(-128 + axis, 128, 19 + axis) for axis in range(dimensions)]
-    table = ideal(spec, codes).codes
-    assert table.shape == tuple(len(axis) for axis in reversed(codes))
+    answers = ideal(spec, codes, distance=True)
+    assert answers.codes.shape == answers.distance.shape == tuple(len(axis) for axis in reversed(codes))
     grids = np.meshgrid(*reversed(codes), indexing="ij")[::-1]
-    assert np.array_equal(table.reshape(-1), decode_tuples(spec, np.stack([g.reshape(-1) for g in grids], axis=1)))
+    wanted, far = measure_tuples(spec, np.stack([g.reshape(-1) for g in grids], axis=1))
+    assert np.array_equal(answers.codes.reshape(-1), wanted)
+    assert np.array_equal(answers.distance.reshape(-1), far)
+    assert np.array_equal(ideal(spec, codes).codes, answers.codes)
 
 
 def test_vertices_of_three_heads_decode_to_themselves() -> None:
