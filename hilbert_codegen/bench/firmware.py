@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.curves import AXES
-from hilbert_codegen.emit.prove import Domain, answers_at, reference_for
+from hilbert_codegen.emit.prove import Domain, answers_at, distances_at, reference_for
 from hilbert_codegen.emit.render import environment
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.exact.domain import beside_borders
@@ -175,8 +175,14 @@ def _many_heads(plan: Plan, outputs: NDArray[np.int64] | None, order: str, known
         if order != "sweep":
             statement += f", {ORDERS[order][0]}"
     flat = tuples.reshape(-1, count)
-    exact = (ideal_of(spec, flat).codes if known is None else answers_at(spec, flat, known)).reshape(ROWS, COLUMNS)
-    return Sweep(tuples, order, exact, np.zeros_like(exact), statement)
+    if known is None:
+        answers = ideal_of(spec, flat, plan.distance)
+        exact, far = answers.codes, answers.distance.astype(np.int64)
+    else:
+        exact = answers_at(spec, flat, known)
+        far = distances_at(spec, flat, known) if plan.distance else np.zeros(0, np.int64)
+    shape = ROWS, COLUMNS
+    return Sweep(tuples, order, exact.reshape(shape), np.resize(far, shape), statement)
 
 
 #: Planes of 65,536 tuples that a board runs of four and more codes: random tuples and neighbours of borders, by turns.

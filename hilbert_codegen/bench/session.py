@@ -131,7 +131,7 @@ class Session:
     def known(self) -> tuple[Domain, Ideal]:
         """The domain of the proof and the exact answers there."""
         domain = proof_domain(self.plan.spec)
-        return domain, reference_for(self.plan.spec, domain)
+        return domain, reference_for(self.plan.spec, domain, distance=self.plan.distance)
 
     @cached_property
     def sweep(self) -> Sweep:

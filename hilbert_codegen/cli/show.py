@@ -84,7 +84,7 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     with progress(quiet) as step:
         step("exact reference")
         domain = proof_domain(spec)
-        expected = reference_for(spec, domain)
+        expected = reference_for(spec, domain, distance=plan.distance)
         step("strategies")
         candidates = list(survey(plan, expected))
         for candidate in candidates:

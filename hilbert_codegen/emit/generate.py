@@ -40,7 +40,7 @@ def generate(
 
         def reference() -> Ideal:
             progress("exact reference")
-            return reference_for(plan.spec, domain, told("exact reference"))
+            return reference_for(plan.spec, domain, told("exact reference"), plan.distance)
 
         known = domain, reference() if proofs is None else deferred(reference)
     domain, expected = known

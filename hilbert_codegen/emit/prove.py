@@ -16,7 +16,7 @@ from hilbert_codegen.exact.reference import Ideal, codes_only, ideal, ideal_of
 from hilbert_codegen.kernels import Built, Model
 from hilbert_codegen.spec.specification import Spec
 
-__all__ = ["Domain", "answers_at", "proof_domain", "prove", "reference_for"]
+__all__ = ["Domain", "answers_at", "distances_at", "proof_domain", "prove", "reference_for"]
 
 IntArray = NDArray[np.int64]
 
@@ -26,12 +26,13 @@ PLANES = 16
 RESULTS = 1 << 12
 
 
-def reference_for(spec: Spec, domain: Domain, advance: Advance | None = None) -> Ideal:
-    """The exact answers over `domain`; of three and more heads `advance` is told the share that is done."""
+def reference_for(spec: Spec, domain: Domain, advance: Advance | None = None, distance: bool = False) -> Ideal:
+    """The exact answers over `domain`; of three and more heads `advance` is told the share that is done, and distances are
+    there if `distance`."""
     if domain.listed is None:
-        return ideal(spec, domain.codes, advance)
+        return ideal(spec, domain.codes, advance, distance)
     if domain.curve is None:
-        return ideal_of(spec, domain.listed)
+        return ideal_of(spec, domain.listed, distance)
     alone = reference_for(spec.of_curve, domain.curve, advance)
     at = alone.codes
     if domain.curve.listed is None:
@@ -52,6 +53,15 @@ def answers_at(spec: Spec, queries: IntArray, known: tuple[Domain, Ideal]) -> In
         alone = answers_at(spec.of_curve, queries[:, :-1], (domain.curve, answers.curve))
         return fused_codes(spec, alone, queries[:, -1])
     return ideal_of(spec, queries).codes
+
+
+def distances_at(spec: Spec, queries: IntArray, known: tuple[Domain, Ideal]) -> IntArray:
+    """The exact distances of tuples of 8-bit codes of three and more heads, from `known` as far as that has them."""
+    domain, answers = known
+    if not domain.complete:
+        return ideal_of(spec, queries, distance=True).distance.astype(np.int64)
+    mask = (1 << spec.heads.bits) - 1
+    return np.asarray(answers.distance[tuple(column & mask for column in reversed(queries.T))]).astype(np.int64)
 
 
 def _different(

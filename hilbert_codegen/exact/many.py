@@ -241,7 +241,7 @@ class ManyHeads:
         if len(halves) == 1:  # as in most boxes
             lowest, highest = bounds(int(halves[0]))
             if self.distance:
-                self._close(lowest, highest, halves, np.ones((1, *shape), dtype=bool), picked)
+                self._close(lowest, highest, halves, [np.ones(shape, dtype=bool)], picked)
             return lowest
         squares = []
         least = np.full(shape, np.inf)
@@ -259,17 +259,22 @@ class ManyHeads:
             near = square <= least
             np.minimum(lowest, low, out=lowest, where=near)
             np.maximum(highest, high, out=highest, where=near)
-        self._close(lowest, highest, halves, np.stack([square <= least for square in squares]), picked)
+        self._close(lowest, highest, halves, [square <= least for square in squares], picked)
         return lowest
 
     def _close(
-        self, lowest: IntArray, highest: IntArray, halves: IntArray, near: NDArray[np.bool_], picked: Sequence[IntArray]
+        self,
+        lowest: IntArray,
+        highest: IntArray,
+        halves: IntArray,
+        near: Sequence[NDArray[np.bool_]],
+        picked: Sequence[IntArray],
     ) -> None:
         """Put the exact answers where the bounds of a box differ into `lowest`."""
         open_ = np.nonzero(lowest != highest)
         if len(open_[0]):
             index = [axis[i] for axis, i in zip(picked, reversed(open_), strict=True)]
-            lowest[open_] = self._decide(halves, near[(slice(None), *open_)], index)
+            lowest[open_] = self._decide(halves, np.stack([one[open_] for one in near]), index)
 
 
 def results_of(spec: Spec) -> IntArray:

@@ -19,6 +19,7 @@ from hilbert_codegen.curves import AXES
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused
+from hilbert_codegen.kernels.boxes_distance import distances_of
 from hilbert_codegen.kernels.boxes_fixed import Fixed, fixed_layouts
 from hilbert_codegen.kernels.boxes_layout import Layout, Lists, entry_of, listed_from
 from hilbert_codegen.kernels.boxes_whole import Whole, whole_layout
@@ -124,17 +125,26 @@ class Boxes:
     dimensions = range(3, 7)
 
     def build(self, spec: Spec, ideal: Ideal, distance: bool) -> Built:
-        """Refused for two heads, for distances, and for scales without a common unit of 512 bits."""
+        """Refused for two heads, and for scales without a common unit of 512 bits."""
         if spec.dimensions not in self.dimensions:
             raise Refused(f"it is not made for {spec.dimensions} heads")
-        if distance:
-            raise Refused(f"it has no distances for {spec.dimensions} heads")
         layout, argument = proved(spec)
+        far = distances_of(layout) if distance else None
+
+        def check() -> None:
+            argument.check()
+            if far is not None:
+                far.check()
+
         first = f"Every half-cell box lists the 1 to {layout.lists.longest} half segments that can be nearest in it"
         return Built(
             strategy=self.name,
             portable=Implementation(
-                (*layout.tables, *layout.lists.tables), layout.decode, None, layout.params, argument.check
+                (*layout.tables, *layout.lists.tables, *(far.tables if far else ())),
+                layout.decode,
+                far.measure if far else None,
+                {**layout.params, **(far.params if far else {})},
+                check,
             ),
             kind=layout.kind,
             note=f"{first}; {layout.note}",

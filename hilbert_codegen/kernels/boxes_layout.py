@@ -87,8 +87,11 @@ def entry_of(geometry: Geometry, h: int) -> int:
 class Squares:
     """Sums over the axes of squares of whole numbers, each of which depends on an entry and on one raw code."""
 
-    def __init__(self, layout: Layout, tables: Mapping[tuple[int, int, int], Any]) -> None:
-        """`tables`: by axis and `Layout.role` of an entry there the whole numbers of the raw codes."""
+    def __init__(self, layout: Layout, tables: Mapping[tuple[int, int, int], Any], bits: int, unit: int) -> None:
+        """`tables`: by axis and `Layout.role` of an entry there the whole numbers of the raw codes.
+
+        `bits` are those that the C has for a sum, and `unit` is what a sum in floating point counts in.
+        """
         self._exact: list[Any] = []
         self._row: list[IntArray] = []
         for a in range(layout.spec.dimensions):
@@ -99,14 +102,14 @@ class Squares:
             self._row.append(row)
             self._exact.append(np.array([tables[(a, *role)] for role in roles], dtype=object) ** 2)
         #: Sums of 64 bits are formed as the C forms them.
-        self.narrow = layout.square_bits <= 64
+        self.narrow = bits <= 64
         self._rough = [
-            (table % (1 << 64)).astype(np.uint64) if self.narrow else (table / layout.cell**2).astype(np.float64)
+            (table % (1 << 64)).astype(np.uint64) if self.narrow else (table / unit**2).astype(np.float64)
             for table in self._exact
         ]
 
     def rough(self, raw: list[IntArray], entry: IntArray) -> Any:
-        """The sums: uint64 and exact where `narrow`, else float64, in cells, and off by less than ROUGH of them."""
+        """The sums: uint64 and exact where `narrow`, else float64, in units, and off by less than ROUGH of them."""
         kept = entry & ((1 << LAST) - 1)
         return sum(table[row[kept], bits] for table, row, bits in zip(self._rough, self._row, raw, strict=True))
 
@@ -164,6 +167,16 @@ class Layout(ABC):
         """Half cells of an axis."""
         return 2 * self.spec.curve.side - 1
 
+    @property
+    def sign(self) -> int:
+        """What turns raw bits into a code that is counted from the smallest."""
+        return -int(self.spec.heads.codes().min())
+
+    @property
+    def counted(self) -> IntArray:
+        """Every raw code, counted from the smallest."""
+        return np.arange(256) ^ self.sign
+
     @cached_property
     def known(self) -> IntArray:
         """The entries that are listed, none marked as the last."""
@@ -173,6 +186,11 @@ class Layout(ABC):
         """What tells how an entry's half segment lies on axis `a`: its vertex, and 1 up, -1 down or 0 across."""
         vertex = entry >> (self.spec.curve.order * a) & (self.spec.curve.side - 1)
         return vertex, (2 * (entry >> UP & 1) - 1) * (entry >> AXIS & 7 == a)
+
+    def ends(self, a: int, entry: int) -> tuple[int, int]:
+        """Where an entry's half segment starts and ends on an axis, in half cells."""
+        vertex, role = self.role(a, entry)
+        return 2 * vertex + min(role, 0), 2 * vertex + max(role, 0)
 
     def tabulate(self, value: Any) -> dict[tuple[int, int, int], Any]:
         """`value(axis, entry)` by axis and role of the entry there."""
@@ -186,7 +204,7 @@ class Layout(ABC):
 
     @cached_property
     def _squares(self) -> Squares:
-        return Squares(self, self.tabulate(self.gap))
+        return Squares(self, self.tabulate(self.gap), self.square_bits, self.cell)
 
     @cached_property
     def _results(self) -> tuple[IntArray, IntArray]:

@@ -105,18 +105,10 @@ class Whole(Layout):
         """Twice the words."""
         return 2 * WORD * self.words
 
-    @property
-    def sign(self) -> int:
-        """What turns raw bits into a code that is counted from the smallest."""
-        return -int(self.spec.heads.codes().min())
-
-    def _counted(self) -> IntArray:
-        return np.arange(256) ^ self.sign
-
     @cached_property
     def _region(self) -> IntArray:
         """Half cells of raw codes, counted from 1: 0 before the grid, and one behind it."""
-        return np.stack([np.searchsorted(start, self._counted(), side="right") for start in self.start])
+        return np.stack([np.searchsorted(start, self.counted, side="right") for start in self.start])
 
     @cached_property
     def half(self) -> IntArray:
@@ -129,20 +121,15 @@ class Whole(Layout):
         rests = []
         for region, half, terms in zip(self._region, self.half, self.terms, strict=True):
             each, back, first = (term(terms, i, 3) for i in range(3))
-            rest = (self._counted().astype(object) * each + half.astype(object) * back + first) % (
+            rest = (self.counted.astype(object) * each + half.astype(object) * back + first) % (
                 1 << (WORD * self.words)
             )
             rests.append(np.where((region > 0) & (region < self.base), rest, 0))
         return rests
 
-    def _ends(self, a: int, entry: int) -> tuple[int, int]:
-        """Where an entry's half segment starts and ends on an axis, in half cells."""
-        vertex, role = self.role(a, entry)
-        return 2 * vertex + min(role, 0), 2 * vertex + max(role, 0)
-
     def gap(self, a: int, entry: int) -> Any:
         """As the C's `square` has it before it squares."""
-        low, high = self._ends(a, entry)
+        low, high = self.ends(a, entry)
         region, half = self._region[a], self.half[a]
         before = (low - half).astype(object) * self._half_cell - self._rest[a]
         behind = (half - high).astype(object) * self._half_cell + self._rest[a]
@@ -151,7 +138,7 @@ class Whole(Layout):
     def results(self, entry: int) -> IntArray:
         """As the C's `result` has them."""
         spec, a = self.spec, entry >> AXIS & 7
-        low, high = self._ends(a, entry)
+        low, high = self.ends(a, entry)
         up = entry >> UP & 1
         region = self._region[a]
         inside = self._rest[a] if up else self._half_cell - self._rest[a]

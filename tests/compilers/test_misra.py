@@ -74,6 +74,8 @@ def test_no_finding_without_a_reason(strategy: str, tmp_path: Path) -> None:
                 "output.codes=[-2147483648, 2147483648]",
             ]
             shapes_of_three += [[*wide, "output.codes=[2147483647, 0]"], [*wide, "curve.kind=moore"]]
+            far = ["decoder.distance=true"]
+            shapes_of_three += [far, [*far, *wide, "curve.kind=moore"]]
         decoders = [generate(make_plan(load(tmp_path / "three.toml", [*settings, *more]))) for more in shapes_of_three]
     for number, decoder in enumerate(decoders):
         folder = tmp_path / str(number)

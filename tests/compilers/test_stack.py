@@ -7,10 +7,16 @@ import re
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from hilbert_codegen.emit.render import render_harness
+from hilbert_codegen.config.loading import load
+from hilbert_codegen.emit.choose import choose
+from hilbert_codegen.emit.prove import proof_domain
+from hilbert_codegen.emit.render import render, render_harness
 from hilbert_codegen.errors import UsageError
+from hilbert_codegen.exact.reference import codes_only
+from hilbert_codegen.spec.plan import make_plan
 from hilbert_codegen.targets.emulators.qemu import instructions_in
 from tests.compilers.matrix.cases import cases, made
 from tests.compilers.matrix.run import CLANG, Target, build, targets, write_sources
@@ -63,15 +69,50 @@ def test_stack_is_bounded_and_nothing_recurses(strategy: str, tmp_path: Path) ->
         folder.mkdir(exist_ok=True)
         for file, content in made(shape, name, tmp_path)[1].files.items():
             (folder / file).write_bytes(content)
-        for core, level in itertools.product(FLAGS, ("-O2", "-Os")):
-            command = [*ARM, *FLAGS[core], level, "-fcallgraph-info=su", "-c", "m_decoder.c"]
-            subprocess.run(command, cwd=folder, check=True, timeout=200)
-            stack, calls = call_graph((folder / "m_decoder.ci").read_text())
-            public = [function for function in stack if function.startswith("m_decode")]
-            assert public
-            for function in public:
-                needed = deepest(function, stack, calls)
-                assert needed <= STACK_LIMITS.get(strategy, STACK_LIMIT), f"{core} {level}: {function}: {needed} bytes"
+        check_stack(folder, STACK_LIMITS.get(strategy, STACK_LIMIT))
+
+
+def check_stack(folder: Path, limit: int) -> None:
+    """Raise AssertionError where a function of m_decoder.c in `folder` needs more bytes of stack, or calls itself."""
+    for core, level in itertools.product(FLAGS, ("-O2", "-Os")):
+        command = [*ARM, *FLAGS[core], level, "-fcallgraph-info=su", "-c", "m_decoder.c"]
+        subprocess.run(command, cwd=folder, check=True, timeout=200)
+        stack, calls = call_graph((folder / "m_decoder.ci").read_text())
+        public = [function for function in stack if function.startswith(("m_decode", "m_distance"))]
+        assert public
+        for function in public:
+            needed = deepest(function, stack, calls)
+            assert needed <= limit, f"{core} {level}: {function}: {needed} bytes"
+
+
+MANY = (
+    "[curve]\ndimensions = {heads}\norder = 1\n[heads]\nscale = 0.00390625\nzero_point = -128\n[code]\nprefix = 'm'\n"
+)
+SCALES = [0.00437, 0.0041, 0.0043, 0.0044, 0.0045, 0.0046]
+#: What decoders of three to six heads compute, by strategy, with the most bytes of stack that they may need: the cell grid;
+#: results of 32 bits in whole numbers, one scale for all heads; distances, on the cell grid and with a scale for each head.
+OF_MANY = {
+    "boxes": ([], 160),
+    "corner": ([], 256),
+    "boxes, 32 bits": (["heads.scale=0.00437", "output.dtype=int32"], 512),
+    "boxes, distances": (["decoder.distance=true"], 320),
+    "boxes, 32 bits and distances": (["heads.scale={scales}", "output.dtype=int32", "decoder.distance=true"], 640),
+}
+
+
+@needs("arm-none-eabi-gcc")
+@pytest.mark.parametrize("heads", [3, 4, 6])
+@pytest.mark.parametrize("case", OF_MANY)
+def test_stack_of_many_heads_is_bounded(case: str, heads: int, tmp_path: Path) -> None:
+    settings, limit = OF_MANY[case]
+    (tmp_path / "many.toml").write_text(MANY.format(heads=heads), encoding="utf-8")
+    given = [setting.format(scales=SCALES[:heads]) for setting in settings]
+    plan = make_plan(load(tmp_path / "many.toml", [f"code.strategy={case.split(',')[0]}", *given]))
+    known = proof_domain(plan.spec), codes_only(np.zeros(0, np.int64))
+    built = choose(plan, known[1])
+    for file, content in render(plan, built, known[0]).items():
+        (tmp_path / file).write_bytes(content)
+    check_stack(tmp_path, limit)
 
 
 def test_recursion_would_be_found() -> None:
