@@ -253,6 +253,11 @@ class DecoderTable(_Table):
         "is taken (estimator fused).",
         "a number from 0 to 1, below 1",
     )
+    weight: Number | None = _key(
+        None,
+        "Share of the curve's value in that average, a half where none is given (estimator fused).",
+        "one of 0.125, 0.25, 0.375, 0.5, 0.625, 0.75 and 0.875",
+    )
     distance: bool = _key(False, "Also emit functions that give the distance to the curve, in codes.", "true or false")
 
 

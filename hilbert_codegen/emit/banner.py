@@ -53,6 +53,7 @@ def facts(plan: Plan, built: Built) -> tuple[str, ...]:
     row("decoder.estimator", config.decoder.estimator)
     if spec.fusion is not None:
         row("decoder.threshold", f"{number(spec.fusion.threshold)} of the range")
+        row("decoder.weight", f"{number(spec.fusion.weight)} for the curve")
     if spec.estimator.kind == "mean":
         row("decoder.sigma", f"{number(spec.estimator.sigma)} cells")
         row("decoder.gate", f"{number(spec.estimator.gate)} cells")

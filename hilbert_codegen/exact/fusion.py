@@ -4,7 +4,9 @@ With a the result of the curve's heads (reference.py), c0 and c1 the results at 
 last head, (scale * (code - zero_point) - low) / (high - low) clipped to [0, 1],
 
     b = floor(c0 + t' (c1 - c0) + 1/2)
-    result = floor((a + b) / 2 + 1/2)    where |a - b| > threshold * |c1 - c0|,    else a.
+    result = floor(w a + (1 - w) b + 1/2)    where |a - b| > threshold * |c1 - c0|,    else a,
+
+with the weight w in eighths, 1/2 if nothing else is said.
 
 It is a function of a and the last code alone, whatever the number of the curve's heads. All of it is arithmetic in whole numbers and fractions.
 """
@@ -51,8 +53,10 @@ def limit(spec: Spec) -> int:
 
 def fuse(spec: Spec, curve: IntArray, single: IntArray) -> IntArray:
     """The results of `curve` (a) and `single` (b), int64 arrays that broadcast to one shape."""
+    eighths = int(8 * _fusion(spec).weight)
     # Floor division of NumPy's integers is the floor of the definition, for negative sums as well.
-    return np.where(np.abs(curve - single) > limit(spec), (curve + single + 1) // 2, curve)
+    average = (eighths * curve + (8 - eighths) * single + 4) // 8
+    return np.where(np.abs(curve - single) > limit(spec), average, curve)
 
 
 def fused_codes(spec: Spec, curve: IntArray, last: IntArray) -> IntArray:

@@ -23,13 +23,21 @@ class _Step:
     single: IntArray
     most: int
     bias: int
+    weights: tuple[int, int]
 
     def __call__(self, curve: IntArray, last: IntArray) -> IntArray:
         """Results of the curve's results and of raw bits of the last head's codes."""
         single = self.single[last]
         apart = curve - single
-        average = ((curve + single + (2 * self.bias + 1)) >> 1) - self.bias
+        parts = sum(self.weights)
+        total = self.weights[0] * curve + self.weights[1] * single + _rounded(parts, self.bias)
+        average = total // parts - self.bias
         return np.where((apart > self.most) | (apart < -self.most), average, curve)
+
+
+def _rounded(parts: int, bias: int) -> int:
+    """What is added to a sum of `parts`, so that it is positive and its quotient rounds to the nearest."""
+    return parts // 2 + parts * bias
 
 
 def _of_pairs(model: Model) -> Model:
@@ -52,7 +60,10 @@ def fused(built: Built, spec: Spec) -> Built:
         "single", spec.output.dtype, single, "result of the last head alone, by the raw bits of its code", columns=8
     )
     low, _ = type_range(spec.output.dtype)
-    step = _Step(single, limit(spec), -low)
+    assert spec.fusion is not None
+    share, parts = spec.fusion.weight.as_integer_ratio()
+    weights = share, parts - share
+    step = _Step(single, limit(spec), -low, weights)
     alone = built.portable.decode
     curve = _of_pairs(alone) if spec.dimensions == 2 else alone
 
@@ -62,7 +73,12 @@ def fused(built: Built, spec: Spec) -> Built:
     wide = INTEGER_TYPES[spec.output.dtype][0] == 32
     words = {
         "limit": f"{limit(spec)}" + ("LL" if wide else ""),
-        "above": f"{1 - 2 * low}" + ("LL" if wide else ""),
+        "above": f"{_rounded(parts, -low)}" + ("LL" if wide else ""),
+        "terms": " + ".join(
+            name if weight == 1 else f"({weight} * {name})"
+            for name, weight in zip(("curve", "single"), weights, strict=True)
+        ),
+        "parts": parts,
         "bias": f"{-low}" + ("LL" if wide else ""),
         "wide": "int64_t" if wide else "int32_t",
     }

@@ -419,7 +419,11 @@ def _decoder_facts(plan: Plan, generated: Generated, codes: NDArray[Any], compil
         "zero_point": list(spec.heads.zero_point),
         "levels": len(np.unique(generated.ideal.codes)),
         "half_branch_codes": float(min(spec.pitch(axis) for axis in range(len(spec.heads.scale)))) / 2,
-        "estimator": ("" if spec.fusion is None else f"fused past {float(spec.fusion.threshold):g}: ")
+        "estimator": (
+            ""
+            if spec.fusion is None
+            else f"fused past {float(spec.fusion.threshold):g}, weight {float(spec.fusion.weight):g}: "
+        )
         + (
             estimator.kind
             if estimator.kind == "nearest"

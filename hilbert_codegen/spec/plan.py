@@ -102,6 +102,8 @@ def _decisive(config: Config, spec: Spec) -> dict[str, Any]:
         del content["curve"]["dimensions"]
     if spec.fusion is None:
         del content["decoder"]["threshold"]
+    if content["decoder"]["weight"] is None:
+        del content["decoder"]["weight"]
     return content
 
 
@@ -182,7 +184,10 @@ def _fusion(settings: Settings, curve: Curve, scale: Fraction, ends: tuple[Fract
         raise settings.error(
             "decoder.threshold", "needed by the fused estimator", "give a number from 0 to 1, say 0.04"
         )
-    return Fusion(scale, config.heads.zero_point[-1], ends, Fraction(threshold))
+    weight = Fraction(1, 2) if config.decoder.weight is None else Fraction(config.decoder.weight)
+    if weight * 8 not in range(1, 8):
+        raise settings.error("decoder.weight", "it has to be eighths", "give one of 0.125, 0.25 to 0.875")
+    return Fusion(scale, config.heads.zero_point[-1], ends, Fraction(threshold), weight)
 
 
 def _output(settings: Settings, closed: bool) -> Output:
@@ -199,8 +204,9 @@ def _output(settings: Settings, closed: bool) -> Output:
 
 def _estimator(settings: Settings, curve: Curve) -> Estimator:
     config = settings.config.decoder
-    if config.threshold is not None and config.estimator != "fused":
-        raise settings.error("decoder.threshold", "only the fused estimator has one", 'delete it or set "fused"')
+    for key in ("threshold", "weight"):
+        if getattr(config, key) is not None and config.estimator != "fused":
+            raise settings.error(f"decoder.{key}", "only the fused estimator has one", 'delete it or set "fused"')
     if config.estimator == "nearest":
         for key in ("sigma", "gate"):
             if getattr(config, key) is not None:

@@ -84,7 +84,8 @@ def fused_t(spec: Spec, t: FloatArray, head: ArrayLike) -> FloatArray:
     values = np.asarray(head, dtype=np.float64)
     single = np.where(np.isfinite(values), np.clip((values - low) / (high - low), 0.0, 1.0), np.nan)
     near = np.abs(t - single) <= float(spec.fusion.threshold)
-    return np.where(near, t, (t + single) / 2.0)
+    weight = float(spec.fusion.weight)
+    return np.where(near, t, weight * t + (1.0 - weight) * single)
 
 
 @dataclass(frozen=True)

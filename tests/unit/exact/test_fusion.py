@@ -173,13 +173,26 @@ def test_every_strategy_is_proved_on_all_triples(fused_plan: Callable[..., Plan]
     [
         (),
         ("heads.layout=planar", "output.dtype=int32", "output.codes=[2147483647, -2147483648]", "decoder.threshold=0"),
+        ("decoder.weight=0.375",),
     ],
-    ids=["int16", "int32, planar, reversed"],
+    ids=["int16", "int32, planar, reversed", "weight"],
 )
 def test_the_compiled_c_gives_it(changes: tuple[str, ...], fused_plan: Callable[..., Plan]) -> None:
     plan = fused_plan(*changes)
     verdicts = verify(plan, generate(plan))
     assert [verdict.mismatches for verdict in verdicts] == [0, 0] and verdicts[0].pairs == 1 << 24
+
+
+def test_the_weight_is_the_curves_share(fused_plan: Callable[..., Plan]) -> None:
+    """By fractions, on sums of both signs; eighths only."""
+    spec = fused_plan("decoder.weight=0.375", "decoder.threshold=0").spec
+    pairs = [(a, b) for a in (-3000, -7, 0, 5, 32767) for b in (-2999, -8, -1, 4, 32766)]
+    found = fuse(spec, *(np.array(part, dtype=np.int64) for part in zip(*pairs, strict=True)))
+    wanted = [math.floor(Fraction(3, 8) * a + Fraction(5, 8) * b + Fraction(1, 2)) for a, b in pairs]
+    assert found.tolist() == wanted
+    for weight in ("0", "1", "0.3"):
+        with pytest.raises(UsageError, match=r"decoder\.weight = .*: it has to be eighths"):
+            fused_plan(f"decoder.weight={weight}")
 
 
 def test_the_curve_is_read_by_the_mean_where_sigma_is_given(fused_plan: Callable[..., Plan]) -> None:
