@@ -29,6 +29,8 @@ IntArray = NDArray[np.int64]
 #: Tuples decoded at a time, so that the working set stays small.
 _CHUNK = 1 << 12
 
+#: Whole numbers below it are held in 64 bits.
+_NARROW = 1 << 62
 #: Answers with distances: an output code times this, plus the distance.
 _FAR = 256
 
@@ -40,6 +42,7 @@ class ManyHeads:
     """The half segments of a curve as seen from some codes of every head.
 
     Attributes:
+        narrow: whether sums of `exact` take 64 bits.
         exact: for every axis an array (halves, codes) of whole numbers: squared distance along that axis, in
             (cells / unit)^2.
         rough: the same in cells^2, float64.
@@ -82,6 +85,9 @@ class ManyHeads:
             self.role.append(picked)
             self.exact.append(table[picked])
             self.rough.append((table / self.unit**2).astype(np.float64)[picked])
+        self.narrow = sum(int(table.max()) for table in self.exact) < _NARROW
+        if self.narrow:
+            self.exact = [table.astype(np.int64) for table in self.exact]
         if distance:
             self._square_codes()
         self.size = [1.0 + np.abs(np.array([float(v) for v in axis])) for axis in places]
@@ -92,7 +98,9 @@ class ManyHeads:
             arc = int(self.vertex[h]) * self.unit + int(self.sign[h]) * clamped
             arcs.append(arc % (self.unit * spec.curve.segments) if spec.curve.closed else arc)
         longest = max(len(axis) for axis in whole)
-        self.arc = np.array([np.append(arc, [0] * (longest - len(arc))) for arc in arcs], dtype=object)
+        self.arc: NDArray[Any] = np.array([np.append(arc, [0] * (longest - len(arc))) for arc in arcs], dtype=object)
+        if 4 * self.unit * spec.curve.segments * max(abs(code) + 1 for code in spec.output.codes) < _NARROW:
+            self.arc = self.arc.astype(np.int64)
         self.output = self._codes(self.arc)
 
     def _square_codes(self) -> None:
@@ -103,7 +111,7 @@ class ManyHeads:
         self.far: list[NDArray[Any]] = []
         for table, role, pitch in zip(self.exact, self.role, pitches, strict=True):
             first = np.unique(role, return_index=True)[1]
-            self.far.append(table[first] * int(pitch * common) ** 2)
+            self.far.append(table[first].astype(object) * int(pitch * common) ** 2)
         self.rough_far = [(table / self.far_unit**2).astype(np.float64) for table in self.far]
 
     def _bounds(self, code: Any, square: NDArray[np.float64]) -> tuple[IntArray, IntArray]:
@@ -197,6 +205,7 @@ class ManyHeads:
             [np.stack([bound(table[:, group], axis=1) for group in axis]) for table, axis in zip(self.rough, groups, strict=True)]
             for bound in (np.min, np.max)
         )  # fmt: skip
+        sizes = [[float(size[group].max()) for group in axis] for size, axis in zip(self.size, groups, strict=True)]
         gains, rows = [], []
         for table, axis in zip(self.rough, groups, strict=True):
             different, row = np.unique(table, axis=0, return_inverse=True)
@@ -207,74 +216,97 @@ class ManyHeads:
         for done, box in enumerate(boxes):
             low = sum(bound[g] for bound, g in zip(least, box, strict=True))
             high = sum(bound[g] for bound, g in zip(most, box, strict=True))
-            margin = 1e-9 * sum(self.size[a][groups[a][g]].max() for a, g in enumerate(box)) ** 2
+            margin = 1e-9 * sum(bound[g] for bound, g in zip(sizes, box, strict=True)) ** 2
             halves = np.flatnonzero(low <= np.min(high) + margin)
             most_ahead = sum(
                 gain[g][np.ix_(row[halves], row[halves])] for gain, row, g in zip(gains, rows, box, strict=True)
             )
             halves = halves[np.min(most_ahead, axis=0) >= -2 * margin]
             picked = [axis[g] for axis, g in zip(groups, box, strict=True)]
-            result[np.ix_(*reversed(picked))] = self._box(halves, picked)
+            runs = [_run(codes) for codes in reversed(picked)]
+            places = tuple(runs) if all(isinstance(run, slice) for run in runs) else np.ix_(*reversed(picked))
+            result[places] = self._box(halves, picked)
             if advance is not None and done % 64 == 0:
                 advance(done / len(boxes))
         return result
 
     def _box(self, halves: IntArray, picked: Sequence[IntArray]) -> IntArray:
-        count = len(picked)
-
-        def spread(values: NDArray[Any], a: int) -> NDArray[Any]:
-            return values.reshape([-1 if i == count - 1 - a else 1 for i in range(count)])
-
-        shape = [len(axis) for axis in reversed(picked)]
-
-        def bounds(h: int) -> tuple[IntArray, IntArray]:
-            """Bounds of the answers of the whole box, were half segment `h` the nearest throughout."""
-            a = int(self.axis[h])
-            code = np.broadcast_to(spread(self.output[h, picked[a]], a), shape)
-            if not self.distance:
-                return code, code
-            square: Any = 0.0
-            for a in range(count - 1, -1, -1):
-                square = square + spread(self.rough_far[a][self.role[a][h], picked[a]], a)
-            return self._bounds(code, square)
-
-        if len(halves) == 1:  # as in most boxes
-            lowest, highest = bounds(int(halves[0]))
+        """The answers of a box among `halves`: by their order where nothing is rounded."""
+        if len(halves) > 1 and not self.narrow:
+            return self._near(halves, picked)
+        # Own cells of a box are the same throughout, and half segments cover disjoint stretches of s.
+        own = np.array([cell[codes[0]] for cell, codes in zip(self.cell, picked, strict=True)])
+        middle = (4 * self.vertex[halves] + self.sign[halves]) % (
+            4 * self.spec.curve.segments + (0 if self.spec.curve.closed else 4)
+        )
+        ordered = halves[np.lexsort((middle, (self.at[halves] != own).any(axis=1)))]
+        lowest, highest = self._alone(int(ordered[0]), picked)
+        if len(halves) > 1:
+            lowest = lowest.copy()
+            highest = highest.copy() if self.distance else lowest
+            least = self._over(self.exact, ordered[0], picked)
+        winner = np.full(lowest.shape, ordered[0])
+        for h in ordered[1:].tolist():
+            square = self._over(self.exact, h, picked)
+            closer = square < least
+            least = np.minimum(least, square)
+            low, high = self._alone(h, picked)
+            np.copyto(lowest, low, where=closer)
             if self.distance:
-                self._close(lowest, highest, halves, [np.ones(shape, dtype=bool)], picked)
-            return lowest
-        squares = []
-        least = np.full(shape, np.inf)
-        for h in halves.tolist():
-            square: Any = 0.0
-            for a in range(count - 1, -1, -1):
-                square = square + spread(self.rough[a][h, picked[a]], a)
-            squares.append(square)
-            np.minimum(least, square, out=least)
-        least += 1e-9 * sum(self.size[a][picked[a]].max() for a in range(count)) ** 2
-        lowest = np.full(shape, 1 << 62, dtype=np.int64)
-        highest = np.full(shape, -(1 << 62), dtype=np.int64)
-        for h, square in zip(halves.tolist(), squares, strict=True):
-            low, high = bounds(h)
-            near = square <= least
-            np.minimum(lowest, low, out=lowest, where=near)
-            np.maximum(highest, high, out=highest, where=near)
-        self._close(lowest, highest, halves, [square <= least for square in squares], picked)
+                np.copyto(highest, high, where=closer)
+                np.copyto(winner, h, where=closer)
+        if self.distance:
+            open_ = np.nonzero(lowest != highest)
+            index = [axis[i] for axis, i in zip(picked, reversed(open_), strict=True)]
+            lowest[open_] = self._exactly(winner[open_], index)
         return lowest
 
-    def _close(
-        self,
-        lowest: IntArray,
-        highest: IntArray,
-        halves: IntArray,
-        near: Sequence[NDArray[np.bool_]],
-        picked: Sequence[IntArray],
-    ) -> None:
-        """Put the exact answers where the bounds of a box differ into `lowest`."""
+    def _over(self, tables: Sequence[NDArray[Any]], row: Any, picked: Sequence[IntArray]) -> NDArray[Any]:
+        """The sum over the axes of a row of their tables, for all combinations of some codes, the last axis first.
+
+        `row` is one for all axes, or one for each.
+        """
+        count = len(picked)
+        rows = np.broadcast_to(row, count).tolist()
+        total: Any = 0
+        for a in range(count - 1, -1, -1):
+            values = tables[a][rows[a]][_run(picked[a])]
+            total = total + values.reshape([-1 if i == count - 1 - a else 1 for i in range(count)])
+        return np.asarray(total)
+
+    def _alone(self, h: int, picked: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
+        """Bounds of the answers of a whole box, were half segment `h` the nearest throughout."""
+        count, a = len(picked), int(self.axis[h])
+        code = self.output[h][_run(picked[a])].reshape([-1 if i == count - 1 - a else 1 for i in range(count)])
+        code = np.broadcast_to(code, [len(axis) for axis in reversed(picked)])
+        if not self.distance:
+            return code, code
+        return self._bounds(code, self._over(self.rough_far, [role[h] for role in self.role], picked))
+
+    def _near(self, halves: IntArray, picked: Sequence[IntArray]) -> IntArray:
+        """The answers of a box by floating point, and by whole numbers where that leaves a doubt."""
+        squares = [self._over(self.rough, h, picked) for h in halves.tolist()]
+        least = np.minimum.reduce(squares)
+        least += 1e-9 * sum(size[codes].max() for size, codes in zip(self.size, picked, strict=True)) ** 2
+        near: list[NDArray[np.bool_]] = []
+        lowest = np.full(least.shape, 1 << 62, dtype=np.int64)
+        highest = np.full(least.shape, -(1 << 62), dtype=np.int64)
+        for h, square in zip(halves.tolist(), squares, strict=True):
+            low, high = self._alone(h, picked)
+            near.append(square <= least)
+            np.minimum(lowest, low, out=lowest, where=near[-1])
+            np.maximum(highest, high, out=highest, where=near[-1])
         open_ = np.nonzero(lowest != highest)
         if len(open_[0]):
             index = [axis[i] for axis, i in zip(picked, reversed(open_), strict=True)]
             lowest[open_] = self._decide(halves, np.stack([one[open_] for one in near]), index)
+        return lowest
+
+
+def _run(places: IntArray) -> Any:
+    """Ascending places as a slice, where they follow one another."""
+    first, count = int(places[0]), len(places)
+    return slice(first, first + count) if int(places[-1]) - first == count - 1 else places
 
 
 def results_of(spec: Spec) -> IntArray:
