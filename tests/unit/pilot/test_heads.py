@@ -71,14 +71,33 @@ def test_the_command_ranks_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert said["best"]["heads"] == 4
 
 
-@pytest.mark.slow
-def test_pictures_of_two_to_six_heads(tmp_path: Path) -> None:
-    text = (LINE_SENSOR / "pilot_heads.toml").read_text(encoding="utf-8").replace("seeds = [0, 1, 2]", "seeds = [0]")
-    path = tmp_path / "pilot.toml"
+def one_seed(folder: Path, seed: int) -> Path:
+    """The example's pilot of two to six heads with one seed."""
+    text = (LINE_SENSOR / "pilot_heads.toml").read_text(encoding="utf-8")
+    text = text.replace("seeds = [0, 1, 2]", f"seeds = [{seed}]")
+    path = folder / "pilot.toml"
     for name in ("decoder.toml", "samples.npz", "models/"):
         text = text.replace(f'"{name}', f'"{LINE_SENSOR.as_posix()}/{name}')
     path.write_text(text, encoding="utf-8")
-    models = evaluate(load_pilot(path), 100).models
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_more_heads_reach_their_figures_in_every_seed(tmp_path: Path, seed: int) -> None:
+    models = {model.name: model for model in evaluate(load_pilot(one_seed(tmp_path, seed))).models}
+    for name, robust_sd, rmse in (("3 heads, p = 2", 7.5, 4.2), ("6 heads, p = 1", 9.0, 5.5)):
+        assert models[name].gain("1D INT8", "robust_sd").value >= robust_sd, name
+        assert models[name].gain("1D INT8", "rmse").value >= rmse, name
+    two = models.pop("p = 3")
+    for model in models.values():
+        assert model.jumps == 0
+        assert model.subsets["all"].quantized_truth.rmse < two.subsets["all"].quantized_truth.rmse, model.name
+
+
+@pytest.mark.slow
+def test_pictures_of_two_to_six_heads(tmp_path: Path) -> None:
+    models = evaluate(load_pilot(one_seed(tmp_path, 0)), 100).models
     assert sorted(m.trace.across.shape[-1] for m in models if m.trace.across is not None) == [1, 2, 3, 4, 5]
     assert curve_picture(models).startswith("<img alt=")
     assert noise_picture(models).startswith("<img alt=")

@@ -83,7 +83,7 @@ def test_the_gain_is_what_the_noise_predicts_but_for_corners(line: Evaluation) -
 def test_line_sensor_reaches_its_figures_in_every_seed(tmp_path: Path, seed: int) -> None:
     result = evaluate(load_pilot(one_seed(tmp_path, seed, keep="p = 3")))
     model = result.models[0]
-    assert model.gain("1D INT8", "robust_sd").value >= 4.6
+    assert model.gain("1D INT8", "robust_sd").value >= 5.2
     whole = model.subsets["all"]
     assert whole.quantized_truth.rmse < 1.02 * whole.float_truth.rmse
     assert whole.quantized_truth.mae < 1.02 * whole.float_truth.mae
@@ -98,14 +98,14 @@ def advice_of(evaluation: Evaluation, *, known: str) -> Advice:
     return advise_from_pilot(dataclasses.replace(evaluation, models=models), [1, 2, 3, 4], ["cell"])
 
 
-#: What the line sensor's nets left as error to truth (MAE, RMSE in t), 10,000 samples, three seeds; order 4 was trained
-#: with the example's recipe and is not committed: its RMSE is over twice that of order 3.
-LINE_TRUTH = {1: 0.110, 2: 0.0942, 3: 0.0923}
+#: What the line sensor's INT8 nets left as MAE to truth, in pixels, 10,000 samples, mean of three seeds; order 4 was trained
+#: with the example's recipe (seeds 0 and 1) and is not committed: its RMSE is over twice that of order 3.
+LINE_TRUTH = {1: 0.111, 2: 0.0944, 3: 0.0916}
 
 
 @pytest.mark.parametrize("known", ["", "p = 1", "p = 2", "p = 3"])
 def test_told_of_any_one_order_it_advises_one_within_15_percent_of_the_best(line: Evaluation, known: str) -> None:
-    # Order 4 is among what it may choose, and is worse than one head.
+    # Order 4 is among what it may choose, and has a larger RMSE than one head.
     advice = advice_of(line, known=known)
     assert advice.best is not None and advice.best.order in LINE_TRUTH
     assert LINE_TRUTH[advice.best.order] <= 1.15 * min(LINE_TRUTH.values())
@@ -136,7 +136,12 @@ def test_what_was_measured_is_said_as_measured(line: Evaluation) -> None:
     assert third.truth == line.models[2].subsets["all"].quantized_truth
     name, plain, best = advice.estimators[-1]
     assert name == "p = 3"
-    assert best.quantization.rmse < 0.85 * plain.quantization.rmse
+    # Of what corners add to the noise along the curve the mean removes more than half, however small the noise is.
+    model = line.models[2]
+    assert model.noise is not None and model.plan is not None
+    curve = model.plan.spec.curve
+    along = model.noise.along / 256 / float(curve.length(model.plan.spec.inset))
+    assert best.quantization.rmse**2 - along**2 < 0.5 * (plain.quantization.rmse**2 - along**2)
     assert best.truth.rmse <= 1.01 * plain.truth.rmse
 
 
