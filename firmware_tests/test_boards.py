@@ -176,7 +176,10 @@ def test_lists_in_assembly(heads: int, order: int, grid: bool, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("heads", "order", "settings"),
     [
+        (3, 1, ("heads.layout=planar", "curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97")),
         (3, 2, ("heads.layout=planar",)),
+        (3, 2, ("curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97")),
+        (5, 1, ("heads.layout=planar",)),
         (4, 1, ("output.codes=[10000, 500]", "heads.dtype=uint8", "heads.zero_point=0")),
         (6, 1, ("output.dtype=uint8", "output.codes=[0, 255]")),
     ],

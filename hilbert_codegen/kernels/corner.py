@@ -30,6 +30,7 @@ from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray,
 from hilbert_codegen.kernels.corner_argument import Argument
 from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST, Parts, lists_of
 from hilbert_codegen.kernels.corner_lanes import lanes_of
+from hilbert_codegen.kernels.corner_lanes_argument import LanesArgument
 from hilbert_codegen.kernels.corner_layout import Kind, Layout
 from hilbert_codegen.kernels.corner_tables import layout_of
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
@@ -75,7 +76,7 @@ class Corner:
 
             def check() -> None:
                 argument.check()
-                lanes.check(boxes)
+                LanesArgument(lanes, boxes).check()
 
             def decode(*raw: IntArray) -> IntArray:
                 return lanes.decode(layout, *raw)

@@ -35,10 +35,6 @@ class Argument:
         self.layout, self.geometry = layout, geometry
         exact = [layout.exact(a, np.arange(256)) for a in range(layout.spec.dimensions)]
         self.wide, self.slope = (np.stack(part) for part in zip(*exact, strict=True))
-        self.halves = {
-            (*at, *step): h
-            for h, (at, step) in enumerate(zip(geometry.at.tolist(), geometry.step.tolist(), strict=True))
-        }
         #: Whether the distances of the last comparison are exact, so that nothing can be a close call.
         self._unrounded = all(
             g * layout.one == whole
@@ -131,7 +127,7 @@ class Argument:
             across = tuple(n - 1 for shift in range(0, ACROSS, 3) if (n := word >> shift & 7))
         sign = int(layout.fields.signs(np.array(record)))
         along = int(layout.fields.axes(np.array(record))) if single and sign else None
-        half = self._half(along, across, cell) if single else None
+        half = self.geometry.into(along, across, cell) if single else None
         if half is None:
             raise CheckFailed(f"{where}: a record is of no half segment of the curve")
         item = Item(half, along, across)
@@ -140,20 +136,6 @@ class Argument:
         if not self._is_right(record, item, box):
             raise CheckFailed(f"{where}: a result is wrong")
         return item
-
-    def _half(self, along: int | None, across: tuple[int, ...], cell: tuple[int, ...]) -> int | None:
-        """The half segment into a box along an axis, of the corner across others; one idle there if along none."""
-        geometry, axes = self.geometry, range(len(cell))
-        if any(a >= len(cell) for a in (*across, along or 0)) or (along is None and across):
-            return None
-        inward = [1 if half % 2 == 0 else -1 for half in cell]
-        vertex = [(half + 1) // 2 + (inward[a] if a in across else 0) for a, half in enumerate(cell)]
-        steps = [(a, way) for a in axes for way in (1, -1) if along is None or (a, way) == (along, inward[along])]
-        keys = [(*vertex, *(way * (i == a) for i in axes)) for a, way in steps]
-        halves = [self.halves[key] for key in keys if key in self.halves]
-        if along is None:
-            halves = [h for h in halves if geometry.idle(h, cell)]
-        return min(halves, key=lambda h: int(geometry.rank(cell)[h]), default=None)
 
     def _is_right(self, record: int, item: Item, box: tuple[int, ...]) -> bool:
         """Whether a record gives the results of a half segment for all codes of its axis in a box."""

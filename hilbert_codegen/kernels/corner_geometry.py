@@ -39,6 +39,10 @@ class Parts(Geometry):
         count = len(self.at) // 2
         ahead = (np.arange(count) + spec.curve.closed) % count
         self.twin = np.concatenate([count + ahead, np.argsort(ahead)])
+        #: Vertex and direction -> half segment.
+        self.known = {
+            (*at, *step): h for h, (at, step) in enumerate(zip(self.at.tolist(), self.step.tolist(), strict=True))
+        }
         last = 2 * spec.curve.side - 3
         self.half = [np.minimum(axis, last) for axis in self.half]
         cells = last + 1
@@ -84,6 +88,20 @@ class Parts(Geometry):
     def cell(self, box: tuple[int, ...]) -> tuple[int, ...]:
         """The half cells of a box."""
         return tuple(self.cells[part] for part in box)
+
+    def into(self, along: int | None, across: tuple[int, ...], cell: tuple[int, ...]) -> int | None:
+        """The half segment into half cells along an axis, of the corner across others; one idle there if along none."""
+        axes = range(len(cell))
+        if any(a >= len(cell) for a in (*across, along or 0)) or (along is None and across):
+            return None
+        inward = [1 if half % 2 == 0 else -1 for half in cell]
+        vertex = [(half + 1) // 2 + (inward[a] if a in across else 0) for a, half in enumerate(cell)]
+        steps = [(a, way) for a in axes for way in (1, -1) if along is None or (a, way) == (along, inward[along])]
+        keys = [(*vertex, *(way * (i == a) for i in axes)) for a, way in steps]
+        found = [self.known[key] for key in keys if key in self.known]
+        if along is None:
+            found = [h for h in found if self.idle(h, cell)]
+        return min(found, key=lambda h: int(self.rank(cell)[h]), default=None)
 
     def spared(self, order: Sequence[int], box: tuple[int, ...]) -> list[int]:
         """Half segments that a box need not list, since one that it lists has the same nearest points there.

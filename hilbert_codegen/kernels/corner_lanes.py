@@ -1,212 +1,440 @@
-"""`corner` in lanes of 16 bits, for Helium: tables of their own, boxes that are half cells, distances of 16 bits.
+"""`corner` in lanes of 16 bits, for Helium: tables of their own, boxes that are half cells, results by arc length.
 
-Every box has two roles: `first`, which wins where both are equally near, and `second`; a box with one half segment has
-its axis in both, and a bit where it has the second one's sign. So a lane takes
+Every box has two axes: those of the own vertex's half segments, the one that wins ties first, or one axis twice. With
+the square of every distance g in whole numbers, a lane takes
 
-    total = sum of the shares of its codes        whose topmost bits tell the axes along which g exceeds 3/8
-    number = total without those bits             the box
-    g = first, or second where that is greater    the gaps of the codes along the axes of the box's roles
-    result = base + sign * ((g + phase) >> shift)
+    number = what its codes add                the box; and the axes along which g exceeds 3/8
+    most = square along the first axis, or the second where that is greater, for which number has a bit more
+    result = results[base[number] + place]     the place of the code along that axis
 
-The phase is where the vertex lies between two results: of a falling result it is what is missing to the next. Where
-other corners' half segments can be nearer, the topmost bits of the role have an axis that the total has, too. If such a
-box lists one of them, along c and first of all across d, it is nearer than the vertex only where the gap along c is not
-less than `far` of the code along d. A lane where that is so, or whose box lists several, is decoded by the portable
-functions.
+The results of every segment stand in a row, by the places of the codes along its axis, so nothing is rounded there.
+Where other corners' half segments can be nearer, `gates` has one of those axes. Then the lane goes through a chain of
+them. One that runs along c across d saves g_c^2 - (1 - 2 g_d) at most; where that is more than `most`, it becomes the
+nearest. Whole numbers that are not the exact ones make a difference of two savings wrong by less than `margin`: one of
+less than twice that is a close call. So is a half segment across several axes, as the sum has but one of them. Close
+calls are decoded by the portable functions.
+
+With two half cells an axis, and so at order 1, two codes are looked up at a time, in the two bytes of a lane (`Pairs`).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import itertools
+import math
 from dataclasses import dataclass
-from functools import cached_property
+from fractions import Fraction
 
 import numpy as np
 
-from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels import IntArray, Refused, Table, as_output
-from hilbert_codegen.kernels.corner_argument import Argument
-from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST, Parts, lists_of
-from hilbert_codegen.kernels.corner_layout import Kind, Layout
-from hilbert_codegen.kernels.corner_tables import layout_of
-from hilbert_codegen.spec.specification import Spec
+from hilbert_codegen.kernels.corner_geometry import ZONE, Item, Parts, gates_of, lists_of
+from hilbert_codegen.kernels.corner_layout import Layout
+from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
-#: Most boxes that have tables.
-MOST = 4096
-#: What `pair` is of a box that lists several half segments of other corners.
-SEVERAL = 128
+#: The highest number that a lane holds, and a cell in units whose squares fit.
+HIGHEST, FINEST = (1 << 15) - 1, 1 << 8
+#: Codes of a head, behind which tables by code have other things.
+CODES = 256
+#: Most bytes of tables: where results of all segments take more, the portable functions do.
+MOST_BYTES = 32 << 10
+#: What stands for where results begin of a half segment that makes a close call: results are behind the squares.
+CLOSE = 0
+#: The bit of `lead` that is set where a vertex is alone.
+LONELY = 1 << 15
 
 
-def axis_bits(heads: int) -> int:
-    """Bits that name one of so many axes."""
-    return 2 if heads <= 4 else 3
+@dataclass(frozen=True)
+class Number:
+    """How the number of a box and the axes along which g exceeds 3/8, the zone, come from the codes.
+
+    Attributes:
+        heads: how many.
+        parts: half cells of an axis.
+    """
+
+    heads: int
+    parts: int
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of axes that are looked up together, or 0: axes one by one.
+
+        Each byte of a lane sums what the codes of one axis of every pair add, each twice as much as the one before: its
+        low bits tell half cells, its high bits zones. The last pair is of the last two axes; with an odd number of axes
+        one is in two pairs.
+        """
+        return (self.heads + 1) // 2 if self.parts == 2 else 0
+
+    @property
+    def starts(self) -> list[int]:
+        """The first axis of every pair."""
+        return [min(2 * i, self.heads - 2) for i in range(self.pairs)]
+
+    @property
+    def weight(self) -> list[int]:
+        """What a half cell of every axis adds to the number."""
+        if not self.pairs:
+            return [self.parts**a for a in range(self.heads)]
+        found = [0] * self.heads
+        for i, start in enumerate(self.starts):
+            found[start] |= 1 << i
+            found[start + 1] |= 1 << i + self.pairs
+        return found
+
+    @property
+    def place(self) -> list[int]:
+        """Every axis' bit among those of the zone; of one that is in two pairs the lower one."""
+        if not self.pairs:
+            return list(range(self.heads))
+        return [(weight & -weight).bit_length() - 1 for weight in self.weight]
+
+    @property
+    def bits(self) -> int:
+        """Bits of the number; the next one stands for the second axis of a box."""
+        return 2 * self.pairs or (self.parts**self.heads - 1).bit_length()
+
+    @property
+    def lowest(self) -> int:
+        """The lowest bit of the zone in a total of axes one by one, or in a byte."""
+        return 8 - self.pairs if self.pairs else 16 - self.heads
+
+    def share(self, half: IntArray, zone: IntArray) -> IntArray:
+        """What codes add, by their half cells and by whether they are in the zone: for every axis, or for all."""
+        if self.pairs:
+            return np.asarray(half[0] | zone << self.lowest)
+        axes = np.arange(self.heads)[:, None]
+        return np.asarray(half * self.parts**axes + (zone << (self.lowest + axes)))
+
+    def totals(self, share: IntArray, flat: IntArray) -> IntArray:
+        """The totals of points, from their raw codes."""
+        if not self.pairs:
+            return np.asarray(sum(axis[bits] for axis, bits in zip(share, flat, strict=True)))
+        low, high = (sum(share[flat[start + of]] << i for i, start in enumerate(self.starts)) & 255 for of in (0, 1))
+        return np.asarray(low | high << 8)
+
+    def boxes(self, total: IntArray) -> IntArray:
+        """The numbers of the boxes."""
+        if self.pairs:
+            total = total & ((1 << self.pairs) - 1) | total >> 8 << self.pairs
+        return np.asarray(total & ((1 << self.bits) - 1))
+
+    def gates(self, asked: int) -> int:
+        """The bits of a total that stand for bits of the zone."""
+        if not self.pairs:
+            return asked << self.lowest
+        return (asked & ((1 << self.pairs) - 1)) << self.lowest | asked >> self.pairs << (8 + self.lowest)
+
+    def zone(self, total: IntArray) -> IntArray:
+        """The bits of the zone that a total has."""
+        if not self.pairs:
+            return np.asarray(total >> self.lowest)
+        return np.asarray((total + (total << self.lowest) & 0xFFFF) >> (16 - 2 * self.pairs))
 
 
 @dataclass(frozen=True)
 class Lanes:
-    """The tables of the lanes.
+    """The tables of the lanes, most of them by raw bits, by the number of a box, or by that of an entry of a chain.
 
     Attributes:
-        layout: the records that they are made of, with distances of 16 bits.
-        share: (heads, 256) by raw bits.
-        role: from its low end the axes of both roles, a bit for a box that has the second one's sign only, and one for
-            a vertex alone, whose g is 0; from its high end the axes that total is asked for.
-        phase, base: see above.
-        pair: c and, above it, d of a box with one half segment of another corner; `SEVERAL` of one with more.
-        far: (256,) by raw bits: see above.
+        spec: what is computed.
+        number: how a box is found.
+        share: what a code adds to the total: (heads, 256), or (256,) for pairs.
+        line: the square of the distance of every code; behind those 256 the results of all segments.
+        unit: what stands for the square of a cell.
+        margin: what a difference of two savings is off by at most; 0 where all numbers are exact.
+        place: (256,) the place of every code among the different positions along an axis.
+        role: both axes of every box, the second one eight bits higher.
+        base: where in `line` the results of the first one begin, by the number; behind, those of the second one.
+        gates: the bits of the total that are asked for.
+        lead: where in `more` the chain of every box begins, less the bits of the zone that it is for, which are added. On
+            top a bit where the box has a vertex alone.
+        more: of all entries of chains c and d, d eight bits higher; then where their results begin, or CLOSE; then the
+            next ones, or 0, of which nothing follows; behind those, of every code the cost, 1 - 2 g in units less
+            `margin`, or HIGHEST where that is less.
     """
 
-    layout: Layout
+    spec: Spec
+    number: Number
     share: IntArray
+    line: IntArray
+    unit: int
+    margin: int
+    place: IntArray
     role: IntArray
-    phase: IntArray
     base: IntArray
-    pair: IntArray
-    far: IntArray
+    gates: IntArray
+    lead: IntArray
+    more: IntArray
 
     @property
-    def bits(self) -> int:
-        """Bits of an axis in a role."""
-        return axis_bits(self.layout.spec.dimensions)
-
-    @property
-    def asked(self) -> int:
-        """The bit of the first axis that total is asked for."""
-        return 1 << (16 - self.layout.spec.dimensions)
-
-    @cached_property
-    def vertices(self) -> bool:
-        """Whether any box has a vertex alone."""
-        return bool((self.role >> (2 * self.bits + 1) & 1).any())
+    def entries(self) -> int:
+        """How many entries chains have."""
+        return (len(self.more) - CODES) // 3
 
     def decode(self, portable: Layout, *raw: IntArray) -> IntArray:
         """The executable model."""
         flat = np.stack([np.asarray(bits).reshape(-1) for bits in raw])
-        total: IntArray = np.zeros(flat.shape[1], dtype=np.int64)
-        for share, bits in zip(self.share, flat, strict=True):
-            total += share[bits]
-        number = total & (self.asked - 1)
-        role, whole = self.role[number], (1 << self.layout.shift) - 1
-        axes = (role >> place & ((1 << self.bits) - 1) for place in (0, self.bits))
-        gap = self.layout.gap[0]
-        first, second = (gap[np.take_along_axis(flat, axis[None, :], axis=0)[0]] for axis in axes)
-        second = np.where(role >> (2 * self.bits + 1) & 1, 0, second)
-        wins = (first >= second) & (role >> (2 * self.bits) & 1 == 0)
-        phase = self.phase[number] ^ np.where(wins, whole, 0)
-        step = (np.where(wins, first, second) + phase) >> self.layout.shift
-        result = as_output(self.layout.spec, self.base[number] + np.where(wins == self.layout.ahead, -step, step))
-        pair = self.pair[number]
-        along, across = (pair >> place & ((1 << self.bits) - 1) for place in (0, self.bits))
-        reach, limit = (
-            table[np.take_along_axis(flat, axis[None, :], axis=0)[0]]
-            for table, axis in ((gap, along), (self.far, across))
-        )
-        left = np.flatnonzero((total & role >= self.asked) & ((pair >= SEVERAL) | (reach >= limit)))
+        total = self.number.totals(self.share, flat)
+        number = self.number.boxes(total)
+        code, second = (along(flat, self.role[number] >> shift & 255) for shift in (0, 8))
+        wins = self.line[second] > self.line[code]
+        base = self.base[number | wins << self.number.bits]
+        code = np.where(wins, second, code)
+        total &= self.gates[number]
+        asked = np.flatnonzero(total)
+        if len(asked):
+            entry = self.lead[number[asked]] + self.number.zone(total[asked])
+            base[asked], code[asked] = self._among(flat[:, asked], entry, base[asked], code[asked])
+        result = as_output(self.spec, self.line[base + self.place[code] & 0xFFFF])
+        left = np.flatnonzero(base == CLOSE)
         if len(left):
             result[left] = portable.decode(*flat[:, left])
         return result.reshape(np.shape(raw[0]))
 
-    def check(self, geometry: Parts) -> None:
-        """Raise CheckFailed unless these are the tables of `layout`, and those are proved for all tuples."""
-        Argument(self.layout, geometry).check()
-        made = _packed(self.layout, geometry)
-        for name in ("share", "role", "phase", "base", "pair", "far"):
-            if not np.array_equal(getattr(self, name), getattr(made, name)):
-                raise CheckFailed(f"lanes: {name} is not that of the records")
+    def _among(self, flat: IntArray, entry: IntArray, base: IntArray, code: IntArray) -> tuple[IntArray, IntArray]:
+        """Bases and codes of the nearest ones, where other corners' half segments are looked at."""
+        most = np.where(entry & LONELY, 0, self.line[code])
+        entry = entry & (LONELY - 1)
+        while entry.any():
+            pair, there, further = (self.more[entry + i * self.entries] for i in range(3))
+            this, across = (along(flat, pair >> shift & 255) for shift in (0, 8))
+            saving = self.line[this] - self.more[3 * self.entries + across]
+            nearer = (saving > most) & (entry > 0)
+            close = nearer & (saving - 2 * self.margin <= most) & (self.margin > 0)
+            base = np.where(close, CLOSE, np.where(nearer, there, base))
+            code = np.where(nearer, this, code)
+            most = np.where(nearer, saving - self.margin, most)
+            entry = further
+        return base, code
 
     def tables(self) -> tuple[Table, ...]:
         """Those of the C."""
+        stride = 8 if self.spec.heads.layout == "planar" else 1
+        made = (1 << INTEGER_TYPES[self.spec.output.dtype][0]) - 1
+        # Places are the lanes' own plus these, of the second byte those beside the lanes' own.
+        role, pair = (
+            axes % 256 * stride | (axes // 256 * stride - stride & 255) << 8
+            for axes in (self.role, self.more[: self.entries])
+        )
         return (
+            Table("lane_share", "uint8" if self.number.pairs else "uint16", self.share.reshape(-1), self._meaning),
             Table(
-                "lane_share",
+                "lane_line",
                 "uint16",
-                self.share.reshape(-1),
-                "part of every code in a lane's total: 256 for each head",
+                np.where(np.arange(len(self.line)) < CODES, self.line, self.line & made),
+                "square of the distance of every code from the own vertex; behind, results of every segment",
+                8,
             ),
-            Table("lane_gap", "uint16", self.layout.gap[0], "distance of every code from the own vertex"),
-            Table("lane_role", "uint16", self.role, "axes of every box"),
-            Table("lane_phase", "uint8", self.phase, "where the vertex of every box lies between two results"),
-            Table("lane_base", "uint16", self.base, "result of the vertex of every box, or that before it"),
-            Table("lane_pair", "uint8", self.pair, "axes along and across of what is listed for every box"),
+            Table("lane_place", "uint8", self.place, "place of every code among the different positions along an axis"),
+            Table("lane_role", "uint16", role, "both axes of every box"),
             Table(
-                "lane_far",
+                "lane_base",
                 "uint16",
-                self.far,
-                "distance along from which on it is nearer than the vertex, by the code across",
+                self.base,
+                "where results of the first axis of every box begin; and of the second",
+            ),
+            Table(
+                "lane_gates",
+                "uint16",
+                np.concatenate([self.gates, self.lead, self.lead]),
+                "axes of every box beside which there are other corners' half segments; behind, their chains, twice",
+            ),
+            Table(
+                "lane_more",
+                "uint16",
+                np.concatenate([pair, self.more[self.entries :] & 0xFFFF]),
+                "axes along and across of entries of chains, where their results begin, and what is next; behind, cost "
+                "of being across, by the code there",
+                8,
             ),
         )
 
+    @property
+    def _meaning(self) -> str:
+        if self.number.pairs:
+            return "half cell of every code, and whether it is in the zone"
+        return "half cell of every code of each head, and whether it is in the zone"
+
     def params(self) -> dict[str, object]:
         """What the template computes with, beside the tables."""
+        number = self.number
+        above = 0xFF00 & ((1 << number.pairs) - 1) << 8 if number.pairs else -(1 << number.lowest) & 0xFFFF
         return {
-            "lane_shift": self.layout.shift,
-            "whole": f"{(1 << self.layout.shift) - 1}U",
-            "bits": self.bits,
-            "mask": (1 << self.bits) - 1,
-            "asked": f"{self.asked}U",
-            "low": f"{self.asked - 1}U",
-            "ahead": self.layout.ahead,
-            "vertices": self.vertices,
-            "only_up": 15 - 2 * self.bits,
-            "several": f"{SEVERAL}U",
+            "starts": number.starts,
+            "pairs": number.pairs,
+            "above": f"0x{above:X}U",
+            "second": f"0x{1 << number.bits:X}U",
+            "fold": f"{(1 << number.lowest) + 1}U" if number.pairs else "",
+            "drop": 16 - 2 * number.pairs if number.pairs else number.lowest,
+            "lonely": f"0x{LONELY:X}U" if (self.lead & LONELY).any() else "",
+            "chained": bool(self.more[2 * self.entries : 3 * self.entries].any()),
+            "margin": self.margin,
+            "lead": 1 << number.bits,
+            "entries": self.entries,
         }
 
 
-def _packed(layout: Layout, geometry: Parts) -> Lanes:
-    """The tables of the lanes, from records."""
-    fields, heads = layout.fields, layout.spec.dimensions
-    bits, whole = axis_bits(heads), (1 << layout.shift) - 1
-    count = geometry.parts**heads
-    role, phase, base, pair = (np.zeros(count, dtype=np.int64) for _ in range(4))
-    for number, record in enumerate(layout.of_box(np.arange(count)).tolist()):
-        gates = 0
-        if int(fields.kinds(np.array(record))) == Kind.AMONG:
-            gates = sum(1 << (16 - heads + axis) for axis in layout.gates(record))
-            at = record & ((1 << layout.at) - 1)
-            record, other, word = layout.words[at : at + 3].tolist()
-            pair[number] = (word >> ACROSS & 7) << bits | other >> fields.axis if word & LAST else SEVERAL
-        of_record = np.array(record)
-        if fields.is_single(of_record) and not fields.signs(of_record):
-            base[number] = record >> layout.shift & 0xFFFF
-            role[number] = gates | 3 << (2 * bits)
-            continue
-        if int(fields.kinds(of_record)) == Kind.PAIR and record & 0xFFFF:
-            raise Refused("two half segments of a vertex have bases of their own")
-        falls = int(fields.signs(of_record)) < 0
-        if fields.is_turn(of_record):
-            minus, plus = (int(fields.axes(half)) for half in fields.unfolded(of_record))
-            first, second, only = (minus, plus, False) if layout.ahead else (plus, minus, False)
-            below = (1 << fields.other) - 1
-        else:
-            first = second = int(fields.axes(of_record))
-            only, below = falls != layout.ahead, (1 << fields.sign) - 1
-        value = record & below
-        base[number] = value >> layout.shift & 0xFFFF
-        phase[number] = value & whole if layout.ahead else ~value & whole
-        role[number] = gates | only << (2 * bits) | second << bits | first
-    zone = (layout.gap >= layout.zone).astype(np.int64)
-    share = layout.share + (zone << (16 - heads + np.arange(heads))[:, None])
-    return Lanes(layout, share, role, phase, base, pair, _far(layout, geometry))
+def along(flat: IntArray, axis: IntArray) -> IntArray:
+    """The codes of points along an axis each."""
+    return np.asarray(np.take_along_axis(flat, axis[None, :], axis=0)[0])
 
 
-def _far(layout: Layout, geometry: Parts) -> IntArray:
-    """The least gap whose distance g along a half segment has g^2 > 1 - 2 d, for every code at distance d across."""
-    gaps = {g: int(gap) for g, gap in zip(geometry.offset[0], layout.gap[0].tolist(), strict=True)}
-    distances = sorted(gaps)
-    squares = [g * g for g in distances]
-    found = []
-    for d in geometry.offset[0]:
-        place = bisect_right(squares, 1 - 2 * d)
-        found.append(gaps[distances[place]] if place < len(distances) else (1 << 16) - 1)
-    return np.array(found, dtype=np.int64)
+@dataclass(frozen=True)
+class _Numbers:
+    """Squares of distances and costs as whole numbers: see Lanes."""
+
+    square: IntArray
+    cost: IntArray
+    unit: int
+    margin: int
+
+    @classmethod
+    def of(cls, offset: list[Fraction]) -> _Numbers:
+        """Those of the distance of every code: exact ones where they fit."""
+        parts = math.lcm(*(g.denominator for g in offset))
+        unit = parts * parts if parts <= FINEST else FINEST * FINEST
+        distances = sorted(set(offset))
+        whole: dict[Fraction, int] = {}
+        last = -1
+        for g in distances:
+            last = whole[g] = max(round(unit * g * g), last + 1)
+        cost = [round(unit * (1 - 2 * g)) for g in distances]
+        off = max(
+            max(abs(whole[g] - unit * g * g), abs(c - unit * (1 - 2 * g))) for g, c in zip(distances, cost, strict=True)
+        )
+        margin = math.ceil(4 * off)
+        costs = {g: min(c - margin, HIGHEST) for g, c in zip(distances, cost, strict=True)}
+        if max(whole.values()) + 3 * margin > HIGHEST:
+            raise Refused("squares of distances do not fit 16 bits")
+        return cls(np.array([whole[g] for g in offset]), np.array([costs[g] for g in offset]), unit, margin)
+
+
+class _Results:
+    """Results in rows: one for every segment, and one for every vertex alone."""
+
+    def __init__(self, geometry: Parts, place: IntArray) -> None:
+        self.geometry, self.place = geometry, place
+        self.made: list[int] = []
+        self.begun: dict[tuple[int, ...], int] = {}
+
+    def of(self, half: int) -> int:
+        """Where those of the segment of a half segment begin."""
+        geometry = self.geometry
+        key = (min(half, int(geometry.twin[half])),)
+        if key not in self.begun:
+            found: dict[int, int] = {}
+            a = int(geometry.heads.axis[half])
+            for h in (half, int(geometry.twin[half])):
+                codes = np.flatnonzero(geometry.half[a] == 2 * int(geometry.at[h, a]) - (int(geometry.step[h, a]) < 0))
+                found.update(zip(self.place[codes].tolist(), geometry.heads.output[h][codes].tolist(), strict=True))
+            self.begun[key] = self._row(found)
+        return self.begun[key]
+
+    def alone(self, half: int, cell: tuple[int, ...]) -> int:
+        """Where those of the vertex of a half segment that runs away begin, by places along the first axis of a box."""
+        geometry = self.geometry
+        a = int(geometry.heads.axis[half])
+        value = int(geometry.heads.output[half][geometry.half[a] == cell[a]][0])
+        key = (-1, value, cell[0])
+        if key not in self.begun:
+            self.begun[key] = self._row(dict.fromkeys(self.place[geometry.half[0] == cell[0]].tolist(), value))
+        return self.begun[key]
+
+    def _row(self, found: dict[int, int]) -> int:
+        low, high = min(found), max(found)
+        begun = CODES + len(self.made) - low
+        self.made.extend(found.get(at, 0) for at in range(low, high + 1))
+        return begun
+
+
+#: An entry of a chain without what follows: c and d, and where results begin.
+Link = tuple[int, int]
+
+
+class _Chains:
+    """The entries of all chains: whole chains stand once, and those of one box where the axes of the total lead."""
+
+    def __init__(self) -> None:
+        self.entries: dict[int, tuple[int, int, int]] = {0: (0, 0, 0)}
+        self.placed: dict[tuple[Link, ...], int] = {}
+
+    def _first(self, chain: tuple[Link, ...]) -> tuple[int, int, int]:
+        """The first entry of a chain whose others are put somewhere."""
+        rest = chain[1:]
+        if rest and rest not in self.placed:
+            entry = self._first(rest)
+            at = next(i for i in itertools.count() if i not in self.entries)
+            self.entries[at] = entry
+            self.placed[rest] = at
+        return (*chain[0], self.placed[rest] if rest else 0)
+
+    def put(self, chains: dict[int, tuple[Link, ...]]) -> int:
+        """The number that, with a key of `chains` added, is that of the first entry of that chain."""
+        first = {key: self._first(chain) for key, chain in chains.items()}
+        for lead in itertools.count():
+            if all(self.entries.get(lead + key, entry) == entry for key, entry in first.items()):
+                self.entries |= {lead + key: entry for key, entry in first.items()}
+                return lead
+        raise AssertionError
+
+    def columns(self) -> tuple[IntArray, IntArray, IntArray]:
+        """The parts of all entries."""
+        found = np.array([self.entries.get(i, (0, 0, 0)) for i in range(max(self.entries) + 1)])
+        return found[:, 0], found[:, 1], found[:, 2]
 
 
 def lanes_of(spec: Spec) -> tuple[Lanes, Parts]:
     """The tables of the lanes, and the boxes that they are for. Raises Refused."""
     geometry = Parts(spec, cut=False)
-    if geometry.parts**spec.dimensions > min(MOST, 1 << (16 - spec.dimensions)):
+    number = Number(spec.dimensions, geometry.parts)
+    if not number.pairs and number.bits > number.lowest:
         raise Refused("it has too many boxes for lanes of 16 bits")
-    layout = layout_of(spec, geometry, lists_of(geometry), narrow=True)
-    if not (layout.gap == layout.gap[0]).all():
+    if any(axis != geometry.place[0] for axis in geometry.place):
         raise Refused("its heads have distances of their own")
-    return _packed(layout, geometry), geometry
+    order = {position: i for i, position in enumerate(sorted(set(geometry.place[0])))}
+    place = np.array([order[position] for position in geometry.place[0]])
+    results, chains, numbers = _Results(geometry, place), _Chains(), _Numbers.of(geometry.offset[0])
+    role, gates, lead = np.zeros((3, 1 << number.bits), dtype=np.int64)
+    base = np.zeros(2 << number.bits, dtype=np.int64)
+    for box, items in lists_of(geometry).items():
+        at = sum(half * weight for half, weight in zip(box, number.weight, strict=True))
+        own = [item for item in items if not item.across]
+        others = [item for item in items if item.across]
+        alone = own[0].along is None
+        role[at] = (own[-1].along or 0) << 8 | (own[0].along or 0)
+        begun = [results.alone(item.half, box) if alone else results.of(item.half) for item in own]
+        base[at], base[at | 1 << number.bits] = begun[0], begun[-1]
+        if others:
+            asked = gates_of(item.across for item in others)
+            gates[at] = number.gates(sum(1 << number.place[axis] for axis in asked))
+            lead[at] = chains.put(_chains_of(others, asked, number, results)) | alone * LONELY
+    columns = chains.columns()
+    if CODES + len(results.made) > 1 << 16 or len(columns[0]) > LONELY:
+        raise Refused("it has too many results for lanes of 16 bits")
+    zone = np.array([[g > ZONE for g in axis] for axis in geometry.offset], dtype=np.int64)
+    share = number.share(np.array(geometry.half), zone[0] if number.pairs else zone)
+    line = np.concatenate([numbers.square, np.array(results.made)])
+    more = np.concatenate([*columns, numbers.cost])
+    lanes = Lanes(spec, number, share, line, numbers.unit, numbers.margin, place, role, base, gates, lead, more)
+    if sum(table.nbytes for table in lanes.tables()) > MOST_BYTES:
+        raise Refused("the tables for its lanes are too large")
+    return lanes, geometry
+
+
+def _chains_of(others: list[Item], gates: list[int], number: Number, results: _Results) -> dict[int, tuple[Link, ...]]:
+    """The chains of a box, by the bits of the zone that are asked for and found."""
+    found = {}
+    for count in range(1, len(gates) + 1):
+        for axes in itertools.combinations(gates, count):
+            chain: list[Link] = []
+            for item in others:
+                if set(item.across) & set(gates) <= set(axes):
+                    d = next(axis for axis in item.across if axis in gates)
+                    several = len(item.across) > 1
+                    chain.append((d << 8 | (item.along or 0), CLOSE if several else results.of(item.half)))
+            # Close calls first: the others take their place only where they save more.
+            chain = sorted(dict.fromkeys(chain), key=lambda link: link[1] != CLOSE)
+            found[sum(1 << number.place[axis] for axis in axes)] = tuple(chain)
+    # Where none can be nearer, any of them serves.
+    any_one = min((chain for chain in found.values() if chain), key=len)
+    return {key: chain or any_one for key, chain in found.items()}

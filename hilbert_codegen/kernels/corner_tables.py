@@ -296,23 +296,12 @@ class _Writer:
         return gates | Kind.AMONG << fields.kind | at
 
 
-def _narrow(geometry: Parts) -> _Scale:
-    """The finest level scale whose distances fit 16 bits, with a phase of 8 bits at most added. Raises Refused."""
-    for shift in range(8, 0, -1):
-        bounds = _Bounds(geometry, shift)
-        if bounds.unit / 2 + (1 << shift) < (1 << 16) - 1:
-            return _level(geometry, shift)
-    raise Refused("distances do not fit 16 bits")
-
-
-def layout_of(spec: Spec, geometry: Parts, lists: Lists, narrow: bool = False) -> Layout:
-    """The tables; `narrow` ones have distances of 16 bits. Raises Refused."""
+def layout_of(spec: Spec, geometry: Parts, lists: Lists) -> Layout:
+    """The tables. Raises Refused."""
     fields, bits = Fields.of(spec), INTEGER_TYPES[spec.output.dtype][0]
     try:
-        turns, scale = True, _narrow(geometry) if narrow else _level(geometry, min(MOST_SHIFT, fields.other - bits))
+        turns, scale = True, _level(geometry, min(MOST_SHIFT, fields.other - bits))
     except Refused:
-        if narrow:
-            raise
         turns, scale = False, _loose(geometry, min(MOST_SHIFT, fields.sign - bits))
     base = geometry.parts
     direct = base**spec.dimensions <= MOST_BOXES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -10,63 +11,150 @@ import pytest
 
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
-from hilbert_codegen.kernels import Refused
+from hilbert_codegen.kernels import IntArray, Refused
 from hilbert_codegen.kernels.corner_geometry import Parts, lists_of
-from hilbert_codegen.kernels.corner_lanes import SEVERAL, Lanes, lanes_of
+from hilbert_codegen.kernels.corner_lanes import CLOSE, CODES, HIGHEST, LONELY, Lanes, lanes_of
+from hilbert_codegen.kernels.corner_lanes_argument import LanesArgument
+from hilbert_codegen.kernels.corner_layout import Layout
 from hilbert_codegen.kernels.corner_tables import layout_of
+from hilbert_codegen.spec.specification import Heads, Output, Spec
 from tests.unit.exact.test_many import spec_of
 from tests.unit.kernels.test_boxes import changed
 
-SPEC = spec_of(4, 1)
+#: A scale of no simple fraction of a cell.
+ROUND = Fraction(0.00437)
 
 
-@pytest.fixture(scope="module")
-def known() -> tuple[Lanes, Parts]:
-    return lanes_of(SPEC)
+def off_grid(heads: int, order: int) -> Spec:
+    """Cells that are no whole number of codes, so that squares are rounded; results that fall along the curve."""
+    spec = spec_of(heads, order)
+    head = Heads("uint8", "interleaved", (ROUND,) * heads, (31,) * heads, (Fraction(0), Fraction(1)))
+    return replace(spec, inset=Fraction(1, 10), heads=head, output=Output("uint16", (10000, 500)))
+
+
+KNOWN = {"pairs": spec_of(4, 1), "one by one": spec_of(3, 2), "off the grid": off_grid(3, 2)}
+
+
+@pytest.fixture(scope="module", params=KNOWN)
+def known(request: pytest.FixtureRequest) -> tuple[Lanes, Parts]:
+    return lanes_of(KNOWN[request.param])
+
+
+def portable(spec: Spec) -> Layout:
+    geometry = Parts(spec)
+    return layout_of(spec, geometry, lists_of(geometry))
 
 
 def test_the_argument_holds(known: tuple[Lanes, Parts]) -> None:
     lanes, geometry = known
-    lanes.check(geometry)
+    LanesArgument(lanes, geometry).check()
 
 
-@pytest.mark.parametrize("table", ["share", "role", "phase", "base", "pair", "far"])
-def test_the_argument_notices(table: str, known: tuple[Lanes, Parts]) -> None:
+def box_with_a_chain(lanes: Lanes) -> int:
+    return int(np.flatnonzero(lanes.gates)[0])
+
+
+def first_entry(lanes: Lanes) -> int:
+    """The first entry of a chain that has results."""
+    return int(np.flatnonzero(lanes.more[lanes.entries : 2 * lanes.entries] != CLOSE)[0])
+
+
+@pytest.mark.parametrize(
+    ("table", "at", "by", "message"),
+    [
+        ("share", lambda lanes: 3, 1, "another box or zone"),
+        ("line", lambda lanes: 100, 700, "order of the distances|off by more"),
+        ("line", lambda lanes: CODES + 5, 1, "a result"),
+        ("place", lambda lanes: 128, 1, "a result"),
+        ("role", lambda lanes: box_with_a_chain(lanes), 1, "lanes: box"),
+        ("base", lambda lanes: box_with_a_chain(lanes), 1, "a result is wrong"),
+        ("gates", lambda lanes: box_with_a_chain(lanes), 1, "asks for what is no axis"),
+        ("lead", lambda lanes: box_with_a_chain(lanes), 1, "lanes: box"),
+        ("lead", lambda lanes: box_with_a_chain(lanes), LONELY, "whether the vertex is alone"),
+        ("more", lambda lanes: first_entry(lanes), 1, "lanes: box"),
+        ("more", lambda lanes: lanes.entries + first_entry(lanes), 1, "another corner's half segment is wrong"),
+        ("more", lambda lanes: 2 * lanes.entries, 1, "behind the end"),
+        ("more", lambda lanes: 2 * lanes.entries + first_entry(lanes), 10000, "no end"),
+        ("more", lambda lanes: 3 * lanes.entries + 128, 40, "off by more"),
+    ],
+)
+def test_the_argument_notices(table: str, at: Any, by: int, message: str, known: tuple[Lanes, Parts]) -> None:
     lanes, geometry = known
-    fault: dict[str, Any] = {table: changed(getattr(lanes, table), 3, 1)}
-    with pytest.raises(CheckFailed, match=f"lanes: {table}"):
-        replace(lanes, **fault).check(geometry)
+    values: IntArray = getattr(lanes, table).copy()
+    values.reshape(-1)[at(lanes)] ^= by
+    fault: dict[str, Any] = {table: values}
+    with pytest.raises(CheckFailed, match=message):
+        LanesArgument(replace(lanes, **fault), geometry).check()
 
 
-def test_the_argument_notices_a_wrong_distance(known: tuple[Lanes, Parts]) -> None:
-    lanes, geometry = known
-    layout = replace(lanes.layout, gap=changed(lanes.layout.gap, 200, 1 << 8))
-    with pytest.raises(CheckFailed, match="order of the exact"):
-        replace(lanes, layout=layout).check(geometry)
+def test_the_argument_notices_a_margin_that_is_too_small() -> None:
+    lanes, geometry = lanes_of(KNOWN["off the grid"])
+    assert lanes.margin > 0
+    with pytest.raises(CheckFailed, match="off by more than the margin"):
+        LanesArgument(replace(lanes, margin=lanes.margin // 4), geometry).check()
 
 
-def test_codes_are_told_apart_by_the_exact_bound(known: tuple[Lanes, Parts]) -> None:
-    """`far` is a gap beyond which the square of the distance exceeds 1 - 2 d, and not before."""
-    lanes, geometry = known
-    gap, g = lanes.layout.gap[0], geometry.offset[0]
-    for code in range(0, 256, 7):
-        for other in range(256):
-            assert (gap[other] >= lanes.far[code]) == (g[other] ** 2 > 1 - 2 * g[code])
+def test_the_argument_notices_a_half_segment_that_no_chain_has() -> None:
+    lanes, geometry = lanes_of(KNOWN["one by one"])
+    at = box_with_a_chain(lanes)
+    fault = replace(lanes, gates=changed(lanes.gates, at, -int(lanes.gates[at])))
+    with pytest.raises(CheckFailed, match="missing in the list"):
+        LanesArgument(fault, geometry).check()
 
 
-@pytest.mark.parametrize(("dimensions", "order"), [(3, 2), (4, 1), (6, 1)])
-def test_the_model_is_exact_on_random_codes_and_on_ties(dimensions: int, order: int) -> None:
-    spec = spec_of(dimensions, order)
+def test_chains_have_close_calls_first() -> None:
+    """Behind others they would leave the results of those where savings are equal, whichever comes first."""
+    lanes, geometry = lanes_of(spec_of(6, 1))
+    LanesArgument(lanes, geometry).check()
+    _, other, further = lanes.more[:-CODES].reshape(3, -1)
+    entry = next(i for i in range(lanes.entries) if further[i] and other[i] == CLOSE != other[further[i]])
+    more = lanes.more.copy()
+    for part in (0, lanes.entries):
+        places = [part + entry, part + int(further[entry])]
+        more[places] = lanes.more[places[::-1]]
+    with pytest.raises(CheckFailed, match="order that settles ties|missing in a chain"):
+        LanesArgument(replace(lanes, more=more), geometry).check()
+
+
+@pytest.mark.parametrize("spec", [spec_of(heads, order) for heads, order in ((3, 1), (3, 2), (4, 1), (5, 1), (6, 1))])
+def test_the_model_is_exact_on_random_codes_and_on_ties(spec: Spec) -> None:
     lanes, _ = lanes_of(spec)
-    geometry = Parts(spec)
-    portable = layout_of(spec, geometry, lists_of(geometry))
     generator = np.random.default_rng(5)
-    queries = generator.integers(-128, 128, (6000, dimensions))
-    queries[3000:] = generator.choice(np.arange(-128, 128, 16), (3000, dimensions))
-    assert np.array_equal(lanes.decode(portable, *(queries & 255).T), decode_tuples(spec, queries))
-    assert (lanes.pair < SEVERAL).any()
+    queries = generator.integers(-128, 128, (6000, spec.dimensions))
+    queries[3000:] = generator.choice(np.arange(-128, 128, 16), (3000, spec.dimensions))
+    assert np.array_equal(lanes.decode(portable(spec), *(queries & 255).T), decode_tuples(spec, queries))
+    assert lanes.margin == 0
 
 
-def test_results_that_16_bits_do_not_tell_apart_are_refused() -> None:
-    with pytest.raises(Refused, match="closer call"):
-        lanes_of(spec_of(3, 1))
+@pytest.mark.parametrize(
+    "spec",
+    [off_grid(3, 1), off_grid(3, 2), off_grid(5, 1), off_grid(6, 1), spec_of(3, 1, "moore"), spec_of(3, 2, "moore")],
+)
+def test_the_model_is_exact_at_any_scale_and_on_closed_curves(spec: Spec) -> None:
+    lanes, geometry = lanes_of(spec)
+    LanesArgument(lanes, geometry).check()
+    least = int(spec.heads.codes().min())
+    queries = np.random.default_rng(6).integers(least, least + 256, (6000, spec.dimensions))
+    assert np.array_equal(lanes.decode(portable(spec), *(queries & 255).T), decode_tuples(spec, queries))
+
+
+def test_savings_that_rounded_squares_leave_open_are_close_calls() -> None:
+    """With a margin far above the error many are, and all results are right."""
+    spec = off_grid(3, 2)
+    lanes, geometry = lanes_of(spec)
+    wide = 600
+    costs = [min(round(lanes.unit * (1 - 2 * g)) - wide, HIGHEST) for g in geometry.offset[0]]
+    more = np.append(lanes.more[:-CODES], costs)
+    rough = replace(lanes, margin=wide, more=more)
+    LanesArgument(rough, geometry).check()
+    queries = np.random.default_rng(7).integers(0, 256, (20000, 3))
+    assert np.array_equal(rough.decode(portable(spec), *queries.T), decode_tuples(spec, queries))
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(Refused, match="too large"):
+        lanes_of(spec_of(3, 3))
+    spec = spec_of(4, 1)
+    scales = (Fraction(1, 256), Fraction(1, 200), Fraction(1, 256), Fraction(1, 256))
+    with pytest.raises(Refused, match="distances of their own"):
+        lanes_of(replace(spec, heads=replace(spec.heads, scale=scales)))

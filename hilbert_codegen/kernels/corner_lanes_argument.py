@@ -1,0 +1,181 @@
+"""The proof of `corner` in lanes for all tuples of codes, box by box, in whole numbers."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from hilbert_codegen.curves import AXES
+from hilbert_codegen.errors import CheckFailed
+from hilbert_codegen.kernels import IntArray, as_output
+from hilbert_codegen.kernels.corner_geometry import ZONE, Parts
+from hilbert_codegen.kernels.corner_lanes import CLOSE, CODES, HIGHEST, LONELY, Lanes
+from hilbert_codegen.kernels.half_cells import boxes_of, check_covered
+
+
+@dataclass(frozen=True)
+class _Link:
+    """An entry of a chain: whether it has results, and the half segments that it stands for, with the axes across."""
+
+    exact: bool
+    items: list[tuple[int, tuple[int, ...]]]
+
+
+class LanesArgument:
+    """The proof of the lanes' tables.
+
+    - Numbers: the box of every code, the zone, squares in the order of the distances, the error of squares and costs.
+    - The half segments of the own vertex and of all chains of a box beat all others throughout; a chain lacks only those
+      that are across an axis that is asked for and along which the distance is at most 3/8, where they save nothing.
+    - Chains have the order that settles ties: what comes behind an entry with results is taken only where it saves more.
+    - The results of all entries are right for all codes of their axis. A close call has none.
+    """
+
+    def __init__(self, lanes: Lanes, geometry: Parts) -> None:
+        self.lanes, self.geometry = lanes, geometry
+        self._right: dict[tuple[int, int, int], bool] = {}
+
+    def check(self) -> None:
+        """Raise CheckFailed with the first thing that is wrong."""
+        self._shares()
+        self._numbers()
+        for box, tables, _ in boxes_of(self.geometry):
+            where, rank = f"lanes: box {box}", self.geometry.rank(box)
+            weights = self.lanes.number.weight
+            number = sum(half * weight for half, weight in zip(box, weights, strict=True))
+            own = self._own(box, number, where)
+            if sorted(own, key=lambda h: rank[h]) != own:
+                raise CheckFailed(f"{where}: the own half segments are not in the order that settles ties")
+            others = self._others(box, number, where)
+            order = own + sorted(others)
+            check_covered(self.geometry, box, tables, order + self.geometry.spared(order, box), rank, where)
+
+    def _shares(self) -> None:
+        """The number of every box, and the zone: for one code of each kind of every axis, and all tuples of those."""
+        number, geometry, heads = self.lanes.number, self.geometry, range(self.lanes.number.heads)
+        zone = np.array([[g > ZONE for g in axis] for axis in geometry.offset], dtype=np.int64)
+        kinds = [
+            np.unique(2 * half + beyond, return_index=True)[1] for half, beyond in zip(geometry.half, zone, strict=True)
+        ]
+        for a, share in enumerate(self.lanes.share if self.lanes.share.ndim > 1 else [self.lanes.share] * len(heads)):
+            kind = 2 * geometry.half[a] + zone[a]
+            if any(len(set(share[kind == k].tolist())) != 1 for k in np.unique(kind)):
+                raise CheckFailed(f"lanes: head {AXES[a]}: a code has another box or zone than its share says")
+        tuples = np.array(list(itertools.product(*kinds))).T
+        total = number.totals(self.lanes.share, tuples)
+        boxes = sum(geometry.half[a][tuples[a]] * number.weight[a] for a in heads)
+        found = sum(zone[a][tuples[a]] << number.place[a] for a in heads)
+        asked = number.gates(sum(1 << place for place in number.place))
+        if not np.array_equal(number.boxes(total), boxes) or not np.array_equal(number.zone(total & asked), found):
+            raise CheckFailed("lanes: a code has another box or zone than its share says")
+
+    def _numbers(self) -> None:
+        """Squares in the order of the distances, and the margin, which is four times what any number is off by."""
+        lanes = self.lanes
+        if any(axis != self.geometry.offset[0] for axis in self.geometry.offset):
+            raise CheckFailed("lanes: heads have distances of their own")
+        square, cost = lanes.line[:CODES].tolist(), lanes.more[-CODES:].tolist()
+        by_distance = sorted(zip(self.geometry.offset[0], square, strict=True))
+        for (g, low), (other, high) in itertools.pairwise(by_distance):
+            if (g == other) != (low == high) or low > high or low < 0:
+                raise CheckFailed("lanes: squares are not in the order of the distances")
+        for g, whole, less in zip(self.geometry.offset[0], square, cost, strict=True):
+            exact = lanes.unit * (1 - 2 * g)
+            capped = less == HIGHEST and exact - lanes.margin >= HIGHEST
+            off = max(abs(whole - lanes.unit * g * g), Fraction(0) if capped else abs(less + lanes.margin - exact))
+            if 4 * off > lanes.margin:
+                raise CheckFailed("lanes: a square or a cost is off by more than the margin allows")
+        if max(square) + 3 * lanes.margin > HIGHEST or lanes.unit > 4 * HIGHEST:
+            raise CheckFailed("lanes: savings do not fit 16 bits")
+
+    def _own(self, box: tuple[int, ...], number: int, where: str) -> list[int]:
+        """The half segments of the own vertex that a box has, all results of which are right."""
+        lanes, geometry = self.lanes, self.geometry
+        axes = int(lanes.role[number]) & 255, int(lanes.role[number]) >> 8
+        found = [geometry.into(axis, (), box) for axis in dict.fromkeys(axes)]
+        alone = found == [None]
+        if alone:
+            found = [geometry.into(None, (), box)]
+        if alone != bool(lanes.lead[number] & LONELY) and lanes.gates[number]:
+            raise CheckFailed(f"{where}: it is wrong whether the vertex is alone")
+        own = [half for half in found if half is not None]
+        if len(own) != len(found):
+            raise CheckFailed(f"{where}: there is no half segment along an axis of it")
+        first, second = (int(base) for base in lanes.base[[number, number | 1 << lanes.number.bits]])
+        for half, axis, base in zip(own, axes, (first, second), strict=False):
+            if base == CLOSE or not self._is_right(base, half, axis, box):
+                raise CheckFailed(f"{where}: a result is wrong")
+        return own
+
+    def _others(self, box: tuple[int, ...], number: int, where: str) -> set[int]:
+        """All half segments of other corners that the chains of a box have."""
+        lanes = self.lanes
+        bits, lead = lanes.number, int(lanes.lead[number]) & (LONELY - 1)
+        asked = sum(1 << place for place in bits.place if bits.gates(1 << place) & int(lanes.gates[number]))
+        if int(lanes.gates[number]) != bits.gates(asked):
+            raise CheckFailed(f"{where}: it asks for what is no axis")
+        chains = {key: self._chain(lead + key, box, where) for key in range(1, asked + 1) if key & ~asked == 0}
+        rank = self.geometry.rank(box)
+        found = {item for chain in chains.values() for link in chain for item in link.items}
+        for key, chain in chains.items():
+            # Equal savings leave what came before, a close call too: that may be anything.
+            order = [rank[link.items[0][0]] if link.exact else -1 for link in chain]
+            if order != sorted(order):
+                raise CheckFailed(f"{where}: a chain is not in the order that settles ties")
+            for _, across in found - {item for link in chain for item in link.items}:
+                if not any((asked & ~key) >> bits.place[axis] & 1 for axis in across):
+                    raise CheckFailed(f"{where}: a half segment is missing in a chain")
+        return {half for half, _ in found}
+
+    def _chain(self, entry: int, box: tuple[int, ...], where: str) -> list[_Link]:
+        """The entries of a chain."""
+        lanes = self.lanes
+        found: list[_Link] = []
+        if lanes.more[2 * lanes.entries]:
+            raise CheckFailed("lanes: there is something behind the end of a chain")
+        pair, base, further = lanes.more[:-CODES].reshape(3, -1).tolist()
+        while 0 < entry < lanes.entries and len(found) < lanes.entries:
+            along, across = pair[entry] & 255, pair[entry] >> 8
+            items, exact = self._close(along, across, box), base[entry] != CLOSE
+            if exact:
+                items = [item for item in items if item[1] == (across,)]
+                if not items or not self._is_right(base[entry], items[0][0], along, box):
+                    raise CheckFailed(f"{where}: a result of another corner's half segment is wrong")
+            if not items:
+                raise CheckFailed(f"{where}: an entry of a chain is of no half segment")
+            found.append(_Link(exact, items))
+            entry = further[entry]
+            if not entry:
+                return found
+        raise CheckFailed(f"{where}: a chain has no end")
+
+    def _close(self, along: int, across: int, box: tuple[int, ...]) -> list[tuple[int, tuple[int, ...]]]:
+        """The half segments into a box along one axis and across another, and perhaps more."""
+        further = [axis for axis in range(len(box)) if axis not in (along, across)]
+        found = []
+        for count in range(len(further) + 1):
+            for axes in itertools.combinations(further, count):
+                many = tuple(sorted((across, *axes)))
+                half = self.geometry.into(along, many, box) if along != across else None
+                if half is not None:
+                    found.append((half, many))
+        return found
+
+    def _is_right(self, base: int, half: int, axis: int, box: tuple[int, ...]) -> bool:
+        """Whether the results from a base on are those of a half segment, for all codes of an axis in a box."""
+        geometry, lanes = self.geometry, self.lanes
+        key = base, half, box[axis]
+        if key not in self._right:
+            codes: IntArray = np.flatnonzero(geometry.half[axis] == box[axis])
+            at = base + lanes.place[codes]
+            exact = geometry.heads.output[half]
+            # A vertex alone has one result, by the codes of an axis of its own.
+            own = int(geometry.heads.axis[half])
+            wanted = exact[codes] if own == axis else exact[geometry.half[own] == box[own]][:1]
+            self._right[key] = bool(
+                (at < len(lanes.line)).all() and (as_output(lanes.spec, lanes.line[at]) == wanted).all()
+            )
+        return self._right[key]
