@@ -55,25 +55,37 @@ PROMISED = {
     ),
     "line, any scale": Promise(ANY_SCALE, 16 << 10, (None, None, None, None, None, 2.3), (None,) * 6),
     "corner, three heads, order 1": Promise(
-        ("curve.dimensions=3", "curve.order=1"), 2704, (37.5, 19.25, 19.25, 19.25, 19.25, 27.5), (None,) * 6
+        ("curve.dimensions=3", "curve.order=1"), 2704, (37.5, 19.25, 19.25, 19.25, 19.25, 5.15), (None,) * 6, 6300
     ),
     "corner, three heads": Promise(
-        ("curve.dimensions=3", "curve.order=2"), 8400, (43.8, 24.95, 24.95, 24.95, 24.95, 13.2), (None,) * 6
+        ("curve.dimensions=3", "curve.order=2"), 8400, (43.8, 24.95, 24.95, 24.95, 24.95, 6.45), (None,) * 6, 20500
     ),
     "corner, three heads, any scale": Promise(
-        (*ANY_SCALE, "curve.dimensions=3", "curve.order=2"), 8400, (44.3, 24.7, 24.7, 24.7, 24.7, 13.2), (None,) * 6
+        (*ANY_SCALE, "curve.dimensions=3", "curve.order=2"),
+        8400,
+        (44.3, 24.7, 24.7, 24.7, 24.7, 6.95),
+        (None,) * 6,
+        20500,
     ),
     "corner, four heads": Promise(
-        ("curve.dimensions=4", "curve.order=1"), 5750, (47.2, 25.25, 25.25, 25.25, 25.25, 12.8), (None,) * 6
+        ("curve.dimensions=4", "curve.order=1"), 5750, (47.2, 25.25, 25.25, 25.25, 25.25, 6.5), (None,) * 6, 8400
     ),
     "corner, six heads": Promise(
-        ("curve.dimensions=6", "curve.order=1"), 11900, (71.2, 37.5, 37.5, 37.5, 37.5, 25.6), (None,) * 6
+        ("curve.dimensions=6", "curve.order=1"), 11900, (71.2, 37.5, 37.5, 37.5, 37.5, 10.8), (None,) * 6, 27200
     ),
     "corner, four heads, any scale": Promise(
-        (*ANY_SCALE, "curve.dimensions=4", "curve.order=1"), 5900, (56.9, 30.0, 30.0, 30.0, 30.0, None), (None,) * 6
+        (*ANY_SCALE, "curve.dimensions=4", "curve.order=1"),
+        5900,
+        (56.9, 30.0, 30.0, 30.0, 30.0, 7.8),
+        (None,) * 6,
+        10300,
     ),
     "corner, six heads, any scale": Promise(
-        (*ANY_SCALE, "curve.dimensions=6", "curve.order=1"), 11900, (88.0, 45.0, 45.0, 45.0, 45.0, None), (None,) * 6
+        (*ANY_SCALE, "curve.dimensions=6", "curve.order=1"),
+        11900,
+        (88.0, 45.0, 45.0, 45.0, 45.0, 11.8),
+        (None,) * 6,
+        34000,
     ),
 }
 #: Most instructions per point by other compilers and levels, on the scalar cores: what a point takes is inlined all the same, and a

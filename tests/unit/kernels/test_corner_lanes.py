@@ -112,7 +112,7 @@ def test_chains_have_close_calls_first() -> None:
     for part in (0, lanes.entries):
         places = [part + entry, part + int(further[entry])]
         more[places] = lanes.more[places[::-1]]
-    with pytest.raises(CheckFailed, match="order that settles ties|missing in a chain"):
+    with pytest.raises(CheckFailed, match=r"order that settles ties|missing in a chain"):
         LanesArgument(replace(lanes, more=more), geometry).check()
 
 
