@@ -84,5 +84,5 @@ def fused(built: Built, spec: Spec) -> Built:
     }
     code = Implementation((*built.portable.tables, table), model, None, {**built.portable.params, "fusion": words})
     note = f"{built.note} Where the last head is more than {limit(spec)} away, the result is the average of the two."
-    parts = Fused(replace(built, offers={}, variants={}), step)
-    return replace(parts.curve, portable=code, note=note, fused=parts)
+    both = Fused(replace(built, offers={}, variants={}), step)
+    return replace(both.curve, portable=code, note=note, fused=both)
