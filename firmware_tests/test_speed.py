@@ -76,14 +76,14 @@ PROMISED = {
     "corner, four heads, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=4", "curve.order=1"),
         5900,
-        (56.9, 30.0, 30.0, 30.0, 30.0, 7.8),
+        (58.0, 31.2, 31.2, 31.2, 31.2, 7.8),
         (None,) * 6,
         10300,
     ),
     "corner, six heads, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=6", "curve.order=1"),
         11900,
-        (88.0, 45.0, 45.0, 45.0, 45.0, 11.8),
+        (90.0, 46.9, 46.9, 46.9, 46.9, 11.8),
         (None,) * 6,
         34000,
     ),
