@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from net import STAGE, TRUNK
 from numpy.typing import NDArray
-from train import FUSED, on_grid, to_tflite
+from train import on_grid, to_tflite
 
 #: Convolutions in the order of the file.
 LAYERS = (*TRUNK, *STAGE, "h")
@@ -54,16 +54,16 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = arguments.models
     if arguments.rewrite:
-        for file, name in (("1d", "p0"), ("p1", "p1"), ("p2", "p2"), ("p3", "p3")):
-            path = folder / f"{file}_int8.tflite"
+        for name in ("1d", "p1", "p2", "p3"):
+            path = folder / f"{name}_int8.tflite"
             path.write_bytes(to_tflite(on_grid(weights_of(path, name)), name, quantized=True))
-    one, curve = (weights_of(folder / f"{file}_int8.tflite", name) for file, name in (("1d", "p0"), ("p3", "p3")))
+    one, curve = (weights_of(folder / f"{name}_int8.tflite", name) for name in ("1d", "p3"))
     for name in one.keys() & curve.keys():
         if not np.array_equal(one[name], curve[name]):
             raise SystemExit(f"{name}: the two networks have other trunks; train both heads on one")
     joined = on_grid(one | curve)
     for suffix, quantized in (("int8", True), ("float", False)):
-        (folder / f"{FUSED}_{suffix}.tflite").write_bytes(to_tflite(joined, FUSED, quantized))
+        (folder / f"fused_{suffix}.tflite").write_bytes(to_tflite(joined, "fused", quantized))
 
 
 if __name__ == "__main__":

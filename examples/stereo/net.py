@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from scenes import MARGIN, WIDTH
+
+from hilbert_codegen.curves import make_curve
 
 BOUND = 6.0  # every hidden activation lives in [0, 6]
 HEAD_MAX = 255.0 / 256.0  # heads live in [0, 255/256]: INT8 scale 1/256, zero point -128
@@ -29,36 +32,12 @@ TRUNK = {
 STAGE = {"f1": (32, 32, 1, 3)}  # each variant's own last hidden layer
 
 
-def hilbert(order: int) -> NDArray[Any]:
-    """Vertices of the Hilbert curve of the given order, int (4**order, 2), in the usual d2xy order."""
-    points = []
-    for d in range(4**order):
-        x = y = 0
-        t, s = d, 1
-        while s < 2**order:
-            rx = 1 & (t // 2)
-            ry = 1 & (t ^ rx)
-            if ry == 0:
-                if rx == 1:
-                    x, y = s - 1 - x, s - 1 - y
-                x, y = y, x
-            x, y = x + s * rx, y + s * ry
-            t //= 4
-            s *= 2
-        points.append((x, y))
-    return np.array(points)
-
-
 @dataclass(frozen=True)
 class Curve:
-    """A polyline with its inset, and decoders in TensorFlow. Order 0 is the 1D head."""
+    """A Hilbert curve of so many heads with its inset, and decoders in TensorFlow."""
 
+    outputs: int
     order: int
-
-    @property
-    def outputs(self) -> int:
-        """Heads: 1 or 2."""
-        return 1 if self.order == 0 else 2
 
     @property
     def side(self) -> int:
@@ -72,8 +51,8 @@ class Curve:
 
     @property
     def vertices(self) -> NDArray[Any]:
-        """Grid points in order, float32 (4**order, 2)."""
-        return hilbert(self.order).astype(np.float32)
+        """Grid points in order, float32 (2**(outputs * order), outputs)."""
+        return np.array(make_curve("hilbert", self.order, dimensions=self.outputs).points, dtype=np.float32)
 
     @property
     def pitch(self) -> float:
@@ -81,18 +60,18 @@ class Curve:
         return (1 - 2 * self.inset) / (self.side - 1)
 
     def encode(self, t: NDArray[Any]) -> NDArray[Any]:
-        """t in [0, 1], any shape -> grid coordinates, shape + (2,)."""
+        """t in [0, 1], any shape -> grid coordinates, shape + (outputs,)."""
         v = self.vertices
         s = np.clip(t, 0, 1) * (len(v) - 1)
         i = np.minimum(s.astype(int), len(v) - 2)
         return np.asarray(v[i] + (s - i)[..., None].astype(np.float32) * (v[i + 1] - v[i]))
 
     def to_grid(self, head: tf.Tensor) -> tf.Tensor:
-        """Head values (..., 2) -> grid coordinates in cells."""
+        """Head values (..., outputs) -> grid coordinates in cells."""
         return (head - self.inset) / self.pitch
 
     def decode(self, grid: tf.Tensor, sigma: float, gate: float) -> tuple[tf.Tensor, tf.Tensor]:
-        """Grid points (..., 2) -> (t, squared distance to the curve), differentiable.
+        """Grid points (..., outputs) -> (t, squared distance to the curve), differentiable.
 
         Within `gate` cells of the curve t is the nearest point's; beyond, the posterior mean under Gaussian
         noise of `sigma` cells, by Gauss-Legendre quadrature with three points a segment. gate = inf is the nearest point.
@@ -115,15 +94,14 @@ class Curve:
         place = (np.arange(segments)[:, None] + (nodes + 1) / 2).reshape(-1).astype(np.float32)
         on_curve = self.encode(place / segments).astype(np.float32)
         weight = np.tile(shares, segments).astype(np.float32)
-        x, y = grid[..., 0:1], grid[..., 1:2]
-        d2 = tf.square(x - on_curve[:, 0]) + tf.square(y - on_curve[:, 1])
+        d2 = tf.add_n([tf.square(grid[..., a, None] - on_curve[:, a]) for a in range(self.outputs)])
         w = tf.exp((r2[..., None] - d2) / (2 * sigma**2)) * weight
         mean = tf.reduce_sum(w * (place / segments), -1) / tf.reduce_sum(w, -1)
         return tf.where(r2 > gate**2, mean, nearest), r2
 
 
-def make_weights(rng: np.random.Generator, variants: list[str]) -> dict[str, NDArray[Any]]:
-    """He-initialized trunk and last layers of the variants, by name/w and name/b."""
+def make_weights(rng: np.random.Generator, variants: Mapping[str, int]) -> dict[str, NDArray[Any]]:
+    """He-initialized trunk and last layers of the variants, each with its number of outputs, by name/w and name/b."""
     weights: dict[str, NDArray[Any]] = {}
 
     def add(name: str, spec: tuple[int, int, int, int]) -> None:
@@ -133,10 +111,9 @@ def make_weights(rng: np.random.Generator, variants: list[str]) -> dict[str, NDA
 
     for name, spec in TRUNK.items():
         add(name, spec)
-    for v in variants:
+    for v, cout in variants.items():
         for name, spec in STAGE.items():
             add(f"{v}/{name}", spec)
-        cout = 1 if v == "p0" else 2
         weights[f"{v}/h/w"] = rng.normal(0, 0.02, (1, 1, 32, cout)).astype(np.float32)
         weights[f"{v}/h/b"] = np.full(cout, 0.5 * HEAD_MAX, np.float32)
     return weights
@@ -206,7 +183,7 @@ class Net:
         return self.conv(tf.concat([self.up(d), a], -1), "e1", 1)
 
     def head(self, features: tf.Tensor, variant: str) -> tf.Tensor:
-        """Features -> heads before clipping, float (batch, 32, 32, 1 or 2)."""
+        """Features -> heads before clipping, float (batch, 32, 32, outputs)."""
         f = self.conv(features, f"{variant}/f1", 1)
         if self.training and self.noise:
             f = f + tf.random.normal(tf.shape(f), 0.0, self.noise)
@@ -219,5 +196,5 @@ class Net:
         return tf.clip_by_value(head, 0.0, HEAD_MAX)
 
     def __call__(self, views: tf.Tensor, variant: str) -> tf.Tensor:
-        """views (batch, 64, 80, 2) in [0, 1] -> heads (batch, 32, 32, 1 or 2)."""
+        """views (batch, 64, 80, 2) in [0, 1] -> heads (batch, 32, 32, outputs)."""
         return self.bounded(self.head(self.trunk(views), variant))

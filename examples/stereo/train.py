@@ -1,20 +1,23 @@
 """Trains the stereo networks from nothing and writes models/: about an hour on two unshared cores.
 
-    python -m venv venv && venv/bin/pip install tensorflow-cpu==2.21.0
-    venv/bin/python train.py            # writes models/*.tflite
-    venv/bin/python train.py --seed 1 --models build/seed1     # other weights to start from, scenes in another order
-    venv/bin/python train.py --quick --models build/quick      # a few steps: shows that all of it runs, nothing else
-    venv/bin/python train.py --ablate   # also retrains the p = 3 head without one part of the loss at a time
+    pip install 'hilbert_codegen[train]'
+    python train.py                     # seed 0: 1D twice, two heads of order 3, four and five of order 1
+    python train.py --seed 1            # other weights to start from, scenes in another order
+    python train.py --heads 1d p1 p2 p3 --models build/orders  # other heads on one trunk
+    python train.py --quick --models build/quick      # a few steps: shows that all of it runs, nothing else
+    python train.py --ablate   # also retrains the p = 3 head without one part of the loss at a time
 
-1. Pre-training in float with batch norm: one trunk, four heads (1D and Hilbert p = 1, 2, 3). The 1D head has the task
+1. Pre-training in float with batch norm: one trunk, and a last hidden layer for each head. A 1D head has the task
    loss, the 2D heads the distance to the target point only: a decoded value has no useful gradient before the point is
    on about the right branch.
 2. Batch norm is folded, and the last hidden layer of each head is scaled per channel to fill its range, 1D included.
 3. Quantization-aware fine-tuning of all of it, with the paper's loss on the 2D heads
        task(t(h), t) + alpha (|h - c(t)|^2 + beta r^2),
    t(h) decoded by the estimator that will be deployed (the posterior mean off the curve), and Gaussian noise before the
-   heads. The weights of the four losses add up to as much for 1D as for the three 2D heads together.
-4. Weights are put on their INT8 grid, which is what fine-tuning's forward pass used, and both files are written with
+   heads. The weights of the losses add up to as much for the 1D heads as for all curves together.
+4. The last layers of each head alone, on the finished trunk: a curve's with the loss on what the decoder makes of it and
+   of the 1D head, which is finished first, and stays as it is.
+5. Weights are put on their INT8 grid, which is what fine-tuning's forward pass used, and both files are written with
    them: the float network and its INT8 twin differ in the quantization of activations and heads only.
 """
 
@@ -23,7 +26,7 @@ from __future__ import annotations
 import argparse
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +37,21 @@ from numpy.typing import NDArray
 from scenes import HEIGHT, WIDTH, scenes
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-VARIANTS = ("p0", "p1", "p2", "p3")  # p0 is the 1D head
-CURVES = {name: Curve(int(name[1])) for name in VARIANTS}
-FUSED = "fused"  # x and y of p = 3 and the 1D head in one tensor, for the decoder of that name
-SHARE = {"p0": 2.0, "p1": 0.5, "p2": 0.7, "p3": 1.0}
+#: Heads by name: a curve of so many heads, or None for one head that answers t. The twin is a second one of that kind.
+CURVES: dict[str, Curve | None] = {
+    "1d": None,
+    "twin": None,
+    "p1": Curve(2, 1),
+    "p2": Curve(2, 2),
+    "p3": Curve(2, 3),
+    "h4p1": Curve(4, 1),
+    "h5p1": Curve(5, 1),
+}
+#: Two variants of one trunk in one tensor, by the name of the file: a curve and t itself, for the decoder that fuses
+#: them, or t twice.
+JOINED = {"fused": ("p3", "1d"), "fused_h4p1": ("h4p1", "1d"), "fused_h5p1": ("h5p1", "1d"), "ensemble": ("1d", "twin")}
+#: Of all heads of one kind, t itself or curves, in the loss of fine-tuning.
+WEIGHT = 2.0
 BATCH = 16
 TRAIN_SEEDS = (100, 101)
 SCENES_PER_SEED = 4096
@@ -46,6 +60,13 @@ NOISE = 0.05  # standard deviation of the noise on the last hidden layer, whose 
 ALPHA = 0.1
 BETA = 1.0
 ABLATION_STEPS = 800
+FINISH_SCENES = 2048
+#: The decoder that a curve's last layers are finished for: share of the curve's value in the average with t itself where
+#: the two are more than THRESHOLD apart. Order 1 is decoded to the nearest point, which a small sigma stands for: its
+#: cells are four times those of order 3.
+WEIGHT_OF_CURVE = 0.25
+THRESHOLD = 0.03
+SIGMA_OF_ORDER_1 = 0.15
 SIGMA = 0.5  # cells
 GATE = 0.15  # cells
 
@@ -53,9 +74,9 @@ Arrays = dict[str, NDArray[Any]]
 Variables = dict[str, tf.Variable]
 
 
-def task_loss(error: tf.Tensor) -> tf.Tensor:
+def task_loss(error: tf.Tensor, squared: float = 2.0) -> tf.Tensor:
     """Nearly the absolute error, with a share of the squared: the same for 1D and 2D."""
-    return tf.reduce_mean(tf.sqrt(error * error + 1e-4) - 1e-2) + 2 * tf.reduce_mean(error * error)
+    return tf.reduce_mean(tf.sqrt(error * error + 1e-4) - 1e-2) + squared * tf.reduce_mean(error * error)
 
 
 @functools.cache
@@ -87,21 +108,29 @@ def descend(
     rng: np.random.Generator,
     label: str,
     count: int,
+    curves: list[Curve],
 ) -> None:
     """`steps` steps with a cosine from the first rate to the second."""
     began, log = time.time(), []
     for number, (x, t) in zip(range(steps), batches(rng, count), strict=False):
         optimizer.learning_rate.assign(rate[0] * (0.5 + 0.5 * np.cos(np.pi * number / steps)) + rate[1])
-        targets = [CURVES[name].encode(t) for name in VARIANTS[1:]]
+        targets = [curve.encode(t) for curve in curves]
         log.append([float(part) for part in step(tf.constant(x), tf.constant(t), *map(tf.constant, targets))])
         if (number + 1) % 100 == 0:
             print(label, number + 1, f"{time.time() - began:.0f} s", np.round(np.mean(log, axis=0), 4), flush=True)
             log = []
 
 
-def pretrain(steps: int, seed: int = 0, count: int = SCENES_PER_SEED) -> Arrays:
+def curves_of(variants: Sequence[str]) -> dict[str, Curve]:
+    """Those of `variants` that have a curve."""
+    return {name: curve for name in variants if (curve := CURVES[name]) is not None}
+
+
+def pretrain(variants: Sequence[str], steps: int, seed: int = 0, count: int = SCENES_PER_SEED) -> Arrays:
     """Step 1: float weights with batch norm statistics."""
-    weights = make_weights(np.random.default_rng(1 + 100 * seed), list(VARIANTS))
+    curves = curves_of(variants)
+    outputs = {name: curves[name].outputs if name in curves else 1 for name in variants}
+    weights = make_weights(np.random.default_rng(1 + 100 * seed), outputs)
     for name in [key[:-2] for key in weights if key.endswith("/w") and "/h/" not in key]:
         size = weights[name + "/b"].size
         weights[name + "/b"] += 0.5
@@ -118,20 +147,23 @@ def pretrain(steps: int, seed: int = 0, count: int = SCENES_PER_SEED) -> Arrays:
     def step(x: tf.Tensor, t: tf.Tensor, *targets: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             features = net.trunk(x)
-            losses = [task_loss(net.head(features, "p0")[..., 0] / HEAD_MAX - t)]
-            for name, target in zip(VARIANTS[1:], targets, strict=True):
-                miss = net.head(features, name) - (CURVES[name].inset + target * CURVES[name].pitch)
+            losses = [
+                task_loss(net.head(features, name)[..., 0] / HEAD_MAX - t) for name in variants if name not in curves
+            ]
+            for (name, curve), target in zip(curves.items(), targets, strict=True):
+                miss = net.head(features, name) - (curve.inset + target * curve.pitch)
                 near_l1 = tf.sqrt(tf.square(miss) + 1e-4) - 1e-2
                 losses.append(tf.reduce_mean(tf.reduce_sum(tf.square(miss) + 0.3 * near_l1, -1)))
             total = tf.add_n(losses)
         optimizer.apply_gradients(zip(tape.gradient(total, trained), trained, strict=True))
         return losses
 
-    descend(step, optimizer, (2e-3, 2e-5), steps, np.random.default_rng(7 + 100 * seed), "pre-training", count)
+    rng = np.random.default_rng(7 + 100 * seed)
+    descend(step, optimizer, (2e-3, 2e-5), steps, rng, "pre-training", count, list(curves.values()))
     return {name: variable.numpy() for name, variable in variables.items()}
 
 
-def fold(weights: Arrays) -> Arrays:
+def fold(weights: Arrays, variants: Sequence[str]) -> Arrays:
     """Step 2: batch norm into weights and biases, and the last hidden layers scaled to fill [0, 6]."""
     folded: Arrays = {}
     for key, value in weights.items():
@@ -146,7 +178,7 @@ def fold(weights: Arrays) -> Arrays:
     net.taps = {}
     views, _ = scenes(TRAIN_SEEDS[0], 64)
     features = net.trunk(tf.constant(views.astype(np.float32) / 255))
-    for name in VARIANTS:
+    for name in variants:
         net.head(features, name)
         last = net.taps[f"{name}/f1"].numpy()
         top = np.percentile(last.reshape(-1, last.shape[-1]), 99.9, axis=0)
@@ -165,10 +197,10 @@ def head_loss(
     raw = net.head(features, name)
     head = net.bounded(raw)
     beyond = tf.reduce_mean(tf.square(raw - tf.clip_by_value(raw, 0.0, HEAD_MAX)))  # the clip itself has no gradient
-    if target is None:
+    curve = CURVES[name]
+    if curve is None or target is None:
         part = task_loss(head[..., 0] / HEAD_MAX - t)
         return part + beyond, part
-    curve = CURVES[name]
     grid = curve.to_grid(head)
     decoded, r2 = curve.decode(grid, SIGMA, GATE)
     part = task_loss(decoded - t)
@@ -176,8 +208,12 @@ def head_loss(
     return task * part + alpha * tf.reduce_mean(paper) / (curve.side - 1) ** 2 + beyond, part
 
 
-def finetune(weights: Arrays, steps: int, seed: int = 0, count: int = SCENES_PER_SEED) -> Arrays:
+def finetune(
+    weights: Arrays, variants: Sequence[str], steps: int, seed: int = 0, count: int = SCENES_PER_SEED
+) -> Arrays:
     """Step 3, all variants on one trunk."""
+    curves = curves_of(variants)
+    shares = {name: WEIGHT / (len(curves) if name in curves else len(variants) - len(curves)) for name in variants}
     variables = {name: tf.Variable(value) for name, value in weights.items()}
     net = Net(variables, quantized=True)
     net.training, net.noise = True, NOISE
@@ -190,14 +226,71 @@ def finetune(weights: Arrays, steps: int, seed: int = 0, count: int = SCENES_PER
         parts = []
         with tf.GradientTape() as tape:
             features, total = net.trunk(x), 0.0
-            for name, target in zip(VARIANTS, (None, *targets), strict=True):
-                loss, part = head_loss(net, features, name, t, target)
-                total += SHARE[name] * loss
+            points = dict(zip(curves, targets, strict=True))
+            for name, share in shares.items():
+                loss, part = head_loss(net, features, name, t, points.get(name))
+                total += share * loss
                 parts.append(part)
         optimizer.apply_gradients(zip(tape.gradient(total, trained), trained, strict=True))
         return parts
 
-    descend(step, optimizer, (3e-4, 5e-6), steps, np.random.default_rng(11 + 100 * seed), "fine-tuning", count)
+    rng = np.random.default_rng(11 + 100 * seed)
+    descend(step, optimizer, (3e-4, 5e-6), steps, rng, "fine-tuning", count, list(curves.values()))
+    return {name: variable.numpy() for name, variable in variables.items()}
+
+
+def fused_loss(net: Net, features: tf.Tensor, name: str, t: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """The loss of a curve on what the decoder makes of it and of the head `1d`, which stays as it is."""
+    curve = curves_of([name])[name]
+    raw = net.head(features, name)
+    head = net.bounded(raw)
+    grid = curve.to_grid(head)
+    decoded, r2 = curve.decode(grid, SIGMA_OF_ORDER_1 if curve.order == 1 else SIGMA, 0.25)
+    single = tf.stop_gradient(net.bounded(net.head(features, "1d"))[..., 0] / HEAD_MAX)
+    average = WEIGHT_OF_CURVE * decoded + (1 - WEIGHT_OF_CURVE) * single
+    fused = tf.where(tf.abs(decoded - single) > THRESHOLD, average, decoded)
+    paper = tf.reduce_mean(tf.reduce_sum(tf.square(grid - target), -1) + BETA * r2) / (curve.side - 1) ** 2
+    beyond = tf.reduce_mean(tf.square(raw - tf.clip_by_value(raw, 0.0, HEAD_MAX)))
+    return task_loss(fused - t, 8.0) + 0.02 * paper + beyond
+
+
+def finish(weights: Arrays, variants: Sequence[str], steps: int, count: int) -> Arrays:
+    """Step 4: the last layers of one head after the other on the finished, fixed trunk, `1d` first."""
+    views, truth = scenes(TRAIN_SEEDS[0], count)
+    codes = trunk_codes(weights, views)
+    for name in sorted(variants, key=lambda name: name != "1d"):
+        weights = finish_one(weights, name, codes, truth, steps)
+        print("finished", name, flush=True)
+    return weights
+
+
+def finish_one(weights: Arrays, name: str, codes: NDArray[Any], truth: NDArray[Any], steps: int) -> Arrays:
+    """The last layers of one head."""
+    curve = CURVES[name]
+    mine = [f"{name}/{layer}/{part}" for layer in (*STAGE, "h") for part in "wb"]
+    variables = {k: tf.Variable(v, trainable=k in mine) for k, v in weights.items()}
+    net = Net(variables, quantized=True)
+    net.training, net.noise = True, NOISE
+    trained = [variables[k] for k in mine]
+    optimizer = tf.keras.optimizers.Adam(1e-3, clipnorm=1.0)
+    optimizer.build(trained)
+
+    @tf.function
+    def step(features: tf.Tensor, t: tf.Tensor, target: tf.Tensor) -> None:
+        with tf.GradientTape() as tape:
+            if curve is None:
+                loss, _ = head_loss(net, features, name, t, None)
+            else:
+                loss = fused_loss(net, features, name, t, target)
+        optimizer.apply_gradients(zip(tape.gradient(loss, trained), trained, strict=True))
+
+    rng = np.random.default_rng(13)
+    for number in range(steps):
+        optimizer.learning_rate.assign(1e-3 * (0.5 + 0.5 * np.cos(np.pi * number / steps)) + 1e-5)
+        chosen = rng.integers(0, len(codes), BATCH)
+        features, t = codes[chosen].astype(np.float32) * (BOUND / 255), truth[chosen]
+        target = np.zeros(1, np.float32) if curve is None else curve.encode(t)
+        step(tf.constant(features), tf.constant(t), tf.constant(target))
     return {name: variable.numpy() for name, variable in variables.items()}
 
 
@@ -223,7 +316,8 @@ def ablate(
     weights: Arrays, codes: NDArray[Any], truth: NDArray[Any], steps: int, noise: float = NOISE, **loss: float
 ) -> Arrays:
     """The last layers of p = 3 from scratch on the finished, fixed trunk, with the given parts of the loss."""
-    fresh = make_weights(np.random.default_rng(5), ["p3"])
+    curve = curves_of(["p3"])["p3"]
+    fresh = make_weights(np.random.default_rng(5), {"p3": curve.outputs})
     mine = [f"p3/{name}/{part}" for name in (*STAGE, "h") for part in "wb"]
     variables = {k: tf.Variable(fresh[k] if k in mine else v, trainable=k in mine) for k, v in weights.items()}
     variables["p3/f1/b"].assign_add(tf.fill(variables["p3/f1/b"].shape, 0.5))
@@ -251,12 +345,12 @@ def ablate(
         chosen = rng.integers(0, len(codes), BATCH)
         features, t = codes[chosen].astype(np.float32) * (BOUND / 255), truth[chosen]
         step = first if 2 * number < steps else final
-        step(tf.constant(features), tf.constant(t), tf.constant(CURVES["p3"].encode(t)))
+        step(tf.constant(features), tf.constant(t), tf.constant(curve.encode(t)))
     return {name: variable.numpy() for name, variable in variables.items()}
 
 
 def on_grid(weights: Arrays) -> Arrays:
-    """Step 4: every weight on the INT8 grid of its output channel, as fake quantization rounds it."""
+    """Step 5: every weight on the INT8 grid of its output channel, as fake quantization rounds it."""
     result = dict(weights)
     for name, value in weights.items():
         if name.endswith("/w"):
@@ -272,10 +366,10 @@ def to_tflite(weights: Arrays, variant: str, quantized: bool) -> bytes:
 
     @tf.function(input_signature=[tf.TensorSpec((1, HEIGHT, WIDTH, 2), tf.float32, name="views")])
     def forward(views: tf.Tensor) -> tf.Tensor:
-        if variant != FUSED:
+        if variant not in JOINED:
             return net(views, variant)
         features = net.trunk(views)
-        return tf.concat([net.bounded(net.head(features, name)) for name in ("p3", "p0")], -1)
+        return tf.concat([net.bounded(net.head(features, name)) for name in JOINED[variant]], -1)
 
     # Constants, or the converter meets variable reads that it can't quantize.
     frozen = convert_variables_to_constants_v2(forward.get_concrete_function())
@@ -301,13 +395,14 @@ def main() -> None:
     here = Path(__file__).parent
     parser.add_argument("--models", type=Path, default=here / "models", help="folder of the .tflite files")
     parser.add_argument("--weights", type=Path, default=here / "build" / "weights.npz", help="trained weights, kept")
-    parser.add_argument("--steps", type=int, nargs=2, default=(2886, 1012), help="pre-training and fine-tuning")
+    parser.add_argument("--steps", type=int, nargs=3, default=(2886, 1012, 1000), help="of the three trainings")
+    parser.add_argument("--heads", nargs="+", choices=CURVES, default=("1d", "twin", "p3", "h4p1", "h5p1"))
     parser.add_argument("--ablate", action="store_true", help="retrain parts of p = 3 instead, on the kept weights")
     parser.add_argument("--seed", type=int, default=0, help="of the first weights and the order of the scenes")
-    parser.add_argument("--quick", action="store_true", help="12 and 6 steps on few scenes, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="12, 6 and 4 steps on few scenes, to see that it runs")
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.steps = (12, 6)
+        arguments.steps = (12, 6, 4)
     count = 64 if arguments.quick else SCENES_PER_SEED
     tf.random.set_seed(1 + arguments.seed)
     arguments.models.mkdir(parents=True, exist_ok=True)
@@ -319,13 +414,16 @@ def main() -> None:
             export(ablate(weights, codes, truth, ABLATION_STEPS, **parts), "p3", f"ablation_{label}", arguments.models)
             print("ablation", label, flush=True)
         return
-    weights = pretrain(arguments.steps[0], arguments.seed, count)
-    weights = finetune(fold(weights), arguments.steps[1], arguments.seed, count)
+    variants = arguments.heads
+    weights = pretrain(variants, arguments.steps[0], arguments.seed, count)
+    weights = finetune(fold(weights, variants), variants, arguments.steps[1], arguments.seed, count)
     arguments.weights.parent.mkdir(parents=True, exist_ok=True)
     named: dict[str, Any] = dict(weights)
     np.savez(arguments.weights, **named)
-    for variant in (*VARIANTS, FUSED):
-        export(weights, variant, "1d" if variant == "p0" else variant, arguments.models)
+    weights = finish(weights, variants, arguments.steps[2], min(count, FINISH_SCENES))
+    joined = [name for name, parts in JOINED.items() if set(parts) <= set(variants)]
+    for variant in (*variants, *joined):
+        export(weights, variant, f"{variant}_s{arguments.seed}", arguments.models)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,11 @@ def _linear(values: FloatArray, ends: tuple[float, float]) -> FloatArray:
     return np.asarray(np.clip((values[:, 0] - low) / (high - low), 0.0, 1.0))
 
 
+def _average(values: FloatArray, ends: tuple[float, float]) -> FloatArray:
+    low, high = ends
+    return np.asarray(np.clip((values - low) / (high - low), 0.0, 1.0).mean(axis=1))
+
+
 def _angle(values: FloatArray, ends: tuple[float, float]) -> FloatArray:
     return np.asarray(np.arctan2(values[:, 1], values[:, 0]) / (2 * np.pi) % 1.0)
 
@@ -54,6 +59,7 @@ KINDS: Mapping[str, BaselineKind] = {
             "wide", "an INT8 net whose last layer gives 16 bits or floats", 1, ("int16", "int32", "float32"), _linear
         ),
         BaselineKind("int16x8", "INT8 weights, INT16 activations", 1, ("int16",), _linear),
+        BaselineKind("ensemble", "two INT8 outputs of t, averaged", 2, _EIGHT, _average),
         BaselineKind("cos_sin", "cosine and sine of an angle, two INT8 outputs", 2, _EIGHT, _angle, circular=True),
     )
 }

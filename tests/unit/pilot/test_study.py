@@ -7,10 +7,12 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.pilot.advise import NOT_LEARNT, SPREAD, Candidate, advise_from_pilot, choose
+from hilbert_codegen.pilot.baselines import kind_of
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.metrics import ErrorStats
 from hilbert_codegen.pilot.settings import load_pilot
@@ -141,3 +143,9 @@ def test_stereo_is_told_that_no_order_helps() -> None:
     advice = advise_from_pilot(evaluate(loaded, 12), [1, 2, 3, 4], ["cell"])
     assert advice.best is None and advice.measure == ()
     assert advice.verdict[0].startswith("More heads will not help")
+
+
+def test_an_ensemble_is_the_average_of_its_outputs() -> None:
+    values = np.array([[0.0, 0.5], [0.25, 0.75], [1.5, 0.5]])
+    kind = kind_of("ensemble", np.zeros((3, 2), np.int8))
+    assert kind.outputs == 2 and kind.decode(values, (0.0, 1.0)).tolist() == [0.25, 0.5, 0.75]
