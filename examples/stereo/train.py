@@ -71,7 +71,8 @@ SIGMA = 0.5  # cells
 GATE = 0.15  # cells
 
 Arrays = dict[str, NDArray[Any]]
-Variables = dict[str, tf.Variable]
+#: Of the net, features, t, and grid coordinates at t, or 0 for a head without a curve.
+Loss = Callable[[Net, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def task_loss(error: tf.Tensor, squared: float = 2.0) -> tf.Tensor:
@@ -189,6 +190,11 @@ def fold(weights: Arrays, variants: Sequence[str]) -> Arrays:
     return folded
 
 
+def beyond(raw: tf.Tensor) -> tf.Tensor:
+    """The mean square of what heads are beyond their range: the clip itself has no gradient."""
+    return tf.reduce_mean(tf.square(raw - tf.clip_by_value(raw, 0.0, HEAD_MAX)))
+
+
 def head_loss(
     net: Net, features: tf.Tensor, name: str, t: tf.Tensor, target: tf.Tensor | None,
     task: float = 1.0, alpha: float = ALPHA, beta: float = BETA,
@@ -196,16 +202,15 @@ def head_loss(
     """(loss, its task part) of one variant."""
     raw = net.head(features, name)
     head = net.bounded(raw)
-    beyond = tf.reduce_mean(tf.square(raw - tf.clip_by_value(raw, 0.0, HEAD_MAX)))  # the clip itself has no gradient
     curve = CURVES[name]
     if curve is None or target is None:
         part = task_loss(head[..., 0] / HEAD_MAX - t)
-        return part + beyond, part
+        return part + beyond(raw), part
     grid = curve.to_grid(head)
     decoded, r2 = curve.decode(grid, SIGMA, GATE)
     part = task_loss(decoded - t)
     paper = tf.reduce_sum(tf.square(grid - target), -1) + beta * r2
-    return task * part + alpha * tf.reduce_mean(paper) / (curve.side - 1) ** 2 + beyond, part
+    return task * part + alpha * tf.reduce_mean(paper) / (curve.side - 1) ** 2 + beyond(raw), part
 
 
 def finetune(
@@ -250,8 +255,7 @@ def fused_loss(net: Net, features: tf.Tensor, name: str, t: tf.Tensor, target: t
     average = WEIGHT_OF_CURVE * decoded + (1 - WEIGHT_OF_CURVE) * single
     fused = tf.where(tf.abs(decoded - single) > THRESHOLD, average, decoded)
     paper = tf.reduce_mean(tf.reduce_sum(tf.square(grid - target), -1) + BETA * r2) / (curve.side - 1) ** 2
-    beyond = tf.reduce_mean(tf.square(raw - tf.clip_by_value(raw, 0.0, HEAD_MAX)))
-    return task_loss(fused - t, 8.0) + 0.02 * paper + beyond
+    return task_loss(fused - t, 8.0) + 0.02 * paper + beyond(raw)
 
 
 def finish(weights: Arrays, variants: Sequence[str], steps: int, count: int) -> Arrays:
@@ -266,32 +270,52 @@ def finish(weights: Arrays, variants: Sequence[str], steps: int, count: int) -> 
 
 def finish_one(weights: Arrays, name: str, codes: NDArray[Any], truth: NDArray[Any], steps: int) -> Arrays:
     """The last layers of one head."""
-    curve = CURVES[name]
-    mine = [f"{name}/{layer}/{part}" for layer in (*STAGE, "h") for part in "wb"]
+
+    def loss(net: Net, features: tf.Tensor, t: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        if CURVES[name] is None:
+            return head_loss(net, features, name, t, None)[0]
+        return fused_loss(net, features, name, t, target)
+
+    return train_last(weights, name, codes, truth, steps, 1e-3, [loss])
+
+
+def last_layers(name: str) -> list[str]:
+    """The names of the weights of a head's own layers."""
+    return [f"{name}/{layer}/{part}" for layer in (*STAGE, "h") for part in "wb"]
+
+
+def train_last(
+    weights: Arrays, name: str, codes: NDArray[Any], truth: NDArray[Any], steps: int, rate: float,
+    losses: Sequence[Loss], noise: float = NOISE,
+) -> Arrays:  # fmt: skip
+    """A head's own layers trained on the codes of the finished trunk: one loss after the other, equally long."""
+    curve, mine = CURVES[name], last_layers(name)
     variables = {k: tf.Variable(v, trainable=k in mine) for k, v in weights.items()}
     net = Net(variables, quantized=True)
-    net.training, net.noise = True, NOISE
+    net.training, net.noise = True, noise
     trained = [variables[k] for k in mine]
-    optimizer = tf.keras.optimizers.Adam(1e-3, clipnorm=1.0)
+    optimizer = tf.keras.optimizers.Adam(rate, clipnorm=1.0)
     optimizer.build(trained)
 
-    @tf.function
-    def step(features: tf.Tensor, t: tf.Tensor, target: tf.Tensor) -> None:
-        with tf.GradientTape() as tape:
-            if curve is None:
-                loss, _ = head_loss(net, features, name, t, None)
-            else:
-                loss = fused_loss(net, features, name, t, target)
-        optimizer.apply_gradients(zip(tape.gradient(loss, trained), trained, strict=True))
+    def made(loss: Loss) -> Callable[..., None]:
+        @tf.function
+        def step(features: tf.Tensor, t: tf.Tensor, target: tf.Tensor) -> None:
+            with tf.GradientTape() as tape:
+                total = loss(net, features, t, target)
+            optimizer.apply_gradients(zip(tape.gradient(total, trained), trained, strict=True))
 
+        found: Callable[..., None] = step
+        return found
+
+    turns = [made(loss) for loss in losses]
     rng = np.random.default_rng(13)
     for number in range(steps):
-        optimizer.learning_rate.assign(1e-3 * (0.5 + 0.5 * np.cos(np.pi * number / steps)) + 1e-5)
+        optimizer.learning_rate.assign(rate * (0.5 + 0.5 * np.cos(np.pi * number / steps)) + 1e-5)
         chosen = rng.integers(0, len(codes), BATCH)
         features, t = codes[chosen].astype(np.float32) * (BOUND / 255), truth[chosen]
         target = np.zeros(1, np.float32) if curve is None else curve.encode(t)
-        step(tf.constant(features), tf.constant(t), tf.constant(target))
-    return {name: variable.numpy() for name, variable in variables.items()}
+        turns[number * len(turns) // steps](tf.constant(features), tf.constant(t), tf.constant(target))
+    return {key: variable.numpy() for key, variable in variables.items()}
 
 
 #: What `--ablate` retrains the last layers of p = 3 with, on the finished trunk.
@@ -316,37 +340,16 @@ def ablate(
     weights: Arrays, codes: NDArray[Any], truth: NDArray[Any], steps: int, noise: float = NOISE, **loss: float
 ) -> Arrays:
     """The last layers of p = 3 from scratch on the finished, fixed trunk, with the given parts of the loss."""
-    curve = curves_of(["p3"])["p3"]
-    fresh = make_weights(np.random.default_rng(5), {"p3": curve.outputs})
-    mine = [f"p3/{name}/{part}" for name in (*STAGE, "h") for part in "wb"]
-    variables = {k: tf.Variable(fresh[k] if k in mine else v, trainable=k in mine) for k, v in weights.items()}
-    variables["p3/f1/b"].assign_add(tf.fill(variables["p3/f1/b"].shape, 0.5))
-    net = Net(variables, quantized=True)
-    net.training, net.noise = True, noise
-    trained = [variables[k] for k in mine]
-    optimizer = tf.keras.optimizers.Adam(2e-3, clipnorm=1.0)
-    optimizer.build(trained)
+    fresh = make_weights(np.random.default_rng(5), {"p3": curves_of(["p3"])["p3"].outputs})
+    fresh["p3/f1/b"] += 0.5
+    start = weights | {name: fresh[name] for name in last_layers("p3")}
 
-    def make_step(**parts: float) -> Callable[..., None]:
-        @tf.function
-        def step(features: tf.Tensor, t: tf.Tensor, target: tf.Tensor) -> None:
-            with tf.GradientTape() as tape:
-                total, _ = head_loss(net, features, "p3", t, target, **parts)
-            optimizer.apply_gradients(zip(tape.gradient(total, trained), trained, strict=True))
-
-        made: Callable[..., None] = step
-        return made
+    def with_parts(**parts: float) -> Loss:
+        return lambda net, features, t, target: head_loss(net, features, "p3", t, target, **parts)[0]
 
     # Points first: the decoded value has no useful gradient before.
-    first, final = make_step(task=0.0, alpha=1.0, beta=0.0), make_step(**loss)
-    rng = np.random.default_rng(13)
-    for number in range(steps):
-        optimizer.learning_rate.assign(2e-3 * (0.5 + 0.5 * np.cos(np.pi * number / steps)) + 1e-5)
-        chosen = rng.integers(0, len(codes), BATCH)
-        features, t = codes[chosen].astype(np.float32) * (BOUND / 255), truth[chosen]
-        step = first if 2 * number < steps else final
-        step(tf.constant(features), tf.constant(t), tf.constant(curve.encode(t)))
-    return {name: variable.numpy() for name, variable in variables.items()}
+    losses = [with_parts(task=0.0, alpha=1.0, beta=0.0), with_parts(**loss)]
+    return train_last(start, "p3", codes, truth, steps, 2e-3, losses, noise)
 
 
 def on_grid(weights: Arrays) -> Arrays:

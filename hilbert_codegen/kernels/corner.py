@@ -136,6 +136,7 @@ def _params(layout: Layout) -> dict[str, object]:
     fields = layout.fields
     kinds = fields.kinds(_records(layout))
     gates = fields.kind - layout.at
+    asks = bool(layout.flags) or _asks(layout)
 
     def mask(bits: int) -> str:
         return f"0x{bits:X}UL"
@@ -163,7 +164,7 @@ def _params(layout: Layout) -> dict[str, object]:
         "pairs": bool((kinds == Kind.PAIR).any()),
         "at": layout.at,
         "at_mask": mask((1 << layout.at) - 1),
-        "gates": mask((1 << gates) - 1) if not layout.flags and _asks(layout) and _gates(layout) else "",
+        "gates": mask((1 << gates) - 1) if not layout.flags and asks and _gates(layout) else "",
         "flags": layout.flags,
         "number": mask((1 << layout.flags) - 1),
         "asked": layout.asked,
@@ -177,7 +178,7 @@ def _params(layout: Layout) -> dict[str, object]:
         "last": mask(LAST),
         "cell_square": layout.cell**2,
         "further": layout.further,
-        "asks": _asks(layout),
+        "asks": asks,
         "signed": layout.spec.heads.dtype == "int8",
         **_exact_params(layout),
     }
@@ -223,14 +224,16 @@ def _records(layout: Layout) -> IntArray:
 
 
 def _asks(layout: Layout) -> bool:
-    """Whether any box has a list, and codes of which none is in the zone along the axes that it is asked for."""
+    """Whether any box has a list, and codes of which none is in the zone along the axes that it is asked for.
+
+    For shares without flags.
+    """
     below = [
         {share: bool((gap[shares == share] < layout.zone).any()) for share in np.unique(shares).tolist()}
         for shares, gap in zip(layout.share, layout.gap, strict=True)
     ]
     boxes = list(itertools.product(*below))
-    numbers = np.array([sum(shares) for shares in boxes])
-    records = layout.of_box(numbers & ((1 << layout.flags) - 1) if layout.flags else numbers)
+    records = layout.of_box(np.array([sum(shares) for shares in boxes]))
     return any(
         all(below[axis][boxes[i][axis]] for axis in layout.gates(int(records[i])))
         for i in np.flatnonzero(layout.fields.kinds(records) == Kind.AMONG).tolist()
@@ -241,7 +244,7 @@ def _gates(layout: Layout) -> bool:
     """Whether any list is asked for along more than one axis."""
     found = _records(layout)
     among = found[layout.fields.kinds(found) == Kind.AMONG]
-    return bool(((among & ((1 << layout.fields.kind) - 1)) >> layout.at).any())
+    return any(len(layout.gates(record)) > 1 for record in among.tolist())
 
 
 STRATEGIES.add(Corner.name, Corner())
