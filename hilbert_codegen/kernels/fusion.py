@@ -1,8 +1,8 @@
 """What fuses the result of any strategy with that of a further head, the last one, which gives t itself (exact/fusion.py).
 
 The strategy decodes the heads of the curve as ever. A table holds the result of every code of the last head, and the
-average is taken where the two are more than `limit` apart. The executable model takes the C's steps: the sum is made
-positive before it is halved, because C leaves the shift of a negative number to the compiler.
+weighted average is taken where the two are more than `limit` apart. The executable model takes the C's steps: the sum is made
+positive before it is divided, because C rounds a quotient towards zero.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ def fused(built: Built, spec: Spec) -> Built:
         "wide": "int64_t" if wide else "int32_t",
     }
     code = Implementation((*built.portable.tables, table), model, None, {**built.portable.params, "fusion": words})
-    note = f"{built.note} Where the last head is more than {limit(spec)} away, the result is the average of the two."
+    note = f"{built.note} Where the last head is more than {limit(spec)} away, the result is the average of the two"
+    note += "." if weights == (1, 1) else f", of which the curve's counts {share}/{parts}."
     both = Fused(replace(built, offers={}, variants={}), step)
     return replace(both.curve, portable=code, note=note, fused=both)
