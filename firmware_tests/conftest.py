@@ -10,13 +10,13 @@ import pytest
 from hilbert_codegen.bench.firmware import Sweep, make_sweep, selftest_files
 from hilbert_codegen.bench.session import Decoder, with_strategy
 from hilbert_codegen.config.loading import load
-from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets.boards import BOARDS, Board
 from hilbert_codegen.targets.emulators import EMULATORS
 from hilbert_codegen.targets.toolchains import TOOLCHAINS, choose
 from hilbert_codegen.targets.tools import Missing
+from tests.decoders import generated
 
 CONFIG = """
 [curve]
@@ -66,7 +66,7 @@ def needs_board(name: str, emulator: str) -> Board:
 def decoder_of(plan: Plan, sweep: Sweep, strategy: str, source: str | None = None) -> Decoder:
     """A generated decoder, or (with `source`) its header and self-test with another C file behind them."""
     changed = with_strategy(plan, strategy)
-    files = {**generate(changed).files, **selftest_files(changed, sweep)}
+    files = {**generated(changed).files, **selftest_files(changed, sweep)}
     if source is not None:
         files["depth_decoder.c"] = source.encode("ascii")
     return Decoder(strategy, changed, files)

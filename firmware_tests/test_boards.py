@@ -23,6 +23,7 @@ from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets.boards import BOARDS
 from hilbert_codegen.targets.emulators import EMULATORS
 from hilbert_codegen.targets.toolchains import TOOLCHAINS, choose
+from tests import decoders
 
 #: One board for each core and emulator that has it.
 QEMU = ("microbit", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps3-an547")
@@ -151,7 +152,7 @@ def test_more_heads(heads: int, layout: str, emulator: str, tmp_path: Path) -> N
     plan = make_plan(load(config))
     sweep = make_sweep(plan)
     assert sweep.pairs.shape == (256, 256, heads)
-    files = {**generate(plan).files, **selftest_files(plan, sweep)}
+    files = {**decoders.generated(plan).files, **selftest_files(plan, sweep)}
     program = Program(tmp_path / "image", board, choose(board.core), "depth", files)
     verdict = run_image(EMULATORS[emulator], program.image(), board, plan, sweep)
     assert verdict.passed, verdict.reason

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.prove import prove
 from hilbert_codegen.emit.render import Generated
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.targets.tools import WARNINGS
 from hilbert_codegen.variants import hvx
+from tests import decoders
 from tests.compilers.matrix.machines import MACHINES, SCATTERED, one_at_a_time, per_point
 from tests.compilers.matrix.run import check, write_sources
 from tests.conftest import needs
@@ -56,7 +56,7 @@ def _skip_without(machine: str) -> None:
 
 def _case(plan: Callable[..., Plan], folder: Path, *settings: str) -> Generated:
     made = plan(*ROOMY, *settings)
-    generated = generate(made)
+    generated = decoders.generated(made)
     write_sources(folder, made, generated)
     return generated
 
@@ -207,7 +207,7 @@ def test_a_wrong_code_is_found(plan: Callable[..., Plan], tmp_path: Path, machin
     """The machine's verdict comes from a comparison: one changed entry of the expected table fails, by name."""
     _skip_without(machine)
     made = plan(*ROOMY, "code.strategy=tile")
-    generated = generate(made)
+    generated = decoders.generated(made)
     codes = generated.ideal.codes.copy()
     codes[200, 100] += 1
     write_sources(tmp_path, made, replace(generated, ideal=replace(generated.ideal, codes=codes)))
@@ -283,14 +283,14 @@ def test_hvx_is_not_offered_where_it_is_not_exact(plan: Callable[..., Plan]) -> 
     nearly += ["heads.scale=0.00546875", "heads.zero_point=118", "heads.range=[-1, 1]"]
     for settings in (["curve.order=5"], ["output.dtype=int32"], nearly):
         made = plan(*ROOMY, "code.strategy=full", *settings)
-        generated = generate(made)
+        generated = decoders.generated(made)
         assert hvx.build(made.spec, generated.ideal) is None
         assert b"USE_HVX" not in generated.files["m_decoder.c"]
 
 
 def test_hvx_model_is_held_to_the_reference(plan: Callable[..., Plan]) -> None:
     made = plan(*ROOMY, "code.strategy=tile")
-    generated = generate(made)
+    generated = decoders.generated(made)
     codes = generated.ideal.codes.copy()
     codes[17, 40] ^= 1
     assert hvx.build(made.spec, generated.ideal) is not None

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.choose import build
-from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.prove import proof_domain, reference_for
 from hilbert_codegen.emit.render import Generated
 from hilbert_codegen.kernels import STRATEGIES, Refused
 from hilbert_codegen.spec.plan import Plan, make_plan
+from tests.decoders import generated
 
 #: Name -> TOML. The prefix is `m` everywhere, because the mains of the matrix include m_decoder.h.
 SHAPES = {
@@ -153,6 +153,6 @@ def cases(folder: Path, shapes: list[str] | None = None, strategies: list[str] |
 
 
 def made(shape: str, strategy: str, folder: Path) -> tuple[Plan, Generated]:
-    """Generate one case."""
+    """One case, generated."""
     plan = plan_of(shape, strategy, folder)
-    return plan, generate(plan)
+    return plan, generated(plan)
