@@ -15,7 +15,8 @@ The modules, in the order in which they build on one another:
 - corner_layout: the tables and their executable model, and what their words hold;
 - corner_tables: how the tables are made;
 - corner_argument: the proof for all tuples of codes;
-- corner_lanes, corner_lanes_argument: the tables of Helium, with a model and a proof of their own;
+- corner_lanes, corner_lanes_number, corner_lanes_argument: the tables of Helium, how codes get to them, with a model and
+  a proof of their own;
 - this one: the strategy, which hands all that to the template.
 """
 

@@ -14,7 +14,8 @@ nearest. Whole numbers that are not the exact ones make a difference of two savi
 less than twice that is a close call. So is a half segment across several axes, as the sum has but one of them. Close
 calls are decoded by the portable functions.
 
-With two half cells an axis, and so at order 1, two codes are looked up at a time, in the two bytes of a lane (`Pairs`).
+With two half cells an axis, and so at order 1, two codes are looked up at a time, in the two bytes of a lane, for half
+cells and classes of distances (`Pairs`). Box and classes together lead to the chain, if there is one.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ import numpy as np
 
 from hilbert_codegen.kernels import IntArray, Refused, Table, as_output
 from hilbert_codegen.kernels.corner_geometry import ZONE, Item, Parts, gates_of, lists_of
+from hilbert_codegen.kernels.corner_lanes_number import Classes, Pairs, Zones
 from hilbert_codegen.kernels.corner_layout import Layout
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
 #: The highest number that a lane holds, and a cell in units whose squares fit.
 HIGHEST, FINEST = (1 << 15) - 1, 1 << 8
 #: Codes of a head, behind which tables by code have other things.
-CODES = 256
+CODES = BYTE = 256
 #: Most bytes of tables: where results of all segments take more, the portable functions do.
 MOST_BYTES = 32 << 10
 #: What stands for where results begin of a half segment that makes a close call: results are behind the squares.
@@ -44,108 +46,21 @@ LONELY = 1 << 15
 
 
 @dataclass(frozen=True)
-class Number:
-    """How the number of a box and the axes along which g exceeds 3/8, the zone, come from the codes.
-
-    Attributes:
-        heads: how many.
-        parts: half cells of an axis.
-    """
-
-    heads: int
-    parts: int
-
-    @property
-    def pairs(self) -> int:
-        """Pairs of axes that are looked up together, or 0: axes one by one.
-
-        Each byte of a lane sums what the codes of one axis of every pair add, each twice as much as the one before: its
-        low bits tell half cells, its high bits zones. The last pair is of the last two axes; with an odd number of axes
-        one is in two pairs.
-        """
-        return (self.heads + 1) // 2 if self.parts == 2 else 0
-
-    @property
-    def starts(self) -> list[int]:
-        """The first axis of every pair."""
-        return [min(2 * i, self.heads - 2) for i in range(self.pairs)]
-
-    @property
-    def weight(self) -> list[int]:
-        """What a half cell of every axis adds to the number."""
-        if not self.pairs:
-            return [self.parts**a for a in range(self.heads)]
-        found = [0] * self.heads
-        for i, start in enumerate(self.starts):
-            found[start] |= 1 << i
-            found[start + 1] |= 1 << i + self.pairs
-        return found
-
-    @property
-    def place(self) -> list[int]:
-        """Every axis' bit among those of the zone; of one that is in two pairs the lower one."""
-        if not self.pairs:
-            return list(range(self.heads))
-        return [(weight & -weight).bit_length() - 1 for weight in self.weight]
-
-    @property
-    def bits(self) -> int:
-        """Bits of the number; the next one stands for the second axis of a box."""
-        return 2 * self.pairs or (self.parts**self.heads - 1).bit_length()
-
-    @property
-    def lowest(self) -> int:
-        """The lowest bit of the zone in a total of axes one by one, or in a byte."""
-        return 8 - self.pairs if self.pairs else 16 - self.heads
-
-    def share(self, half: IntArray, zone: IntArray) -> IntArray:
-        """What codes add, by their half cells and by whether they are in the zone: for every axis, or for all."""
-        if self.pairs:
-            return np.asarray(half[0] | zone << self.lowest)
-        axes = np.arange(self.heads)[:, None]
-        return np.asarray(half * self.parts**axes + (zone << (self.lowest + axes)))
-
-    def totals(self, share: IntArray, flat: IntArray) -> IntArray:
-        """The totals of points, from their raw codes."""
-        if not self.pairs:
-            return np.asarray(sum(axis[bits] for axis, bits in zip(share, flat, strict=True)))
-        low, high = (sum(share[flat[start + of]] << i for i, start in enumerate(self.starts)) & 255 for of in (0, 1))
-        return np.asarray(low | high << 8)
-
-    def boxes(self, total: IntArray) -> IntArray:
-        """The numbers of the boxes."""
-        if self.pairs:
-            total = total & ((1 << self.pairs) - 1) | total >> 8 << self.pairs
-        return np.asarray(total & ((1 << self.bits) - 1))
-
-    def gates(self, asked: int) -> int:
-        """The bits of a total that stand for bits of the zone."""
-        if not self.pairs:
-            return asked << self.lowest
-        return (asked & ((1 << self.pairs) - 1)) << self.lowest | asked >> self.pairs << (8 + self.lowest)
-
-    def zone(self, total: IntArray) -> IntArray:
-        """The bits of the zone that a total has."""
-        if not self.pairs:
-            return np.asarray(total >> self.lowest)
-        return np.asarray((total + (total << self.lowest) & 0xFFFF) >> (16 - 2 * self.pairs))
-
-
-@dataclass(frozen=True)
 class Lanes:
     """The tables of the lanes, most of them by raw bits, by the number of a box, or by that of an entry of a chain.
 
     Attributes:
         spec: what is computed.
         number: how a box is found.
-        share: what a code adds to the total: (heads, 256), or (256,) for pairs.
+        share: what a code adds to the total: (heads, 256), or (pairs, 256).
         line: the square of the distance of every code; behind those 256 the results of all segments.
         unit: what stands for the square of a cell.
         margin: what a difference of two savings is off by at most; 0 where all numbers are exact.
         place: (256,) the place of every code among the different positions along an axis.
         role: both axes of every box, the second one eight bits higher.
         base: where in `line` the results of the first one begin, by the number; behind, those of the second one.
-        gates: the bits of the total that are asked for.
+        chain: with classes, the first entry of the chain of every box and classes, or 0; else empty.
+        gates: the bits of the total that are asked for; empty with classes, like `lead`.
         lead: where in `more` the chain of every box begins, less the bits of the zone that it is for, which are added. On
             top a bit where the box has a vertex alone.
         more: of all entries of chains c and d, d eight bits higher; then where their results begin, or CLOSE; then the
@@ -154,7 +69,7 @@ class Lanes:
     """
 
     spec: Spec
-    number: Number
+    number: Zones | Pairs
     share: IntArray
     line: IntArray
     unit: int
@@ -162,6 +77,7 @@ class Lanes:
     place: IntArray
     role: IntArray
     base: IntArray
+    chain: IntArray
     gates: IntArray
     lead: IntArray
     more: IntArray
@@ -180,11 +96,14 @@ class Lanes:
         wins = self.line[second] > self.line[code]
         base = self.base[number | wins << self.number.bits]
         code = np.where(wins, second, code)
-        total &= self.gates[number]
-        asked = np.flatnonzero(total)
+        if isinstance(self.number, Pairs):
+            entry = self.chain[self.number.index(total)]
+        else:
+            total &= self.gates[number]
+            entry = np.where(total, self.lead[number] + self.number.zone(total), 0)
+        asked = np.flatnonzero(entry)
         if len(asked):
-            entry = self.lead[number[asked]] + self.number.zone(total[asked])
-            base[asked], code[asked] = self._among(flat[:, asked], entry, base[asked], code[asked])
+            base[asked], code[asked] = self._among(flat[:, asked], entry[asked], base[asked], code[asked])
         result = as_output(self.spec, self.line[base + self.place[code] & 0xFFFF])
         left = np.flatnonzero(base == CLOSE)
         if len(left):
@@ -203,12 +122,13 @@ class Lanes:
             close = nearer & (saving - 2 * self.margin <= most) & (self.margin > 0)
             base = np.where(close, CLOSE, np.where(nearer, there, base))
             code = np.where(nearer, this, code)
-            most = np.where(nearer, saving - self.margin, most)
+            most = np.maximum(most, saving - self.margin)
             entry = further
         return base, code
 
     def tables(self) -> tuple[Table, ...]:
         """Those of the C."""
+        paired = isinstance(self.number, Pairs)
         stride = 8 if self.spec.heads.layout == "planar" else 1
         made = (1 << INTEGER_TYPES[self.spec.output.dtype][0]) - 1
         # Places are the lanes' own plus these, of the second byte those beside the lanes' own.
@@ -217,7 +137,7 @@ class Lanes:
             for axes in (self.role, self.more[: self.entries])
         )
         return (
-            Table("lane_share", "uint8" if self.number.pairs else "uint16", self.share.reshape(-1), self._meaning),
+            Table("lane_share", "uint8" if paired else "uint16", self.share.reshape(-1), self._meaning),
             Table(
                 "lane_line",
                 "uint16",
@@ -233,12 +153,7 @@ class Lanes:
                 self.base,
                 "where results of the first axis of every box begin; and of the second",
             ),
-            Table(
-                "lane_gates",
-                "uint16",
-                np.concatenate([self.gates, self.lead, self.lead]),
-                "axes of every box beside which there are other corners' half segments; behind, their chains, twice",
-            ),
+            self._chosen,
             Table(
                 "lane_more",
                 "uint16",
@@ -250,26 +165,45 @@ class Lanes:
         )
 
     @property
+    def _chosen(self) -> Table:
+        """What leads to chains."""
+        if isinstance(self.number, Pairs):
+            few = self.entries <= BYTE
+            meaning = "first entry of the chain of every box and classes of distances"
+            return Table("lane_chain", "uint8" if few else "uint16", self.chain, meaning)
+        return Table(
+            "lane_gates",
+            "uint16",
+            np.concatenate([self.gates, self.lead, self.lead]),
+            "axes of every box beside which there are other corners' half segments; behind, their chains, twice",
+        )
+
+    @property
     def _meaning(self) -> str:
-        if self.number.pairs:
-            return "half cell of every code, and whether it is in the zone"
+        if isinstance(self.number, Pairs):
+            return "half cell of every code and class of its distance: of each pair of axes"
         return "half cell of every code of each head, and whether it is in the zone"
 
     def params(self) -> dict[str, object]:
         """What the template computes with, beside the tables."""
         number = self.number
-        above = 0xFF00 & ((1 << number.pairs) - 1) << 8 if number.pairs else -(1 << number.lowest) & 0xFFFF
-        return {
-            "starts": number.starts,
-            "pairs": number.pairs,
-            "above": f"0x{above:X}U",
+        if isinstance(number, Pairs):
+            found: dict[str, object] = {
+                "starts": [(start, BYTE * i) for i, start in enumerate(number.starts)],
+                "low": number.low,
+                "above": f"0x{number.above:X}U",
+                "box": f"0x{number.of((1,) * number.heads):X}U",
+                "wide": self.entries > BYTE,
+            }
+        else:
+            found = {"above": f"0x{-(1 << number.lowest) & 0xFFFF:X}U", "drop": number.lowest, "lead": 1 << number.bits}
+        return found | {
+            "paired": isinstance(number, Pairs),
             "second": f"0x{1 << number.bits:X}U",
-            "fold": f"{(1 << number.lowest) + 1}U" if number.pairs else "",
-            "drop": 16 - 2 * number.pairs if number.pairs else number.lowest,
             "lonely": f"0x{LONELY:X}U" if (self.lead & LONELY).any() else "",
             "chained": bool(self.more[2 * self.entries : 3 * self.entries].any()),
+            "codes": CODES,
             "margin": self.margin,
-            "lead": 1 << number.bits,
             "entries": self.entries,
         }
 
@@ -360,13 +294,15 @@ class _Chains:
 
     def _first(self, chain: tuple[Link, ...]) -> tuple[int, int, int]:
         """The first entry of a chain whose others are put somewhere."""
-        rest = chain[1:]
-        if rest and rest not in self.placed:
-            entry = self._first(rest)
-            at = next(i for i in itertools.count() if i not in self.entries)
-            self.entries[at] = entry
-            self.placed[rest] = at
-        return (*chain[0], self.placed[rest] if rest else 0)
+        return (*chain[0], self.at(chain[1:]))
+
+    def at(self, chain: tuple[Link, ...]) -> int:
+        """The number of the first entry of a chain; 0 of one without entries."""
+        if chain and chain not in self.placed:
+            entry = self._first(chain)
+            self.placed[chain] = next(i for i in itertools.count() if i not in self.entries)
+            self.entries[self.placed[chain]] = entry
+        return self.placed[chain] if chain else 0
 
     def put(self, chains: dict[int, tuple[Link, ...]]) -> int:
         """The number that, with a key of `chains` added, is that of the first entry of that chain."""
@@ -386,8 +322,8 @@ class _Chains:
 def lanes_of(spec: Spec) -> tuple[Lanes, Parts]:
     """The tables of the lanes, and the boxes that they are for. Raises Refused."""
     geometry = Parts(spec, cut=False)
-    number = Number(spec.dimensions, geometry.parts)
-    if not number.pairs and number.bits > number.lowest:
+    number = Pairs(spec.dimensions) if geometry.parts == 2 else Zones(spec.dimensions, geometry.parts)
+    if not number.fits:
         raise Refused("it has too many boxes for lanes of 16 bits")
     if any(axis != geometry.place[0] for axis in geometry.place):
         raise Refused("its heads have distances of their own")
@@ -397,31 +333,56 @@ def lanes_of(spec: Spec) -> tuple[Lanes, Parts]:
     role, gates, lead = np.zeros((3, 1 << number.bits), dtype=np.int64)
     base = np.zeros(2 << number.bits, dtype=np.int64)
     for box, items in lists_of(geometry).items():
-        at = sum(half * weight for half, weight in zip(box, number.weight, strict=True))
+        at = number.of(box)
         own = [item for item in items if not item.across]
         others = [item for item in items if item.across]
         alone = own[0].along is None
         role[at] = (own[-1].along or 0) << 8 | (own[0].along or 0)
         begun = [results.alone(item.half, box) if alone else results.of(item.half) for item in own]
         base[at], base[at | 1 << number.bits] = begun[0], begun[-1]
-        if others:
+        if others and isinstance(number, Zones):
             asked = gates_of(item.across for item in others)
-            gates[at] = number.gates(sum(1 << number.place[axis] for axis in asked))
-            lead[at] = chains.put(_chains_of(others, asked, number, results)) | alone * LONELY
+            gates[at] = sum(1 << axis for axis in asked) << number.lowest
+            lead[at] = chains.put(_chains_of(others, asked, results)) | alone * LONELY
+        elif others and alone:
+            raise Refused("a vertex alone has others beside it")
+    chain = np.zeros(0, dtype=np.int64)
+    if isinstance(number, Pairs):
+        chain, gates, lead = _by_class(Classes(spec, number), number, results, chains), chain, chain
+        share = number.share(geometry.half[0], geometry.offset[0])
+    else:
+        zone = np.array([[g > ZONE for g in axis] for axis in geometry.offset], dtype=np.int64)
+        share = number.share(np.array(geometry.half), zone)
     columns = chains.columns()
     if CODES + len(results.made) > 1 << 16 or len(columns[0]) > LONELY:
         raise Refused("it has too many results for lanes of 16 bits")
-    zone = np.array([[g > ZONE for g in axis] for axis in geometry.offset], dtype=np.int64)
-    share = number.share(np.array(geometry.half), zone[0] if number.pairs else zone)
     line = np.concatenate([numbers.square, np.array(results.made)])
     more = np.concatenate([*columns, numbers.cost])
-    lanes = Lanes(spec, number, share, line, numbers.unit, numbers.margin, place, role, base, gates, lead, more)
+    lanes = Lanes(spec, number, share, line, numbers.unit, numbers.margin, place, role, base, chain, gates, lead, more)
     if sum(table.nbytes for table in lanes.tables()) > MOST_BYTES:
         raise Refused("the tables for its lanes are too large")
     return lanes, geometry
 
 
-def _chains_of(others: list[Item], gates: list[int], number: Number, results: _Results) -> dict[int, tuple[Link, ...]]:
+def _by_class(boxes: Classes, number: Pairs, results: _Results, chains: _Chains) -> IntArray:
+    """The first entries of the chains of all boxes and classes."""
+    found = np.zeros(1 << number.index_bits, dtype=np.int64)
+    for box, items in lists_of(boxes).items():
+        chain = [
+            (item.across[0] << 8 | (item.along or 0), CLOSE if len(item.across) > 1 else results.of(item.half))
+            for item in items
+            if item.across
+        ]
+        found[number.of(boxes.cell(box)) | int(number.classes(boxes.classes(box))[0])] = chains.at(_in_order(chain))
+    return found
+
+
+def _in_order(chain: list[Link]) -> tuple[Link, ...]:
+    """Close calls first: the others take their place only where they save more."""
+    return tuple(sorted(dict.fromkeys(chain), key=lambda link: link[1] != CLOSE))
+
+
+def _chains_of(others: list[Item], gates: list[int], results: _Results) -> dict[int, tuple[Link, ...]]:
     """The chains of a box, by the bits of the zone that are asked for and found."""
     found = {}
     for count in range(1, len(gates) + 1):
@@ -432,9 +393,7 @@ def _chains_of(others: list[Item], gates: list[int], number: Number, results: _R
                     d = next(axis for axis in item.across if axis in gates)
                     several = len(item.across) > 1
                     chain.append((d << 8 | (item.along or 0), CLOSE if several else results.of(item.half)))
-            # Close calls first: the others take their place only where they save more.
-            chain = sorted(dict.fromkeys(chain), key=lambda link: link[1] != CLOSE)
-            found[sum(1 << number.place[axis] for axis in axes)] = tuple(chain)
+            found[sum(1 << axis for axis in axes)] = _in_order(chain)
     # Where none can be nearer, any of them serves.
     any_one = min((chain for chain in found.values() if chain), key=len)
     return {key: chain or any_one for key, chain in found.items()}

@@ -8,11 +8,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from hilbert_codegen.curves import AXES
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels import IntArray, as_output
 from hilbert_codegen.kernels.corner_geometry import ZONE, Parts
-from hilbert_codegen.kernels.corner_lanes import CLOSE, CODES, HIGHEST, LONELY, Lanes
+from hilbert_codegen.kernels.corner_lanes import BYTE, CLOSE, CODES, HIGHEST, LONELY, Lanes
+from hilbert_codegen.kernels.corner_lanes_number import Classes, Pairs, Zones
 from hilbert_codegen.kernels.half_cells import boxes_of, check_covered
 
 
@@ -24,12 +24,21 @@ class _Link:
     items: list[tuple[int, tuple[int, ...]]]
 
 
+def check_order(chain: list[_Link], rank: IntArray, where: str) -> None:
+    """Raise CheckFailed unless equal savings leave what came before, a close call too: that may be anything."""
+    order = [int(rank[link.items[0][0]]) if link.exact else -1 for link in chain]
+    if order != sorted(order):
+        raise CheckFailed(f"{where}: a chain is not in the order that settles ties")
+
+
 class LanesArgument:
     """The proof of the lanes' tables.
 
-    - Numbers: the box of every code, the zone, squares in the order of the distances, the error of squares and costs.
+    - Numbers: the box of every code, the zone or its class, squares in the order of the distances, the error of squares
+      and costs.
     - The half segments of the own vertex and of all chains of a box beat all others throughout; a chain lacks only those
-      that are across an axis that is asked for and along which the distance is at most 3/8, where they save nothing.
+      that are across an axis that is asked for and along which the distance is at most 3/8, where they save nothing. With
+      classes, those of a chain do so in the boxes cut into classes.
     - Chains have the order that settles ties: what comes behind an entry with results is taken only where it saves more.
     - The results of all entries are right for all codes of their axis. A close call has none.
     """
@@ -42,35 +51,63 @@ class LanesArgument:
         """Raise CheckFailed with the first thing that is wrong."""
         self._shares()
         self._numbers()
+        own = {box: self._checked(box) for box in itertools.product(*self.geometry.groups())}
+        if isinstance(self.lanes.number, Pairs):
+            self._classes(own, self.lanes.number)
+            return
         for box, tables, _ in boxes_of(self.geometry):
             where, rank = f"lanes: box {box}", self.geometry.rank(box)
-            weights = self.lanes.number.weight
-            number = sum(half * weight for half, weight in zip(box, weights, strict=True))
-            own = self._own(box, number, where)
-            if sorted(own, key=lambda h: rank[h]) != own:
-                raise CheckFailed(f"{where}: the own half segments are not in the order that settles ties")
-            others = self._others(box, number, where)
-            order = own + sorted(others)
+            order = own[box] + sorted(self._others(box, self.lanes.number, where))
             check_covered(self.geometry, box, tables, order + self.geometry.spared(order, box), rank, where)
 
+    @property
+    def _heads(self) -> int:
+        return self.lanes.number.heads
+
+    def _checked(self, box: tuple[int, ...]) -> list[int]:
+        """The half segments of the own vertex that a box has, in the order that settles ties."""
+        where, rank = f"lanes: box {box}", self.geometry.rank(box)
+        own = self._own(box, self.lanes.number.of(box), where)
+        if sorted(own, key=lambda h: rank[h]) != own:
+            raise CheckFailed(f"{where}: the own half segments are not in the order that settles ties")
+        return own
+
+    def _classes(self, own: dict[tuple[int, ...], list[int]], number: Pairs) -> None:
+        """With the chain of every box cut into classes, its half segments beat all others there."""
+        lanes, boxes = self.lanes, Classes(self.lanes.spec, number)
+        for box, tables, _ in boxes_of(boxes):
+            cell, rank = boxes.cell(box), boxes.rank(boxes.cell(box))
+            where = f"lanes: box {cell}, classes {boxes.classes(box)}"
+            entry = int(lanes.chain[number.of(cell) | int(number.classes(boxes.classes(box))[0])])
+            chain = self._chain(entry, cell, where) if entry else []
+            check_order(chain, rank, where)
+            order = own[cell] + [half for link in chain for half, _ in link.items]
+            check_covered(boxes, cell, tables, order + boxes.spared(order, box), rank, where)
+
     def _shares(self) -> None:
-        """The number of every box, and the zone: for one code of each kind of every axis, and all tuples of those."""
-        number, geometry, heads = self.lanes.number, self.geometry, range(self.lanes.number.heads)
-        zone = np.array([[g > ZONE for g in axis] for axis in geometry.offset], dtype=np.int64)
-        kinds = [
-            np.unique(2 * half + beyond, return_index=True)[1] for half, beyond in zip(geometry.half, zone, strict=True)
-        ]
-        for a, share in enumerate(self.lanes.share if self.lanes.share.ndim > 1 else [self.lanes.share] * len(heads)):
-            kind = 2 * geometry.half[a] + zone[a]
-            if any(len(set(share[kind == k].tolist())) != 1 for k in np.unique(kind)):
-                raise CheckFailed(f"lanes: head {AXES[a]}: a code has another box or zone than its share says")
-        tuples = np.array(list(itertools.product(*kinds))).T
+        """The number of every box, and the zone or classes: for all tuples of one code of each kind of every axis."""
+        number, geometry, heads = self.lanes.number, self.geometry, range(self._heads)
+        # What a code is in besides its half cell: a class, or the zone or not.
+        kind = np.array([[int(g > ZONE) for g in axis] for axis in geometry.offset])
+        if isinstance(number, Pairs):
+            kind = Classes(self.lanes.spec, number).of
+        share = self.lanes.share.reshape(-1, BYTE)
+        # One code of each kind: those of the same half cell, class or zone, and shares.
+        rows = [share if isinstance(number, Pairs) else share[a : a + 1] for a in heads]
+        kinds = [np.vstack([geometry.half[a], kind[a], rows[a]]) for a in heads]
+        each = [np.unique(axis, axis=1, return_index=True)[1] for axis in kinds]
+        tuples = np.array(list(itertools.product(*each))).T
         total = number.totals(self.lanes.share, tuples)
-        boxes = sum(geometry.half[a][tuples[a]] * number.weight[a] for a in heads)
-        found = sum(zone[a][tuples[a]] << number.place[a] for a in heads)
-        asked = number.gates(sum(1 << place for place in number.place))
-        if not np.array_equal(number.boxes(total), boxes) or not np.array_equal(number.zone(total & asked), found):
-            raise CheckFailed("lanes: a code has another box or zone than its share says")
+        found = sum(geometry.half[a][tuples[a]] * number.weight[a] for a in heads)
+        if not np.array_equal(number.boxes(total), found):
+            raise CheckFailed("lanes: a code has another box than its share says")
+        if isinstance(number, Pairs):
+            classes = number.classes(tuple(kind[a][tuples[a]] for a in heads))
+            right = np.array_equal(number.index(total), found | classes)
+        else:
+            right = np.array_equal(number.zone(total), sum(kind[a][tuples[a]] << a for a in heads))
+        if not right:
+            raise CheckFailed("lanes: a code has another zone or class than its share says")
 
     def _numbers(self) -> None:
         """Squares in the order of the distances, and the margin, which is four times what any number is off by."""
@@ -99,7 +136,7 @@ class LanesArgument:
         alone = found == [None]
         if alone:
             found = [geometry.into(None, (), box)]
-        if alone != bool(lanes.lead[number] & LONELY) and lanes.gates[number]:
+        if isinstance(lanes.number, Zones) and alone != bool(lanes.lead[number] & LONELY) and lanes.gates[number]:
             raise CheckFailed(f"{where}: it is wrong whether the vertex is alone")
         own = [half for half in found if half is not None]
         if len(own) != len(found):
@@ -110,23 +147,20 @@ class LanesArgument:
                 raise CheckFailed(f"{where}: a result is wrong")
         return own
 
-    def _others(self, box: tuple[int, ...], number: int, where: str) -> set[int]:
+    def _others(self, box: tuple[int, ...], zones: Zones, where: str) -> set[int]:
         """All half segments of other corners that the chains of a box have."""
         lanes = self.lanes
-        bits, lead = lanes.number, int(lanes.lead[number]) & (LONELY - 1)
-        asked = sum(1 << place for place in bits.place if bits.gates(1 << place) & int(lanes.gates[number]))
-        if int(lanes.gates[number]) != bits.gates(asked):
+        number = zones.of(box)
+        lead, asked = int(lanes.lead[number]) & (LONELY - 1), int(lanes.gates[number]) >> zones.lowest
+        if int(lanes.gates[number]) != asked << zones.lowest:
             raise CheckFailed(f"{where}: it asks for what is no axis")
         chains = {key: self._chain(lead + key, box, where) for key in range(1, asked + 1) if key & ~asked == 0}
         rank = self.geometry.rank(box)
         found = {item for chain in chains.values() for link in chain for item in link.items}
         for key, chain in chains.items():
-            # Equal savings leave what came before, a close call too: that may be anything.
-            order = [rank[link.items[0][0]] if link.exact else -1 for link in chain]
-            if order != sorted(order):
-                raise CheckFailed(f"{where}: a chain is not in the order that settles ties")
+            check_order(chain, rank, where)
             for _, across in found - {item for link in chain for item in link.items}:
-                if not any((asked & ~key) >> bits.place[axis] & 1 for axis in across):
+                if not any((asked & ~key) >> axis & 1 for axis in across):
                     raise CheckFailed(f"{where}: a half segment is missing in a chain")
         return {half for half, _ in found}
 

@@ -15,6 +15,7 @@ from hilbert_codegen.kernels import IntArray, Refused
 from hilbert_codegen.kernels.corner_geometry import Parts, lists_of
 from hilbert_codegen.kernels.corner_lanes import CLOSE, CODES, HIGHEST, LONELY, Lanes, lanes_of
 from hilbert_codegen.kernels.corner_lanes_argument import LanesArgument
+from hilbert_codegen.kernels.corner_lanes_number import Pairs
 from hilbert_codegen.kernels.corner_layout import Layout
 from hilbert_codegen.kernels.corner_tables import layout_of
 from hilbert_codegen.spec.specification import Heads, Output, Spec
@@ -51,6 +52,8 @@ def test_the_argument_holds(known: tuple[Lanes, Parts]) -> None:
 
 
 def box_with_a_chain(lanes: Lanes) -> int:
+    if isinstance(lanes.number, Pairs):
+        return int(np.flatnonzero(lanes.chain)[0]) & lanes.number.of((1,) * lanes.number.heads)
     return int(np.flatnonzero(lanes.gates)[0])
 
 
@@ -62,15 +65,12 @@ def first_entry(lanes: Lanes) -> int:
 @pytest.mark.parametrize(
     ("table", "at", "by", "message"),
     [
-        ("share", lambda lanes: 3, 1, "another box or zone"),
+        ("share", lambda lanes: 3, 1, "another box"),
         ("line", lambda lanes: 100, 700, "order of the distances|off by more"),
         ("line", lambda lanes: CODES + 5, 1, "a result"),
         ("place", lambda lanes: 128, 1, "a result"),
         ("role", lambda lanes: box_with_a_chain(lanes), 1, "lanes: box"),
         ("base", lambda lanes: box_with_a_chain(lanes), 1, "a result is wrong"),
-        ("gates", lambda lanes: box_with_a_chain(lanes), 1, "asks for what is no axis"),
-        ("lead", lambda lanes: box_with_a_chain(lanes), 1, "lanes: box"),
-        ("lead", lambda lanes: box_with_a_chain(lanes), LONELY, "whether the vertex is alone"),
         ("more", lambda lanes: first_entry(lanes), 1, "lanes: box"),
         ("more", lambda lanes: lanes.entries + first_entry(lanes), 1, "another corner's half segment is wrong"),
         ("more", lambda lanes: 2 * lanes.entries, 1, "behind the end"),
@@ -79,12 +79,48 @@ def first_entry(lanes: Lanes) -> int:
     ],
 )
 def test_the_argument_notices(table: str, at: Any, by: int, message: str, known: tuple[Lanes, Parts]) -> None:
+    noticed(known, table, at(known[0]), by, message)
+
+
+def noticed(known: tuple[Lanes, Parts], table: str, at: int, by: int, message: str) -> None:
     lanes, geometry = known
     values: IntArray = getattr(lanes, table).copy()
-    values.reshape(-1)[at(lanes)] ^= by
+    values.reshape(-1)[at] ^= by
     fault: dict[str, Any] = {table: values}
     with pytest.raises(CheckFailed, match=message):
         LanesArgument(replace(lanes, **fault), geometry).check()
+
+
+@pytest.mark.parametrize(
+    ("table", "by", "message"),
+    [
+        ("gates", 1, "asks for what is no axis"),
+        ("lead", 1, "lanes: box"),
+        ("lead", LONELY, "whether the vertex is alone"),
+    ],
+)
+def test_the_argument_notices_faults_in_zones(table: str, by: int, message: str) -> None:
+    known = lanes_of(KNOWN["one by one"])
+    noticed(known, table, box_with_a_chain(known[0]), by, message)
+
+
+def test_the_argument_notices_faults_in_chains_by_class() -> None:
+    """Of every twentieth box and class that has a chain, that it has none; what is no entry; a class that no code has."""
+    known = lanes_of(KNOWN["pairs"])
+    for at in np.flatnonzero(known[0].chain)[::20].tolist():
+        noticed(known, "chain", at, int(known[0].chain[at]), "missing in the list")
+    noticed(known, "chain", int(np.flatnonzero(known[0].chain)[0]), 1 << 10, "no end")
+    noticed(known, "share", 10, 1 << 2, "another zone or class|another box")
+
+
+def test_classes_lead_to_few_chains() -> None:
+    """Of random codes, of which 64 in 1000 are beside an axis of the zone that their box asks for."""
+    lanes, _ = lanes_of(spec_of(4, 1))
+    number = lanes.number
+    assert isinstance(number, Pairs)
+    codes = np.random.default_rng(8).integers(0, 256, (4, 20000))
+    asked = lanes.chain[number.index(number.totals(lanes.share, codes))] > 0
+    assert 0.01 < asked.mean() < 0.03
 
 
 def test_the_argument_notices_a_margin_that_is_too_small() -> None:
@@ -112,7 +148,7 @@ def test_chains_have_close_calls_first() -> None:
     for part in (0, lanes.entries):
         places = [part + entry, part + int(further[entry])]
         more[places] = lanes.more[places[::-1]]
-    with pytest.raises(CheckFailed, match=r"order that settles ties|missing in a chain"):
+    with pytest.raises(CheckFailed, match=r"order that settles ties|is missing in"):
         LanesArgument(replace(lanes, more=more), geometry).check()
 
 
@@ -128,7 +164,15 @@ def test_the_model_is_exact_on_random_codes_and_on_ties(spec: Spec) -> None:
 
 @pytest.mark.parametrize(
     "spec",
-    [off_grid(3, 1), off_grid(3, 2), off_grid(5, 1), off_grid(6, 1), spec_of(3, 1, "moore"), spec_of(3, 2, "moore")],
+    [
+        off_grid(3, 1),
+        off_grid(3, 2),
+        off_grid(4, 1),
+        off_grid(5, 1),
+        off_grid(6, 1),
+        spec_of(3, 1, "moore"),
+        spec_of(3, 2, "moore"),
+    ],
 )
 def test_the_model_is_exact_at_any_scale_and_on_closed_curves(spec: Spec) -> None:
     lanes, geometry = lanes_of(spec)

@@ -1,0 +1,203 @@
+"""How lanes of `corner` for Helium get from codes to the number of a box, and to what else can be nearer there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from hilbert_codegen.kernels import IntArray
+from hilbert_codegen.kernels.corner_geometry import ZONE, Parts
+from hilbert_codegen.spec.specification import Spec
+
+#: What parts the classes of a distance: with one bit, with two, and with two where the other axes have one. Up to the
+#: second of the last, what runs across that axis can save something only where g along its own is above 3/8.
+ONE, TWO, BESIDE_ONE = (ZONE,), (Fraction(1, 4), ZONE, Fraction(15, 32)), (ZONE, (1 - ZONE**2) / 2)
+
+
+@dataclass(frozen=True)
+class Zones:
+    """Axes one by one: the number of a box, and which axes are in the zone, those along which g exceeds 3/8.
+
+    Attributes:
+        heads: how many.
+        parts: half cells of an axis.
+    """
+
+    heads: int
+    parts: int
+
+    @property
+    def weight(self) -> list[int]:
+        """What a half cell of every axis adds to the number."""
+        found = [1]
+        for _ in range(1, self.heads):
+            found.append(self.parts * found[-1])
+        return found
+
+    @property
+    def bits(self) -> int:
+        """Bits of the number; the next one stands for the second axis of a box."""
+        return (self.parts * self.weight[-1] - 1).bit_length()
+
+    @property
+    def lowest(self) -> int:
+        """The lowest bit of the zone in a total."""
+        return 16 - self.heads
+
+    @property
+    def fits(self) -> bool:
+        """Whether a total has bits for both."""
+        return self.bits <= self.lowest
+
+    def share(self, half: IntArray, zone: IntArray) -> IntArray:
+        """(heads, 256): what codes add, by their half cells and by whether they are in the zone."""
+        axes = np.arange(self.heads)[:, None]
+        return np.asarray(half * self.parts**axes + (zone << (self.lowest + axes)))
+
+    def totals(self, share: IntArray, flat: IntArray) -> IntArray:
+        """The totals of points, from their raw codes."""
+        return np.asarray(sum(axis[bits] for axis, bits in zip(share, flat, strict=True)))
+
+    def boxes(self, total: IntArray) -> IntArray:
+        """The numbers of the boxes."""
+        return np.asarray(total & ((1 << self.bits) - 1))
+
+    def zone(self, total: IntArray) -> IntArray:
+        """The axes in the zone, a bit each."""
+        return np.asarray(total >> self.lowest)
+
+    def of(self, box: tuple[int, ...]) -> int:
+        """The number of a box of half cells."""
+        return sum(half * weight for half, weight in zip(box, self.weight, strict=True))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two half cells an axis, looked up for two axes at a time: the number of a box and the class of every distance.
+
+    Each byte of a lane sums what the codes of one axis of every pair add: its low bits tell half cells, those above
+    classes. The last pair is of the last two axes; with an odd number of axes one is in two pairs. An index is the high byte
+    without the class of the last axis, and above it the low byte. That class is not needed: along the last axis every
+    vertex of order 1 has a half segment.
+
+    Attributes:
+        heads: how many.
+    """
+
+    heads: int
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of axes."""
+        return (self.heads + 1) // 2
+
+    @property
+    def starts(self) -> list[int]:
+        """The first axis of every pair."""
+        return [min(2 * i, self.heads - 2) for i in range(self.pairs)]
+
+    @property
+    def cuts(self) -> list[tuple[Fraction, ...]]:
+        """What parts the classes of every pair: as many as a byte has room for, and three heads gain from."""
+        if self.heads == 4:
+            return [TWO, TWO]
+        return [ONE, ONE] if self.heads == 3 else [ONE, ONE, BESIDE_ONE]
+
+    def cuts_of(self, axis: int) -> tuple[Fraction, ...]:
+        """What parts the classes of an axis: of the last one nothing."""
+        pairs = [i for i, start in enumerate(self.starts) if start <= axis <= start + 1 and axis < self.heads - 1]
+        return max((self.cuts[i] for i in pairs), key=len, default=())
+
+    @property
+    def places(self) -> list[int]:
+        """The lowest bit of the class of every pair's axes in a byte, and behind all of them."""
+        widths = [len(cuts).bit_length() for cuts in self.cuts]
+        return [self.pairs + sum(widths[:i]) for i in range(self.pairs + 1)]
+
+    @property
+    def low(self) -> int:
+        """Where an index has the low byte."""
+        return self.places[-2]
+
+    @property
+    def index_bits(self) -> int:
+        """Bits of an index."""
+        return self.low + self.places[-1]
+
+    @property
+    def above(self) -> int:
+        """The bits of the high byte that are in a lane beside those of the index; in the low byte there are none."""
+        return -(1 << max(8, self.index_bits)) & 0xFFFF
+
+    @property
+    def weight(self) -> list[int]:
+        """What a half cell of every axis adds to the number."""
+        found = [0] * self.heads
+        for i, start in enumerate(self.starts):
+            found[start] |= 1 << i + self.low
+            found[start + 1] |= 1 << i
+        return found
+
+    @property
+    def bits(self) -> int:
+        """Bits of the number; the next one stands for the second axis of a box."""
+        return self.low + self.pairs
+
+    @property
+    def fits(self) -> bool:
+        """They do."""
+        return True
+
+    def share(self, half: IntArray, offset: list[Fraction]) -> IntArray:
+        """(pairs, 256): what codes add in every pair, by their half cells and by their distances."""
+        of = [np.array([sum(g > cut for cut in cuts) for g in offset]) for cuts in self.cuts]
+        return np.array([half << i | of[i] << place for i, place in enumerate(self.places[:-1])])
+
+    def totals(self, share: IntArray, flat: IntArray) -> IntArray:
+        """The totals of points, from their raw codes."""
+        low, high = (sum(share[i][flat[start + of]] for i, start in enumerate(self.starts)) for of in (0, 1))
+        return np.asarray(low | high << 8)
+
+    def index(self, total: IntArray) -> IntArray:
+        """The number of a box and the classes of all axes but the last one."""
+        return np.asarray((total >> 8 & (1 << self.low) - 1 | total << self.low) & (1 << self.index_bits) - 1)
+
+    def boxes(self, total: IntArray) -> IntArray:
+        """The numbers of the boxes."""
+        return np.asarray(self.index(total) & sum({1 << bit for w in self.weight for bit in range(16) if w >> bit & 1}))
+
+    def classes(self, classes: tuple[IntArray | int, ...]) -> IntArray:
+        """What the classes of all axes, by `cuts_of`, add to the index."""
+        found: IntArray = np.zeros(1, dtype=np.int64)
+        for i, start in enumerate(self.starts):
+            for axis, place in ((start, self.places[i] + self.low), (start + 1, self.places[i])):
+                if axis < self.heads - 1:
+                    # The cuts of a pair are among those of the axis.
+                    own = np.cumsum([0, *(cut in self.cuts[i] for cut in self.cuts_of(axis))])
+                    found = found | own[classes[axis]] << place
+        return found
+
+    def of(self, box: tuple[int, ...]) -> int:
+        """The number of a box of half cells."""
+        return sum(half * weight for half, weight in zip(box, self.weight, strict=True))
+
+
+class Classes(Parts):
+    """Boxes of half cells cut into classes, but on the last axis."""
+
+    def __init__(self, spec: Spec, number: Pairs) -> None:
+        super().__init__(spec, cut=False)
+        #: Parts of a half cell, the most of any axis.
+        self.count = 1 + max(len(number.cuts_of(a)) for a in range(spec.dimensions))
+        self.cells = [cell for cell in self.cells for _ in range(self.count)]
+        #: The class of every code: (heads, 256).
+        self.of = np.array(
+            [[sum(g > cut for cut in number.cuts_of(a)) for g in axis] for a, axis in enumerate(self.offset)]
+        )
+        self.part = [half * self.count + of for half, of in zip(self.half, self.of, strict=True)]
+
+    def classes(self, box: tuple[int, ...]) -> tuple[int, ...]:
+        """The classes of a box."""
+        return tuple(part % self.count for part in box)
