@@ -83,6 +83,15 @@ class _Graph:
         found = self._constants.get(name)
         return None if found is None else np.atleast_1d(self._onnx.numpy_helper.to_array(found))
 
+    def mixed(self) -> bool:
+        """Whether an operator on integers multiplies unsigned activations by signed weights, both of 8 bits."""
+        for node in self.graph.node:
+            if node.op_type in ("QLinearConv", "QLinearMatMul", "QGemm"):
+                zero, weights = (self.constant(name) for name in node.input[2:4])
+                if zero is not None and weights is not None and zero.dtype == np.uint8 and weights.dtype == np.int8:
+                    return True
+        return False
+
     def constant_shape(self, name: str) -> tuple[int, ...] | None:
         """The shape of a constant tensor, seen through a DequantizeLinear; None where it is computed."""
         node = self.producer.get(name)
@@ -205,8 +214,13 @@ class Onnx(ModelFormat):
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
         levels = runtime.GraphOptimizationLevel
-        options.graph_optimization_level = levels.ORT_DISABLE_ALL if reference else levels.ORT_ENABLE_ALL
         graph = _Graph(path, path.read_bytes(), self)
+        options.graph_optimization_level = levels.ORT_DISABLE_ALL if reference else levels.ORT_ENABLE_ALL
+        if graph.mixed():
+            # On x86 without VNNI, sums of two such products saturate at 16 bits (AVX2's VPMADDUBSW), unless the optimizer
+            # makes the weights unsigned. There is nothing else in operators on integers that it could round otherwise.
+            options.add_session_config_entry("session.x64quantprecision", "1")
+            options.graph_optimization_level = levels.ORT_ENABLE_ALL
         foreign = sorted({f"{n.domain}.{n.op_type}" for n in graph.graph.node if n.domain not in _KNOWN_DOMAINS})
         try:
             session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
