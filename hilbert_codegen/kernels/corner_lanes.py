@@ -354,7 +354,7 @@ def lanes_of(spec: Spec) -> tuple[Lanes, Parts]:
         zone = np.array([[g > ZONE for g in axis] for axis in geometry.offset], dtype=np.int64)
         share = number.share(np.array(geometry.half), zone)
     columns = chains.columns()
-    if CODES + len(results.made) > 1 << 16 or len(columns[0]) > LONELY:
+    if CODES + len(results.made) > HIGHEST or len(columns[0]) > LONELY:
         raise Refused("it has too many results for lanes of 16 bits")
     line = np.concatenate([numbers.square, np.array(results.made)])
     more = np.concatenate([*columns, numbers.cost])
