@@ -183,6 +183,8 @@ def test_lists_in_assembly(heads: int, order: int, grid: bool, tmp_path: Path) -
         (5, 1, ("heads.layout=planar",)),
         (4, 1, ("output.codes=[10000, 500]", "heads.dtype=uint8", "heads.zero_point=0")),
         (6, 1, ("output.dtype=uint8", "output.codes=[0, 255]")),
+        (4, 1, ("curve.orientation=x,y,-u,z",)),
+        (5, 1, ("heads.layout=planar", "curve.orientation=u,y,z,x,v")),
     ],
 )
 def test_more_heads_in_lanes(heads: int, order: int, settings: tuple[str, ...], tmp_path: Path) -> None:

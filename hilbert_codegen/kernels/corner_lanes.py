@@ -131,9 +131,10 @@ class Lanes:
         paired = isinstance(self.number, Pairs)
         stride = 8 if self.spec.heads.layout == "planar" else 1
         made = (1 << INTEGER_TYPES[self.spec.output.dtype][0]) - 1
-        # Places are the lanes' own plus these, of the second byte those beside the lanes' own.
+        # Places are the lanes' own plus these, of one of the bytes those beside the lanes' own.
+        beside = (stride, 0) if self._swapped else (0, stride)
         role, pair = (
-            axes % 256 * stride | (axes // 256 * stride - stride & 255) << 8
+            (axes % BYTE * stride - beside[0]) % BYTE | (axes // BYTE * stride - beside[1]) % BYTE << 8
             for axes in (self.role, self.more[: self.entries])
         )
         return (
@@ -163,6 +164,11 @@ class Lanes:
                 8,
             ),
         )
+
+    @property
+    def _swapped(self) -> bool:
+        """Whether the low byte of a lane has the second of two axes."""
+        return isinstance(self.number, Pairs) and self.number.swapped
 
     @property
     def _chosen(self) -> Table:
@@ -199,6 +205,7 @@ class Lanes:
             found = {"above": f"0x{-(1 << number.lowest) & 0xFFFF:X}U", "drop": number.lowest, "lead": 1 << number.bits}
         return found | {
             "paired": isinstance(number, Pairs),
+            "swapped": self._swapped,
             "second": f"0x{1 << number.bits:X}U",
             "lonely": f"0x{LONELY:X}U" if (self.lead & LONELY).any() else "",
             "chained": bool(self.more[2 * self.entries : 3 * self.entries].any()),
@@ -322,7 +329,9 @@ class _Chains:
 def lanes_of(spec: Spec) -> tuple[Lanes, Parts]:
     """The tables of the lanes, and the boxes that they are for. Raises Refused."""
     geometry = Parts(spec, cut=False)
-    number = Pairs(spec.dimensions) if geometry.parts == 2 else Zones(spec.dimensions, geometry.parts)
+    number: Zones | Pairs = Zones(spec.dimensions, geometry.parts)
+    if geometry.parts == 2:
+        number = Pairs(spec.dimensions, int(np.argmax(np.bincount(geometry.heads.axis))))
     if not number.fits:
         raise Refused("it has too many boxes for lanes of 16 bits")
     if any(axis != geometry.place[0] for axis in geometry.place):

@@ -78,15 +78,17 @@ class Pairs:
     """Two half cells an axis, looked up for two axes at a time: the number of a box and the class of every distance.
 
     Each byte of a lane sums what the codes of one axis of every pair add: its low bits tell half cells, those above
-    classes. The last pair is of the last two axes; with an odd number of axes one is in two pairs. An index is the high byte
-    without the class of the last axis, and above it the low byte. That class is not needed: along the last axis every
-    vertex of order 1 has a half segment.
+    classes. With an odd number of axes one is in two pairs. An index is the high byte without its topmost class, and above
+    it the low byte. The class that it lacks is of the axis along which every vertex has a half segment: what that one
+    saves tells nothing of what others do.
 
     Attributes:
         heads: how many.
+        free: the axis along which every vertex of order 1 has a half segment; the last one unless heads are exchanged.
     """
 
     heads: int
+    free: int
 
     @property
     def pairs(self) -> int:
@@ -95,8 +97,27 @@ class Pairs:
 
     @property
     def starts(self) -> list[int]:
-        """The first axis of every pair."""
-        return [min(2 * i, self.heads - 2) for i in range(self.pairs)]
+        """The first axis of every pair, that of the pair of `free` last."""
+        found = list(range(0, self.heads - 1, 2))
+        if self.heads % 2:
+            # Another axis than `free` is in two pairs, but of three heads the middle one.
+            found = [0, *range(1, self.heads, 2)] if self.free == self.heads - 2 else [*found, self.heads - 2]
+        return sorted(found, key=lambda start: start <= self.free <= start + 1)
+
+    @property
+    def swapped(self) -> bool:
+        """Whether the low byte has the second axis of every pair, so that the high one has `free`."""
+        return self.free == self.starts[-1]
+
+    @property
+    def axes(self) -> list[tuple[int, int]]:
+        """The axes of the low and of the high byte of every pair."""
+        return [(start + self.swapped, start + 1 - self.swapped) for start in self.starts]
+
+    @property
+    def lacking(self) -> int | None:
+        """The axis whose class no index has: `free`, but where it is in two pairs."""
+        return self.free if sum(self.free in pair for pair in self.axes) == 1 else None
 
     @property
     def cuts(self) -> list[tuple[Fraction, ...]]:
@@ -106,9 +127,9 @@ class Pairs:
         return [ONE, ONE] if self.heads == 3 else [ONE, ONE, BESIDE_ONE]
 
     def cuts_of(self, axis: int) -> tuple[Fraction, ...]:
-        """What parts the classes of an axis: of the last one nothing."""
-        pairs = [i for i, start in enumerate(self.starts) if start <= axis <= start + 1 and axis < self.heads - 1]
-        return max((self.cuts[i] for i in pairs), key=len, default=())
+        """What parts the classes of an axis that an index has."""
+        found = [cuts for pair, cuts in zip(self.axes, self.cuts, strict=True) if axis in pair and axis != self.lacking]
+        return max(found, key=len, default=())
 
     @property
     def places(self) -> list[int]:
@@ -119,7 +140,7 @@ class Pairs:
     @property
     def low(self) -> int:
         """Where an index has the low byte."""
-        return self.places[-2]
+        return self.places[-1 if self.lacking is None else -2]
 
     @property
     def index_bits(self) -> int:
@@ -135,9 +156,9 @@ class Pairs:
     def weight(self) -> list[int]:
         """What a half cell of every axis adds to the number."""
         found = [0] * self.heads
-        for i, start in enumerate(self.starts):
-            found[start] |= 1 << i + self.low
-            found[start + 1] |= 1 << i
+        for i, (low, high) in enumerate(self.axes):
+            found[low] |= 1 << i + self.low
+            found[high] |= 1 << i
         return found
 
     @property
@@ -157,11 +178,11 @@ class Pairs:
 
     def totals(self, share: IntArray, flat: IntArray) -> IntArray:
         """The totals of points, from their raw codes."""
-        low, high = (sum(share[i][flat[start + of]] for i, start in enumerate(self.starts)) for of in (0, 1))
+        low, high = (sum(share[i][flat[axis]] for i, axis in enumerate(byte)) for byte in zip(*self.axes, strict=True))
         return np.asarray(low | high << 8)
 
     def index(self, total: IntArray) -> IntArray:
-        """The number of a box and the classes of all axes but the last one."""
+        """The number of a box and the classes of all axes but the one that it lacks."""
         return np.asarray((total >> 8 & (1 << self.low) - 1 | total << self.low) & (1 << self.index_bits) - 1)
 
     def boxes(self, total: IntArray) -> IntArray:
@@ -171,9 +192,9 @@ class Pairs:
     def classes(self, classes: tuple[IntArray | int, ...]) -> IntArray:
         """What the classes of all axes, by `cuts_of`, add to the index."""
         found: IntArray = np.zeros(1, dtype=np.int64)
-        for i, start in enumerate(self.starts):
-            for axis, place in ((start, self.places[i] + self.low), (start + 1, self.places[i])):
-                if axis < self.heads - 1:
+        for i, (low, high) in enumerate(self.axes):
+            for axis, place in ((low, self.places[i] + self.low), (high, self.places[i])):
+                if axis != self.lacking:
                     # The cuts of a pair are among those of the axis.
                     own = np.cumsum([0, *(cut in self.cuts[i] for cut in self.cuts_of(axis))])
                     found = found | own[classes[axis]] << place
@@ -185,7 +206,7 @@ class Pairs:
 
 
 class Classes(Parts):
-    """Boxes of half cells cut into classes, but on the last axis."""
+    """Boxes of half cells cut into the classes that an index has."""
 
     def __init__(self, spec: Spec, number: Pairs) -> None:
         super().__init__(spec, cut=False)
