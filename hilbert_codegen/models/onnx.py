@@ -216,10 +216,11 @@ class Onnx(ModelFormat):
         levels = runtime.GraphOptimizationLevel
         graph = _Graph(path, path.read_bytes(), self)
         options.graph_optimization_level = levels.ORT_DISABLE_ALL if reference else levels.ORT_ENABLE_ALL
+        # On x86 without VNNI, sums of two products of unsigned activations and signed weights saturate at 16 bits (AVX2's
+        # VPMADDUBSW), unless the optimizer makes the weights unsigned.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         if graph.mixed():
-            # On x86 without VNNI, sums of two such products saturate at 16 bits (AVX2's VPMADDUBSW), unless the optimizer
-            # makes the weights unsigned. There is nothing else in operators on integers that it could round otherwise.
-            options.add_session_config_entry("session.x64quantprecision", "1")
+            # There is nothing else in operators on integers that the optimizer could round otherwise.
             options.graph_optimization_level = levels.ORT_ENABLE_ALL
         foreign = sorted({f"{n.domain}.{n.op_type}" for n in graph.graph.node if n.domain not in _KNOWN_DOMAINS})
         try:
