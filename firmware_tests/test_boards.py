@@ -105,7 +105,8 @@ SETTINGS = {
     "fused": ("decoder.estimator=fused", "decoder.threshold=0.04"),
     "fused, planar int16": (
         "decoder.estimator=fused",
-        "decoder.threshold=0.04",
+        "decoder.threshold=[0.01, 0.08]",
+        "decoder.weight=[0.5, 0.1875]",
         "heads.layout=planar",
         "output.dtype=int16",
         "output.codes=[-30000, 30000]",

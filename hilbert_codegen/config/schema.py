@@ -143,6 +143,8 @@ def list_to_tuple(value: object) -> object:
 
 Number = Annotated[Decimal, BeforeValidator(_finite)]
 Positive = Annotated[Number, BeforeValidator(_positive), BeforeValidator(_finite)]
+#: One number, or several in a list.
+Numbers = Number | Annotated[tuple[Number, ...], BeforeValidator(list_to_tuple)]
 
 
 def _key(default: Any, description: str, takes: str, **limits: Any) -> Any:
@@ -235,7 +237,7 @@ class DecoderTable(_Table):
         "nearest",
         "`nearest`: the nearest point of the curve. `mean`: beyond `gate`, the posterior mean of t under Gaussian "
         "head noise. `fused`: a further head, the last one, gives t itself, and where the curve's value is more than "
-        "`threshold` away from it the result is their average; with `sigma` and `gate` a curve of two heads is read as by "
+        "`threshold` away from it the result is their average, by `weight`; with `sigma` and `gate` a curve of two heads is read as by "
         "`mean`.",
         '"nearest", "mean" or "fused"',
     )
@@ -247,16 +249,17 @@ class DecoderTable(_Table):
         "Distance to the curve, in cells, past which the mean is taken (estimators mean and fused).",
         "a number in [0, 2]",
     )
-    threshold: Number | None = _key(
+    threshold: Numbers | None = _key(
         None,
         "Difference between the curve's value and the last head's, as a share of the range, past which their average "
-        "is taken (estimator fused).",
-        "a number from 0 to 1, below 1",
+        "is taken (estimator fused). Several in a list, each larger than the one before: past each the average is another.",
+        "a number from 0 to 1, below 1, or a list of up to four",
     )
-    weight: Number | None = _key(
+    weight: Numbers | None = _key(
         None,
-        "Share of the curve's value in that average, a half where none is given (estimator fused).",
-        "one of 0.125, 0.25, 0.375, 0.5, 0.625, 0.75 and 0.875",
+        "Share of the curve's value in that average, a half where none is given (estimator fused); with several thresholds "
+        "a list, one for each.",
+        "sixteenths from 0.0625 to 0.9375, say 0.5, or a list of them",
     )
     distance: bool = _key(False, "Also emit functions that give the distance to the curve, in codes.", "true or false")
 

@@ -52,8 +52,8 @@ def facts(plan: Plan, built: Built) -> tuple[str, ...]:
     row("output.codes", f"{spec.output.codes[0]} at t = 0, {spec.output.codes[1]} at t = 1")
     row("decoder.estimator", config.decoder.estimator)
     if spec.fusion is not None:
-        row("decoder.threshold", f"{number(spec.fusion.threshold)} of the range")
-        row("decoder.weight", f"{number(spec.fusion.weight)} for the curve")
+        row("decoder.threshold", f"{', '.join(map(number, spec.fusion.thresholds))} of the range")
+        row("decoder.weight", f"{', '.join(map(number, spec.fusion.weights))} for the curve")
     if spec.estimator.kind == "mean":
         row("decoder.sigma", f"{number(spec.estimator.sigma)} cells")
         row("decoder.gate", f"{number(spec.estimator.gate)} cells")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -10,7 +10,7 @@ from hilbert_codegen import __version__
 from hilbert_codegen.curves import AXES, CURVES
 from hilbert_codegen.emit import banner, misra
 from hilbert_codegen.exact.domain import Domain
-from hilbert_codegen.exact.fusion import limit
+from hilbert_codegen.exact.fusion import limits
 from hilbert_codegen.kernels import Built, Implementation, Table
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
@@ -170,7 +170,7 @@ def _scaling(spec: Spec) -> tuple[str, ...]:
         result = (
             f"a = {code}, t {place};",
             f"b the same of t = ({last} - {low:g}) / {high - low!r}, held in [0, 1]. The result is",
-            f"floor((a + b) / 2 + 1/2) where a and b are more than {limit(spec)} apart, else a.",
+            *_averages(spec),
         )
     return (
         *(f"{pair}," for pair in pairs[:-1]),
@@ -178,6 +178,20 @@ def _scaling(spec: Spec) -> tuple[str, ...]:
         *result,
         "Every input is valid; nothing can overflow.",
     )
+
+
+def _averages(spec: Spec) -> Iterator[str]:
+    """What a fused result is, past each threshold and below all of them."""
+    assert spec.fusion is not None
+    bands = list(zip(limits(spec), spec.fusion.weights, strict=True))[::-1]
+    for i, (most, weight) in enumerate(bands):
+        share, parts = weight.as_integer_ratio()
+        terms = " + ".join(
+            name if count == 1 else f"{count} {name}" for name, count in (("a", share), ("b", parts - share))
+        )
+        where = "where a and b are more than" if i == 0 else "else where more than"
+        last = ", else a." if i == len(bands) - 1 else ","
+        yield f"floor(({terms}) / {parts} + 1/2) {where} {most} apart{last}"
 
 
 def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:

@@ -156,7 +156,7 @@ def _tuples(spec: Spec, codes: IntArray) -> Domain:
 
 
 def _at_threshold(spec: Spec, generator: np.random.Generator) -> IntArray:
-    """TUPLES points of the curve, rounded to codes, with the codes of the last head between which the average begins."""
+    """TUPLES points of the curve, rounded to codes, with the codes of the last head between which an average begins."""
     codes = np.sort(spec.heads.codes())
     points, c0, c1 = spec.curve.vertices, spec.output.codes[0], spec.output.codes[1]
     t = generator.random(TUPLES)
@@ -166,7 +166,7 @@ def _at_threshold(spec: Spec, generator: np.random.Generator) -> IntArray:
     heads = [grid[:, a] * float(spec.pitch(a)) + float(spec.origin(a)) for a in range(spec.dimensions)]
     listed = np.clip(np.rint(np.stack(heads, axis=1)), codes[0], codes[-1]).astype(np.int64)
     assert spec.fusion is not None
-    apart = float(spec.fusion.threshold) * generator.choice([-1, 1], TUPLES)
+    apart = generator.choice([float(one) for one in spec.fusion.thresholds], TUPLES) * generator.choice([-1, 1], TUPLES)
     single = (single_codes(spec, codes.tolist()) - c0) / (c1 - c0)
     beside = np.searchsorted(single, t + apart) - generator.integers(0, 2, TUPLES)
     last = codes[np.clip(beside, 0, len(codes) - 1)]

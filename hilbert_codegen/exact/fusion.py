@@ -6,7 +6,8 @@ last head, (scale * (code - zero_point) - low) / (high - low) clipped to [0, 1],
     b = floor(c0 + t' (c1 - c0) + 1/2)
     result = floor(w a + (1 - w) b + 1/2)    where |a - b| > threshold * |c1 - c0|,    else a,
 
-with the weight w in eighths, 1/2 if nothing else is said.
+with the weight w in sixteenths, 1/2 if nothing else is said. Of several thresholds, each with its weight, the largest that the
+difference exceeds counts.
 
 It is a function of a and the last code alone, whatever the number of the curve's heads. All of it is arithmetic in whole numbers and fractions.
 """
@@ -45,18 +46,21 @@ def single_codes(spec: Spec, codes: Iterable[int]) -> IntArray:
     return np.array(found, dtype=np.int64)
 
 
-def limit(spec: Spec) -> int:
-    """The largest |a - b| that leaves the curve's result as it is: both are whole numbers."""
+def limits(spec: Spec) -> tuple[int, ...]:
+    """The largest |a - b| that does not exceed each threshold, ascending: both are whole numbers."""
     c0, c1 = spec.output.codes
-    return math.floor(_fusion(spec).threshold * abs(c1 - c0))
+    return tuple(math.floor(threshold * abs(c1 - c0)) for threshold in _fusion(spec).thresholds)
 
 
 def fuse(spec: Spec, curve: IntArray, single: IntArray) -> IntArray:
     """The results of `curve` (a) and `single` (b), int64 arrays that broadcast to one shape."""
-    eighths = int(8 * _fusion(spec).weight)
-    # Floor division of NumPy's integers is the floor of the definition, for negative sums as well.
-    average = (eighths * curve + (8 - eighths) * single + 4) // 8
-    return np.where(np.abs(curve - single) > limit(spec), average, curve)
+    apart, result = np.abs(curve - single), curve
+    for limit, weight in zip(limits(spec), _fusion(spec).weights, strict=True):
+        parts = int(16 * weight)
+        # Floor division of NumPy's integers is the floor of the definition, for negative sums as well.
+        average = (parts * curve + (16 - parts) * single + 8) // 16
+        result = np.where(apart > limit, average, result)
+    return result
 
 
 def fused_codes(spec: Spec, curve: IntArray, last: IntArray) -> IntArray:

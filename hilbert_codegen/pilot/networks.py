@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -407,6 +408,10 @@ def head_warnings(plan: Plan, noise: HeadNoise | None, codes: NDArray[Any]) -> t
     return tuple(found)
 
 
+def _numbers(values: Sequence[Fraction]) -> str:
+    return ", ".join(f"{float(value):g}" for value in values)
+
+
 def _decoder_facts(plan: Plan, generated: Generated, codes: NDArray[Any], compiler: Sequence[str]) -> dict[str, Any]:
     spec = plan.spec
     estimator = spec.estimator
@@ -422,7 +427,7 @@ def _decoder_facts(plan: Plan, generated: Generated, codes: NDArray[Any], compil
         "estimator": (
             ""
             if spec.fusion is None
-            else f"fused past {float(spec.fusion.threshold):g}, weight {float(spec.fusion.weight):g}: "
+            else f"fused past {_numbers(spec.fusion.thresholds)}, weight {_numbers(spec.fusion.weights)}: "
         )
         + (
             estimator.kind

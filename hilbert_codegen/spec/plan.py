@@ -8,12 +8,16 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from hilbert_codegen.config.loading import Settings
 from hilbert_codegen.config.schema import Config
 from hilbert_codegen.curves import AXES, CURVES, ORDERS_OF, ORIENTATIONS, Curve, cell_inset, make_curve, turn_of
 from hilbert_codegen.spec.specification import Estimator, Fusion, Heads, Output, Spec, type_range
+
+#: Of a fused head: each costs a comparison and an average in the decoder.
+MAX_THRESHOLDS = 4
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,9 @@ def _spec(settings: Settings) -> Spec:
         if not 0 <= inset < Fraction(1, 2):
             raise settings.error("curve.inset", "not in [0, 0.5)", 'give "cell" or a number in [0, 0.5)')
 
-    heads, fusion = _heads(settings, curve)
-    spec = Spec(curve, inset, heads, _output(settings, curve.closed), _estimator(settings, curve), fusion)
+    output = _output(settings, curve.closed)
+    heads, fusion = _heads(settings, curve, output)
+    spec = Spec(curve, inset, heads, output, _estimator(settings, curve), fusion)
     for axis in range(curve.dimensions):
         pitch = spec.pitch(axis)
         if not Fraction(1, 4) <= pitch <= 1 << 20:
@@ -132,7 +137,7 @@ def _span(numbers: range) -> str:
     return f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
 
 
-def _heads(settings: Settings, curve: Curve) -> tuple[Heads, Fusion | None]:
+def _heads(settings: Settings, curve: Curve, output: Output) -> tuple[Heads, Fusion | None]:
     """The heads of the curve, and the one that gives t itself."""
     config = settings.config.heads
     fused = settings.config.decoder.estimator == "fused"
@@ -166,10 +171,12 @@ def _heads(settings: Settings, curve: Curve) -> tuple[Heads, Fusion | None]:
     heads = Heads(
         config.dtype, config.layout, scale[: curve.dimensions], config.zero_point[: curve.dimensions], ranges[0], own
     )
-    return heads, _fusion(settings, curve, scale[-1], ranges[-1]) if fused else None
+    return heads, _fusion(settings, curve, scale[-1], ranges[-1], output) if fused else None
 
 
-def _fusion(settings: Settings, curve: Curve, scale: Fraction, ends: tuple[Fraction, Fraction]) -> Fusion:
+def _fusion(
+    settings: Settings, curve: Curve, scale: Fraction, ends: tuple[Fraction, Fraction], output: Output
+) -> Fusion:
     """The head that gives t itself, the last one. Raises UsageError where it can't be fused."""
     config = settings.config
     refusals = (
@@ -179,15 +186,36 @@ def _fusion(settings: Settings, curve: Curve, scale: Fraction, ends: tuple[Fract
     for fault, problem, remedy in refusals:
         if fault:
             raise settings.error("decoder.estimator", problem, remedy)
-    threshold = config.decoder.threshold
-    if threshold is None or not 0 <= threshold < 1:
+    thresholds, weights = _several(config.decoder.threshold), _several(config.decoder.weight)
+    if not 1 <= len(thresholds) <= MAX_THRESHOLDS or not all(0 <= threshold < 1 for threshold in thresholds):
         raise settings.error(
-            "decoder.threshold", "needed by the fused estimator", "give a number from 0 to 1, say 0.04"
+            "decoder.threshold",
+            "needed by the fused estimator",
+            f"give a number from 0 to 1, say 0.04, or a list of up to {MAX_THRESHOLDS}",
         )
-    weight = Fraction(1, 2) if config.decoder.weight is None else Fraction(config.decoder.weight)
-    if weight * 8 not in range(1, 8):
-        raise settings.error("decoder.weight", "it has to be eighths", "give one of 0.125, 0.25 to 0.875")
-    return Fusion(scale, config.heads.zero_point[-1], ends, Fraction(threshold), weight)
+    if config.decoder.weight is None and len(thresholds) == 1:
+        weights = (Fraction(1, 2),)
+    if len(weights) != len(thresholds):
+        few = "needed by several thresholds" if not weights else f"{len(weights)} for {len(thresholds)} thresholds"
+        raise settings.error("decoder.weight", few, "give one for each threshold, say [0.5, 0.25]")
+    if any(weight * 16 not in range(1, 16) for weight in weights):
+        raise settings.error("decoder.weight", "it has to be sixteenths", "give one of 0.0625, 0.125 to 0.9375")
+    span = abs(output.codes[1] - output.codes[0])
+    most = [math.floor(threshold * span) for threshold in thresholds]
+    if any(low >= high for low, high in pairwise(most)):
+        raise settings.error(
+            "decoder.threshold",
+            f"in codes of the result that is {', '.join(map(str, most))}",
+            "give each larger than the one before, by a code at least",
+        )
+    return Fusion(scale, config.heads.zero_point[-1], ends, thresholds, weights)
+
+
+def _several(value: Decimal | tuple[Decimal, ...] | None) -> tuple[Fraction, ...]:
+    """One number, several or none."""
+    if value is None:
+        return ()
+    return tuple(Fraction(one) for one in (value if isinstance(value, tuple) else (value,)))
 
 
 def _output(settings: Settings, closed: bool) -> Output:

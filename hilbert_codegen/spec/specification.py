@@ -110,15 +110,15 @@ class Fusion:
     Attributes:
         scale, zero_point: of the head.
         range: its real values at t = 0 and t = 1, low < high.
-        threshold: difference in t past which the average is taken, 0 <= threshold < 1.
-        weight: share of the curve's value in that average, eighths from 1/8 to 7/8.
+        thresholds: differences in t past which an average is taken, 0 <= threshold < 1, ascending.
+        weights: share of the curve's value in the average past each of them, sixteenths from 1/16 to 15/16.
     """
 
     scale: Fraction
     zero_point: int
     range: tuple[Fraction, Fraction]
-    threshold: Fraction
-    weight: Fraction = Fraction(1, 2)
+    thresholds: tuple[Fraction, ...]
+    weights: tuple[Fraction, ...] = (Fraction(1, 2),)
 
 
 @dataclass(frozen=True)

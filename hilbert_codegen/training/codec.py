@@ -83,9 +83,12 @@ def fused_t(spec: Spec, t: FloatArray, head: ArrayLike) -> FloatArray:
     low, high = (float(end) for end in spec.fusion.range)
     values = np.asarray(head, dtype=np.float64)
     single = np.where(np.isfinite(values), np.clip((values - low) / (high - low), 0.0, 1.0), np.nan)
-    near = np.abs(t - single) <= float(spec.fusion.threshold)
-    weight = float(spec.fusion.weight)
-    return np.where(near, t, weight * t + (1.0 - weight) * single)
+    apart, found = np.abs(t - single), t
+    for threshold, weight in zip(spec.fusion.thresholds, spec.fusion.weights, strict=True):
+        share = float(weight)
+        # A head that is no number is as far away as can be.
+        found = np.where(apart <= float(threshold), found, share * t + (1.0 - share) * single)
+    return found
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,13 @@ def test_no_finding_without_a_reason(strategy: str, tmp_path: Path) -> None:
         (tmp_path / "three.toml").write_text(THREE_HEADS, encoding="utf-8")
         settings = ["code.prefix=m", f"code.strategy={strategy}", "code.max_flash_bytes=1048576", "code.variants=all"]
         # The second one has comparisons in 64 bits, and such of what a decimal scale and its binary number differ by; the
-        # third a fused head.
-        fused = ["decoder.estimator=fused", "decoder.threshold=0.04", "output.dtype=int16"]
+        # third a fused head with two thresholds.
+        fused = [
+            "decoder.estimator=fused",
+            "decoder.threshold=[0.01, 0.08]",
+            "decoder.weight=[0.5, 0.1875]",
+            "output.dtype=int16",
+        ]
         shapes_of_three: list[list[str]] = [[], ["heads.scale=0.00437", "curve.inset=0.1"], fused]
         if strategy == "boxes":  # numbers of several words, for an open curve and a closed one
             wide = [

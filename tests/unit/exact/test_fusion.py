@@ -25,7 +25,7 @@ from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.proofs import Proofs
 from hilbert_codegen.emit.prove import proof_domain, prove, reference_for
 from hilbert_codegen.errors import CheckFailed, UsageError
-from hilbert_codegen.exact.fusion import fuse, limit, single_codes
+from hilbert_codegen.exact.fusion import fuse, limits, single_codes
 from hilbert_codegen.exact.many import results_of
 from hilbert_codegen.exact.reference import ideal, ideal_of
 from hilbert_codegen.kernels import Refused
@@ -70,6 +70,8 @@ threshold = 0.04
 [code]
 prefix = "m"
 """
+#: Three thresholds.
+BANDS = ("decoder.threshold=[0.01, 0.08, 0.5]", "decoder.weight=[0.75, 0.1875, 0.0625]")
 #: Orders of the tests by the curve's heads.
 MORE = {3: 2, 4: 1, 5: 1}
 
@@ -105,15 +107,20 @@ def fused_plainly(spec: Spec, *codes: int) -> int:
     t = (spec.fusion.scale * (codes[-1] - spec.fusion.zero_point) - low) / (high - low)
     single = math.floor(c0 + min(max(t, Fraction(0)), Fraction(1)) * (c1 - c0) + Fraction(1, 2))
     curve = decode_plainly(spec.of_curve, *codes[:-1])[0]
-    apart = Fraction(abs(curve - single), abs(c1 - c0)) > spec.fusion.threshold
-    return math.floor(Fraction(curve + single, 2) + Fraction(1, 2)) if apart else curve
+    apart = Fraction(abs(curve - single), abs(c1 - c0))
+    weights = [w for t, w in zip(spec.fusion.thresholds, spec.fusion.weights, strict=True) if apart > t]
+    weight = weights[-1] if weights else Fraction(1)
+    return math.floor(weight * curve + (1 - weight) * single + Fraction(1, 2))
 
 
 def agrees_with_its_definition(spec: Spec, data: st.DataObject) -> None:
-    """Random tuples, with a random last head."""
+    """Random tuples, with a random last head and one to three thresholds."""
+    thresholds = data.draw(st.sets(st.fractions(0, Fraction(99, 100), max_denominator=1000), min_size=1, max_size=3))
+    sixteenths = st.integers(1, 15).map(lambda parts: Fraction(parts, 16))
+    weights = data.draw(st.lists(sixteenths, min_size=len(thresholds), max_size=len(thresholds)))
     fusion = Fusion(
         Fraction(data.draw(st.floats(0.001, 0.02))), data.draw(st.integers(-128, 127)), (Fraction(-1, 10), Fraction(1)),
-        data.draw(st.fractions(0, Fraction(99, 100), max_denominator=1000)),
+        tuple(sorted(thresholds)), tuple(weights),
     )  # fmt: skip
     spec = replace(spec, fusion=fusion)
     codes = spec.heads.codes()
@@ -174,8 +181,10 @@ def test_every_strategy_is_proved_on_all_triples(fused_plan: Callable[..., Plan]
         (),
         ("heads.layout=planar", "output.dtype=int32", "output.codes=[2147483647, -2147483648]", "decoder.threshold=0"),
         ("decoder.weight=0.375",),
+        BANDS,
+        ("output.dtype=int32", "output.codes=[-2147483648, 2147483647]", *BANDS),
     ],
-    ids=["int16", "int32, planar, reversed", "weight"],
+    ids=["int16", "int32, planar, reversed", "weight", "three thresholds", "three thresholds, int32"],
 )
 def test_the_compiled_c_gives_it(changes: tuple[str, ...], fused_plan: Callable[..., Plan]) -> None:
     plan = fused_plan(*changes)
@@ -184,15 +193,39 @@ def test_the_compiled_c_gives_it(changes: tuple[str, ...], fused_plan: Callable[
 
 
 def test_the_weight_is_the_curves_share(fused_plan: Callable[..., Plan]) -> None:
-    """By fractions, on sums of both signs; eighths only."""
+    """By fractions, on sums of both signs; sixteenths only."""
     spec = fused_plan("decoder.weight=0.375", "decoder.threshold=0").spec
     pairs = [(a, b) for a in (-3000, -7, 0, 5, 32767) for b in (-2999, -8, -1, 4, 32766)]
     found = fuse(spec, *(np.array(part, dtype=np.int64) for part in zip(*pairs, strict=True)))
     wanted = [math.floor(Fraction(3, 8) * a + Fraction(5, 8) * b + Fraction(1, 2)) for a, b in pairs]
     assert found.tolist() == wanted
     for weight in ("0", "1", "0.3"):
-        with pytest.raises(UsageError, match=r"decoder\.weight = .*: it has to be eighths"):
+        with pytest.raises(UsageError, match=r"decoder\.weight = .*: it has to be sixteenths"):
             fused_plan(f"decoder.weight={weight}")
+
+
+def test_past_each_threshold_its_weight_counts(fused_plan: Callable[..., Plan]) -> None:
+    """At a threshold the weight below it still counts. A list of one is that one."""
+    spec = fused_plan(*BANDS).spec  # 0.01, 0.08 and 0.5 of 35767: 357.67, 2861.36 and 17883.5
+    assert limits(spec) == (357, 2861, 17883)
+    curve = np.array([357, -357, 358, -358, 2861, -2861, 2862, -2862, 17883, 17884])
+    sixteenths = [16, 16, 12, 12, 12, 12, 3, 3, 3, 1]
+    pairs = zip(sixteenths, curve.tolist(), strict=True)
+    wanted = [math.floor(Fraction(share * a, 16) + Fraction(1, 2)) for share, a in pairs]
+    assert fuse(spec, curve, np.zeros(10, dtype=np.int64)).tolist() == wanted
+    assert fused_plan("decoder.threshold=[0.04]", "decoder.weight=[0.5]").spec == fused_plan().spec
+
+
+def test_the_header_says_which_average(fused_plan: Callable[..., Plan]) -> None:
+    text = generate(fused_plan("decoder.weight=0.25")).files["hilbert_decoder.h"].decode()
+    assert "floor((a + 3 b) / 4 + 1/2) where a and b are more than 1430 apart, else a." in text
+    text = generate(fused_plan(*BANDS)).files["hilbert_decoder.h"].decode()
+    told = [line.strip(" *") for line in text.splitlines() if "apart" in line]
+    assert told == [
+        "floor((a + 15 b) / 16 + 1/2) where a and b are more than 17883 apart,",
+        "floor((3 a + 13 b) / 16 + 1/2) else where more than 2861 apart,",
+        "floor((3 a + b) / 4 + 1/2) else where more than 357 apart, else a.",
+    ]
 
 
 def test_the_curve_is_read_by_the_mean_where_sigma_is_given(fused_plan: Callable[..., Plan]) -> None:
@@ -266,8 +299,22 @@ def test_the_threshold_is_among_what_is_compared(more_plan: Callable[..., Plan])
     single = single_codes(spec, order.tolist())[listed[:, -1] - order[0]]
     apart = np.abs(ideal_of(spec.of_curve, listed[:, :-1]).codes - single)
     # Within about a code of the last head, 183 codes of the output, on either side; some as near as can be.
-    assert (np.abs(apart - limit(spec)) < 400).mean() > 0.9 and 0.3 < (apart > limit(spec)).mean() < 0.7
-    assert {limit(spec), limit(spec) + 1} <= set(apart.tolist())
+    (limit,) = limits(spec)
+    assert (np.abs(apart - limit) < 400).mean() > 0.9 and 0.3 < (apart > limit).mean() < 0.7
+    assert {limit, limit + 1} <= set(apart.tolist())
+
+
+def test_every_threshold_is_among_what_is_compared(more_plan: Callable[..., Plan]) -> None:
+    spec = more_plan(3, *BANDS).spec
+    domain = proof_domain(spec)
+    assert domain.listed is not None
+    listed = domain.listed[-(1 << 12) :]
+    order = np.sort(spec.heads.codes())
+    single = single_codes(spec, order.tolist())[listed[:, -1] - order[0]]
+    apart = np.abs(ideal_of(spec.of_curve, listed[:, :-1]).codes - single)
+    for limit in limits(spec):
+        near = apart[np.abs(apart - limit) < 400]
+        assert len(near) > 500 and 0.2 < (near > limit).mean() < 0.8
 
 
 def test_boards_have_its_answers(more_plan: Callable[..., Plan]) -> None:
@@ -326,6 +373,18 @@ def test_numpy_decodes_codes_and_real_heads(fused_plan: Callable[..., Plan]) -> 
     ("changes", "problem"),
     [
         (("decoder.threshold=1",), "decoder.threshold = 1: needed by the fused estimator"),
+        (("decoder.threshold=[]",), "decoder.threshold = []: needed by the fused estimator"),
+        (("decoder.threshold=[0.1, 0.2]",), "decoder.weight: needed by several thresholds"),
+        (("decoder.threshold=[0.1, 0.2]", "decoder.weight=0.5"), "decoder.weight = 0.5: 1 for 2 thresholds"),
+        (
+            ("decoder.threshold=[0.2, 0.1]", "decoder.weight=[0.5, 0.25]"),
+            "decoder.threshold = [0.2, 0.1]: in codes of the result that is 7153, 3576; give each larger",
+        ),
+        (
+            ("decoder.threshold=[0.1, 0.101]", "decoder.weight=[0.5, 0.25]", "output.codes=[0, 100]"),
+            "in codes of the result that is 10, 10",
+        ),
+        (("decoder.threshold=['a']",), 'decoder.threshold = ["a"]: is no number'),
         (
             ("decoder.estimator=nearest", "heads.scale=0.004", "heads.zero_point=0", "heads.range=[0, 1]"),
             "only the fused",
@@ -359,10 +418,10 @@ def test_what_can_not_be_fused_is_refused(
 
 
 def test_a_difference_of_the_threshold_leaves_the_curve(fused_plan: Callable[..., Plan]) -> None:
-    spec = fused_plan().spec  # 0.04 * 35767 = 1430.68
+    spec = fused_plan().spec  # 0.04 of 35767 is 1430.68
     curve = np.array([-2000, -2000, 100, 100, 101])
     single = curve + np.array([1430, 1431, -1430, -1431, -1432])
-    assert limit(spec) == 1430
+    assert limits(spec) == (1430,)
     # Halves are rounded up, those of negative numbers too: -1284.5, -615.5.
     assert fuse(spec, curve, single).tolist() == [-2000, -1284, 100, -615, -615]
     exact = fused_plan("decoder.threshold=0.5", "output.codes=[0, 32766]").spec
