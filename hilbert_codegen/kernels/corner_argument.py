@@ -48,7 +48,7 @@ class Argument:
         """Raise CheckFailed with the first thing that is wrong."""
         geometry, layout = self.geometry, self.layout
         self._places()
-        if layout.margin < margin_of(geometry, layout.gap, layout):
+        if layout.margin < margin_of(geometry, layout):
             raise CheckFailed("the margin of the first comparison is less than its error")
         for box, tables, codes in boxes_of(geometry):
             where = f"box {box}"

@@ -22,7 +22,7 @@ CHUNK = 1 << 16
 
 
 class Kind(enum.IntEnum):
-    """What a record of several half segments says of its box, below two bits that are 0; its index leads to `words`."""
+    """What a record of several half segments says of its box, in one bit; its index leads to `words`."""
 
     #: Two half segments of the own vertex: their records. The second is nearer where its distance is greater.
     PAIR = 0
@@ -37,18 +37,18 @@ class Fields:
     """Where the parts of a record are: lowest bits, or masks.
 
     Attributes:
-        axis: the number of an axis, the topmost bits.
+        several: the topmost bit, of records of neither one half segment nor a turn.
+        axis: the number of an axis, below it.
         single: the bit that one half segment has.
         sign: two bits: 1, or 3 for minus one, or 0.
-        turn: the bit of a turn.
         other: the other axis of a turn.
-        kind: the Kind of a record of neither.
+        kind: the Kind of a record of several.
     """
 
+    several: int
     axis: int
     single: int
     sign: int
-    turn: int
     other: int
     kind: int
 
@@ -56,8 +56,8 @@ class Fields:
     def of(cls, spec: Spec) -> Fields:
         """Those for so many heads."""
         bits = 2 if spec.dimensions <= 4 else 3
-        axis = 32 - bits
-        return cls(axis, 1 << (axis - 1), axis - 3, 1 << (axis - 2), axis - 2 - bits, axis - 4)
+        axis = 31 - bits
+        return cls(1 << 31, axis, 1 << (axis - 1), axis - 3, axis - 1 - bits, axis - 2)
 
     def asked(self, heads: int, step: int) -> int:
         """The lowest flag that a record of Kind.AMONG asks for, `step` bits from one to the next."""
@@ -66,7 +66,7 @@ class Fields:
     @property
     def axis_mask(self) -> int:
         """The bits of the number of an axis."""
-        return (1 << (32 - self.axis)) - 1
+        return (1 << (31 - self.axis)) - 1
 
     def is_single(self, record: IntArray) -> IntArray:
         """Whether records are of one half segment."""
@@ -74,16 +74,15 @@ class Fields:
 
     def is_turn(self, record: IntArray) -> IntArray:
         """Whether records are of turns."""
-        return np.asarray(record & (self.single | self.turn) == self.turn)
+        return np.asarray(record & (self.several | self.single) == 0)
 
     def kinds(self, record: IntArray) -> IntArray:
         """The kinds of records, -1 of single ones and turns."""
-        several = record & (self.single | self.turn) == 0
-        return np.asarray(np.where(several, record >> self.kind & 3, -1))
+        return np.asarray(np.where(record & self.several, record >> self.kind & 1, -1))
 
     def axes(self, record: IntArray) -> IntArray:
         """The axes of records."""
-        return np.asarray(record >> self.axis)
+        return np.asarray(record >> self.axis & self.axis_mask)
 
     def signs(self, record: IntArray) -> IntArray:
         """The signs of single records: 1, 0 and -1."""
@@ -101,13 +100,14 @@ class Fields:
 class Layout:
     """The tables of one decoder and their constants.
 
-    A record starts with the number of an axis, and a bit that is set where one half segment is nearest. Below that is
+    A record starts with a bit that is set where it leads to others, the number of an axis, and a bit that is set where one half
+    segment is nearest. Below that is
 
         sign | base             of one: its result is (base + sign * gap of the code of the axis) >> shift; the sign is
                                 0 where the vertex is nearest
-        1 | other axis | base   of two of one vertex, a *turn*: (base - gap) >> shift, or where the other gap is greater
+        other axis | base       of two of one vertex, a *turn*: (base - gap) >> shift, or where the other gap is greater
                                 base plus that one
-        0 | kind | index        of others: see Kind
+        kind | index            of those that lead to others: see Kind
 
     Attributes:
         spec: what is computed.
@@ -123,6 +123,7 @@ class Layout:
         flags: see `share`.
         rough: bits of g that the comparison with 32 bits leaves out.
         cell: a cell in the units of that comparison.
+        level: what being across an axis costs at distance 0 there, and 2 * cell less with every unit of distance.
         margin: difference of savings that it takes to be sure.
         one: a cell in the units of the comparison with exact distances.
         factor, term: (heads,) the position of a code, counted from the least, is (factor * code + term) >> wide in
@@ -144,6 +145,7 @@ class Layout:
     flags: int
     rough: int
     cell: int
+    level: int
     margin: int
     one: int
     factor: IntArray
@@ -174,16 +176,22 @@ class Layout:
         return self.wide == 0 and self.one <= 1 << NARROW
 
     @cached_property
-    def further(self) -> bool:
-        """Whether any half segment of another corner is across more than one axis."""
-        among = self.record[self.fields.kinds(self.record) == Kind.AMONG]
+    def lists(self) -> list[list[set[int]]]:
+        """Of every list of half segments of other corners: the axes that each is across."""
+        among, found = self.record[self.fields.kinds(self.record) == Kind.AMONG], []
         for at in np.unique(among & ((1 << self.at) - 1)).tolist():
+            listed: list[set[int]] = []
             for word in self.words[at + 2 :: 2].tolist():
-                if word >> 3 & ((1 << (ACROSS - 3)) - 1):
-                    return True
+                listed.append({n - 1 for shift in range(0, ACROSS, 3) if (n := word >> shift & 7)})
                 if word & LAST:
                     break
-        return False
+            found.append(listed)
+        return found
+
+    @property
+    def further(self) -> bool:
+        """Whether any half segment of another corner is across more than one axis."""
+        return any(len(across) > 1 for listed in self.lists for across in listed)
 
     @property
     def direct(self) -> bool:
@@ -210,7 +218,8 @@ class Layout:
         if self.flags:
             return {a for a in range(self.spec.dimensions) if record >> (self.asked + self.step * a) & 1}
         further = (record & ((1 << self.fields.kind) - 1)) >> self.at
-        return {(further >> place & 7) - 1 for place in range(0, 18, 3)} - {-1} | {record >> self.fields.axis}
+        first = int(self.fields.axes(np.array(record)))
+        return {(further >> place & 7) - 1 for place in range(0, 18, 3)} - {-1} | {first}
 
     def of_box(self, number: IntArray) -> IntArray:
         """The records of boxes."""
@@ -297,7 +306,7 @@ class Layout:
         none = np.zeros_like(rough)
         near = self.words[at]
         best, most, sure = near.copy(), np.full(len(at), -self.margin), np.ones(len(at), dtype=bool)
-        self._listed(at, rough, none, self.cell, best, most[None, :], sure, self.margin)
+        self._listed(at, rough, none, (self.level, self.cell), best, most[None, :], sure, self.margin)
         # Another corner's may be nearer than the own vertex, or nearly so.
         left = np.flatnonzero(most > -self.margin)
         own = self._of_vertex(near[left], gaps[:, left])
@@ -317,7 +326,7 @@ class Layout:
         moving = np.abs(self.fields.signs(own))
         along, rest = (moving * self._at(self.fields.axes(own), part) for part in (g, slope))
         best, most = own.copy(), np.stack([along * along, self._second(along, rest)])
-        self._listed(at, g, slope, self.one, best, most, np.ones(len(at), dtype=bool), 0)
+        self._listed(at, g, slope, (self.one**2, self.one), best, most, np.ones(len(at), dtype=bool), 0)
         return best
 
     def _second(self, g: IntArray, slope: IntArray) -> IntArray:
@@ -329,7 +338,7 @@ class Layout:
         at: IntArray,
         g: IntArray,
         slope: IntArray,
-        cell: int,
+        costs: tuple[int, int],
         best: IntArray,
         most: IntArray,
         sure: Any,
@@ -338,9 +347,10 @@ class Layout:
         """Go through lists: `best` becomes the record of the greatest saving above `most`, the first of equal ones.
 
         `most` has savings and, in a second row if there are two, their terms of first and second order. `sure` is
-        whether no other saving is within `margin` of the greatest.
+        whether no other saving is within `margin` of the greatest. `costs` are what being across an axis costs at distance 0,
+        and half of what that falls by with every unit of distance.
         """
-        left = np.arange(len(at))
+        left, (level, cell) = np.arange(len(at)), costs
         step = 1
         while len(left):
             record, word = self.words[at[left] + step], self.words[at[left] + step + 1]
@@ -350,7 +360,7 @@ class Layout:
             for shift in range(0, ACROSS, 3):
                 across = word >> shift & 7
                 beside, rest = (self._at(np.maximum(across - 1, 0), part[:, left]) for part in (g, slope))
-                cost = np.stack([cell * (cell - 2 * beside), -2 * cell * rest << self.second])
+                cost = np.stack([level - 2 * cell * beside, -2 * cell * rest << self.second])
                 saving -= np.where(across > 0, cost, 0)
             saving = saving[: len(most)]
             ahead = most[:, left]

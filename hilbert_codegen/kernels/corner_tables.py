@@ -8,6 +8,7 @@ of second where those are equal, too.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -191,7 +192,7 @@ class _Records:
         if not self.turns or signs != (-1, 1) or not one or minus.along is None or plus.along is None:
             return None
         base = int(scale.base[minus.half]) & ((1 << fields.other) - 1)
-        return minus.along << fields.axis | fields.turn | plus.along << fields.other | base
+        return minus.along << fields.axis | plus.along << fields.other | base
 
     def _vertex(self, half: int) -> int:
         a = int(self.geometry.heads.axis[half])
@@ -239,16 +240,35 @@ def _wide(geometry: Parts) -> tuple[int, IntArray, IntArray, int, IntArray, IntA
     return 1 << WIDE, np.array(factor, dtype=np.int64), np.array(term, dtype=np.int64), wide, 0 * slope, middle
 
 
-def margin_of(geometry: Parts, distance: IntArray, layout: Layout) -> int:
-    """What a difference of two savings in the comparison with 32 bits is at least, if it is to have its true sign."""
+def _errors(geometry: Parts, layout: Layout) -> tuple[tuple[Fraction, Fraction], tuple[Fraction, Fraction]]:
+    """How much less and more squares and costs in the comparison with 32 bits are than the true ones: ranges of both."""
     c0, c1 = geometry.spec.output.codes
     true = Fraction(abs(c1 - c0) << layout.shift, geometry.spec.curve.segments << layout.rough)
-    square = cost = Fraction(0)
-    for exact, whole in zip(geometry.offset, (distance >> layout.rough).tolist(), strict=True):
-        for g, r in zip(exact, whole, strict=True):
-            square = max(square, abs(r * r - (g * true) ** 2))
-            cost = max(cost, abs(layout.cell * (layout.cell - 2 * r) - true * true * (1 - 2 * g)))
-    return math.ceil(2 * (square + (geometry.spec.dimensions - 1) * cost)) + 1
+    squares, costs = [], []
+    for exact, whole in zip(geometry.offset, (layout.gap >> layout.rough).tolist(), strict=True):
+        for g, r in set(zip(exact, whole, strict=True)):
+            squares.append(r * r - (g * true) ** 2)
+            costs.append(layout.level - 2 * layout.cell * r - true * true * (1 - 2 * g))
+    return (min(squares), max(squares)), (min(costs), max(costs))
+
+
+def _level_of(geometry: Parts, layout: Layout) -> int:
+    """The level of costs whose errors are as great to one side as to the other: distances are rounded down."""
+    _, (low, high) = _errors(geometry, layout)
+    return layout.level - math.floor((low + high) / 2)
+
+
+def margin_of(geometry: Parts, layout: Layout) -> int:
+    """What a difference of two savings in the comparison with 32 bits is at least, if it is to have its true sign.
+
+    The difference has two squares, or one and an own vertex, and the cost of every axis that only one of the two is across.
+    """
+    square, cost = _errors(geometry, layout)
+    axes = max(
+        (len(one ^ other) for listed in layout.lists for one, other in itertools.combinations([set(), *listed], 2)),
+        default=0,
+    )
+    return math.ceil(max(square[1], Fraction(0)) - min(square[0], Fraction(0)) + axes * max(-cost[0], cost[1])) + 1
 
 
 class _Writer:
@@ -272,7 +292,8 @@ class _Writer:
         if len(own) == 1:
             return self.records.of(own[0])
         turn = self.records.turn(own[0], own[1])
-        pair = Kind.PAIR << self.records.fields.kind
+        fields = self.records.fields
+        pair = fields.several | Kind.PAIR << fields.kind
         return pair | self.put(tuple(self.records.of(item) for item in own)) if turn is None else turn
 
     def among(self, listed: list[Item], at_bits: int, final: bool) -> int:
@@ -293,7 +314,7 @@ class _Writer:
             fits = more < 1 << fields.kind
         if final and not fits:
             raise Refused("its lists are too long")
-        return gates | Kind.AMONG << fields.kind | at
+        return fields.several | gates | Kind.AMONG << fields.kind | at
 
 
 def layout_of(spec: Spec, geometry: Parts, lists: Lists) -> Layout:
@@ -343,6 +364,7 @@ def layout_of(spec: Spec, geometry: Parts, lists: Lists) -> Layout:
         flags=flags,
         rough=rough,
         cell=round(scale.unit / (1 << rough)),
+        level=0,
         margin=0,
         one=one,
         factor=factor,
@@ -351,4 +373,5 @@ def layout_of(spec: Spec, geometry: Parts, lists: Lists) -> Layout:
         slope=slope,
         middle=middle,
     )
-    return replace(layout, margin=margin_of(geometry, scale.g, layout))
+    layout = replace(layout, level=_level_of(geometry, layout))
+    return replace(layout, margin=margin_of(geometry, layout))

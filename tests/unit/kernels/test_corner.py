@@ -86,7 +86,7 @@ def others_forgotten(layout: Layout) -> Layout:
 def another_gate(layout: Layout) -> Layout:
     """Other corners are asked for along an axis that they are not across."""
     place = flagged(layout, Kind.AMONG)[0]
-    gate = int(layout.record[place]) >> layout.fields.axis
+    gate = int(layout.fields.axes(layout.record[place]))
     wrong = next(axis for axis in range(4) if axis != gate)
     return replace(layout, record=changed(layout.record, place, (wrong - gate) << layout.fields.axis))
 
