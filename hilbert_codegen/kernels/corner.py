@@ -69,7 +69,7 @@ class Corner:
         def thumb2() -> Implementation:
             if _paged(layout):
                 raise Refused("its heads have distances of their own")
-            if not _step(layout) and (layout.spec.dimensions > 3 or params["further"]):
+            if not params["alike"] and (layout.spec.dimensions > 3 or params["further"]):
                 raise Refused("it has no registers for so many tables")
             return portable
 
@@ -100,12 +100,12 @@ def _tables(layout: Layout) -> tuple[Table, ...]:
     paged = _paged(layout)
     of = "the heads, 256 for each" if paged else "every head"
     gap = layout.gap if paged else layout.gap[:1]
-    step = _step(layout)
-    share = layout.share[0] if step else layout.share.reshape(-1)
+    alike = _step(layout) or _base(layout)
+    share = layout.share[0] if alike else layout.share.reshape(-1)
     meaning = "part of its axis that every code of every head is in"
     if layout.flags:
         meaning += f", and {1 << layout.flags} where its distance is above 3/8"
-    if not step:
+    if not alike:
         meaning = "share of every code in the number of its box: 256 for each head"
     each = "" if layout.box is None else ", each once"
     tables = [
@@ -132,6 +132,15 @@ def _step(layout: Layout) -> int:
     return step if alike else 0
 
 
+def _base(layout: Layout) -> int:
+    """What the shares of one of three heads are multiplied by to be those of the next, where that is no shift; else 0."""
+    if _step(layout) or layout.spec.dimensions > 3:
+        return 0
+    base = int(layout.share[1].max() // max(1, layout.share[0].max()))
+    alike = all(np.array_equal(share, layout.share[0] * base**a) for a, share in enumerate(layout.share))
+    return base if alike else 0
+
+
 def _params(layout: Layout) -> dict[str, object]:
     """What the template computes with, beside the tables."""
     fields = layout.fields
@@ -146,6 +155,8 @@ def _params(layout: Layout) -> dict[str, object]:
         "shift": layout.shift,
         "paged": _paged(layout),
         "step": _step(layout),
+        "base": _base(layout),
+        "alike": bool(_step(layout) or _base(layout)),
         "indirect": layout.box is not None,
         "axis": fields.axis,
         "axis_mask": fields.axis_mask,
@@ -184,6 +195,7 @@ def _params(layout: Layout) -> dict[str, object]:
         "words": mask((1 << ACROSS) - 1),
         "last": mask(LAST),
         "further": layout.further,
+        "lone": all(len(listed) == 1 for listed in layout.lists),
         "asks": asks,
         "signed": layout.spec.heads.dtype == "int8",
         **_exact_params(layout),
@@ -193,11 +205,17 @@ def _params(layout: Layout) -> dict[str, object]:
 def _exact_params(layout: Layout) -> dict[str, object]:
     """What the comparison with exact distances computes with."""
     wide, one = layout.wide, layout.one
-    end = "" if layout.narrow else "LL"
-    curve = layout.spec.curve
+    end = "" if layout.narrow or layout.short else "LL"
+    curve, second = layout.spec.curve, 1 << layout.second if layout.second else 0
 
-    def listed(values: IntArray) -> str:
-        return ", ".join(f"{value}{end}" for value in values.tolist())
+    # Of heads that are alike, numbers take the place of tables; unless all codes are on one side of what they are compared with,
+    # which analysers then know.
+    last = (curve.side - 1) * one << wide
+    kinds = np.unique(np.stack([layout.factor, layout.term, layout.slope, layout.middle]), axis=1).T.tolist()
+    plain = len(kinds) == 1 and all(t <= 0 and 255 * f + t >= last and 0 < m < 255 for f, t, _, m in kinds)
+
+    def listed(values: IntArray, end: str = "") -> str:
+        return ", ".join(f"{value}{end}" for value in values.tolist()[: 1 if plain else None])
 
     # Compared one by one: of a loop some compilers make a division, which is a library's on many cores. Order 1 has
     # one cell.
@@ -205,16 +223,19 @@ def _exact_params(layout: Layout) -> dict[str, object]:
     return {
         "narrow": layout.narrow,
         "direct": layout.direct,
-        "factor": listed(layout.factor),
-        "term": listed(layout.term),
-        "end": f"{(curve.side - 1) * one << wide}{end}",
+        "short": layout.short,
+        "plain": plain,
+        "factor": listed(layout.factor, end),
+        "term": listed(layout.term, end),
+        "end": f"{last}{end}",
         "wide": wide,
         "half": f"{one // 2}{end}",
         "one": f"{one}{end}",
         "slope": listed(layout.slope) if layout.slope.any() else "",
         "cells": [f"{cell}{end}" for cell in cells],
         "middle": listed(layout.middle),
-        "second": 1 << layout.second if layout.second else "",
+        "second": second,
+        "falls": f"({-2 * one * max(second, 1)}LL)",
     }
 
 

@@ -1,7 +1,7 @@
 """Geometry of `corner`: half cells cut into parts, and the half segments that are listed for every box of parts.
 
-A box is here a part of a half cell on every axis: codes clamped to an end of the axis, where the distance from the own
-vertex is 0, are a part of their own, and `CUTS` says where half cells are cut besides.
+A box is here a part of a half cell on every axis. Codes clamped to an end of the axis, where the distance from the own
+vertex is 0, may be a part of their own, and half cells may be cut at the zone; both where few boxes come of it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from hilbert_codegen.spec.specification import Spec
 
 #: Another corner can only be nearer where a distance exceeds this.
 ZONE = Fraction(3, 8)
-#: Where half cells are cut, the finest first: the first that keeps to `MOST_BOXES` boxes is taken, or else the last.
-CUTS: tuple[tuple[Fraction, ...], ...] = ((ZONE,), ())
+#: At most so many boxes have a record each.
 MOST_BOXES = 512
+#: Shares of codes at the ends of their axes: above the one it pays more to tell those apart than to cut at the zone, below the
+#: other less than to cut twice. What is cut once more makes fewer boxes with two half segments of the own vertex.
+MANY, FEW = 0.42, 0.2
 #: Bits that name axes in the description of a half segment, behind which is the first of them; and the end of a list.
 ACROSS, LAST = 15, 1 << 31
 
@@ -34,7 +36,6 @@ class Parts(Geometry):
 
     def __init__(self, spec: Spec, cut: bool = True) -> None:
         super().__init__(spec)
-        self.cut = cut
         #: The other half of every half segment's segment.
         count = len(self.at) // 2
         ahead = (np.arange(count) + spec.curve.closed) % count
@@ -46,11 +47,10 @@ class Parts(Geometry):
         last = 2 * spec.curve.side - 3
         self.half = [np.minimum(axis, last) for axis in self.half]
         cells = last + 1
-        few = (cuts for cuts in CUTS if self._count(cells, cuts) ** spec.dimensions <= MOST_BOXES)
-        self.cuts = next(few, CUTS[-1]) if cut else ()
+        self.cuts, self.ends = self._cuts(cells) if cut else ((), False)
         #: Half cell of every part of an axis; the last two are those clamped to its low and high end.
         self.cells = [part // (len(self.cuts) + 1) for part in range(cells * (len(self.cuts) + 1))]
-        if cut:
+        if self.ends:
             self.cells += [0, last]
         #: Exact distances of every code from its own vertex.
         self.offset = [
@@ -63,12 +63,16 @@ class Parts(Geometry):
             for places, halves, axis in zip(self.place, self.half, self.offset, strict=True)
         ]
 
-    @staticmethod
-    def _count(cells: int, cuts: tuple[Fraction, ...]) -> int:
-        return cells * (len(cuts) + 1) + 2
+    def _cuts(self, cells: int) -> tuple[tuple[Fraction, ...], bool]:
+        """Where half cells are cut, and whether codes at the ends of an axis are apart, where it has so many half cells."""
+        clamped = np.mean([[place in (0, self.spec.curve.side - 1) for place in axis] for axis in self.place])
+        if (2 * cells + 2) ** self.spec.dimensions <= MOST_BOXES:
+            return ((ZONE,), True) if clamped >= FEW else ((ZONE / 2, ZONE), False)
+        # More boxes than that are worth it with two half cells alone, where one cut makes no more than the two ends.
+        return ((ZONE,), False) if cells == 2 and clamped <= MANY else ((), True)
 
     def _part(self, place: Fraction, half: int, g: Fraction) -> int:
-        if self.cut and place in (0, self.spec.curve.side - 1):
+        if self.ends and place in (0, self.spec.curve.side - 1):
             return len(self.cells) - (2 if place == 0 else 1)
         return half * (len(self.cuts) + 1) + sum(g > cut for cut in self.cuts)
 
@@ -79,7 +83,7 @@ class Parts(Geometry):
 
     def still(self, part: int) -> bool:
         """Whether all codes of a part are clamped to an end of its axis, so that their distance is 0."""
-        return self.cut and part >= self.parts - 2
+        return self.ends and part >= self.parts - 2
 
     def groups(self) -> list[dict[int, IntArray]]:
         """For every axis: part -> indices of its codes."""

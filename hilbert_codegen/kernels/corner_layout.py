@@ -175,6 +175,13 @@ class Layout:
         """Whether 32 bits hold exact savings."""
         return self.wide == 0 and self.one <= 1 << NARROW
 
+    @property
+    def short(self) -> bool:
+        """Whether 32 bits hold exact positions of all codes, though not their savings."""
+        farthest = 255 * self.factor
+        reach = np.abs(np.concatenate([farthest, self.term, farthest + self.term])).max()
+        return self.wide == 0 and max(int(reach), (self.spec.curve.side - 1) * self.one) < 1 << 31
+
     @cached_property
     def lists(self) -> list[list[set[int]]]:
         """Of every list of half segments of other corners: the axes that each is across."""

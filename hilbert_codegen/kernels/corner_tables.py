@@ -225,9 +225,10 @@ def _wide(geometry: Parts) -> tuple[int, IntArray, IntArray, int, IntArray, IntA
     slope = np.array([round(rest / size) if size else 0 for rest in rests])
     parts = math.lcm(2, *(value.denominator for value in (*steps, *starts)))
     reach = max(abs(start) + 256 * step for start, step in zip(starts, steps, strict=True))
-    for bits in (NARROW, WIDE):
-        one = (1 << bits) // parts * parts
-        if one > 0 and reach * one < 1 << (31 if bits == NARROW else 62) and (bits == WIDE or np.abs(slope).max() <= 1):
+    # 32 bits for savings and positions, for positions alone, or for neither.
+    for largest, bits in ((1 << NARROW, 31), (min(1 << WIDE, math.floor((1 << 31) / reach)), 31), (1 << WIDE, 62)):
+        one = largest // parts * parts
+        if one > 0 and reach * one < 1 << bits and (largest > 1 << NARROW or np.abs(slope).max() <= 1):
             return (
                 one, np.array([int(s * one) for s in steps]), np.array([int(s * one) for s in starts]), 0, slope, middle
             )  # fmt: skip
@@ -330,7 +331,7 @@ def layout_of(spec: Spec, geometry: Parts, lists: Lists) -> Layout:
         lists = united(geometry, lists)
     alike = all(np.array_equal(part, geometry.part[0]) for part in geometry.part)
     # Flags take a table of larger numbers and a step for every point, which few boxes do not repay.
-    step = base.bit_length() - 1 if alike and not direct and base & (base - 1) == 0 else 0
+    step = base.bit_length() - 1 if alike and not direct and not geometry.cuts and base & (base - 1) == 0 else 0
     flags = step * spec.dimensions
     share = np.array(geometry.part) * np.array([base**a for a in range(spec.dimensions)])[:, None]
     if step:
