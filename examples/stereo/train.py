@@ -244,8 +244,10 @@ def finetune(
     return {name: variable.numpy() for name, variable in variables.items()}
 
 
-def fused_loss(net: Net, features: tf.Tensor, name: str, t: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """The loss of a curve on what the decoder makes of it and of the head `1d`, which stays as it is."""
+def fused_loss(
+    net: Net, features: tf.Tensor, name: str, t: tf.Tensor, target: tf.Tensor, alone: bool = False
+) -> tf.Tensor:
+    """The loss of a curve on what the decoder makes of it and of the head `1d`, which stays as it is; or of it alone."""
     curve = curves_of([name])[name]
     raw = net.head(features, name)
     head = net.bounded(raw)
@@ -253,7 +255,7 @@ def fused_loss(net: Net, features: tf.Tensor, name: str, t: tf.Tensor, target: t
     decoded, r2 = curve.decode(grid, SIGMA_OF_ORDER_1 if curve.order == 1 else SIGMA, 0.25)
     single = tf.stop_gradient(net.bounded(net.head(features, "1d"))[..., 0] / HEAD_MAX)
     average = WEIGHT_OF_CURVE * decoded + (1 - WEIGHT_OF_CURVE) * single
-    fused = tf.where(tf.abs(decoded - single) > THRESHOLD, average, decoded)
+    fused = decoded if alone else tf.where(tf.abs(decoded - single) > THRESHOLD, average, decoded)
     paper = tf.reduce_mean(tf.reduce_sum(tf.square(grid - target), -1) + BETA * r2) / (curve.side - 1) ** 2
     return task_loss(fused - t, 8.0) + 0.02 * paper + beyond(raw)
 

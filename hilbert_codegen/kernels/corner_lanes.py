@@ -198,7 +198,7 @@ class Lanes:
                 "starts": [(start, BYTE * i) for i, start in enumerate(number.starts)],
                 "low": number.low,
                 "above": f"0x{number.above:X}U",
-                "box": f"0x{number.of((1,) * number.heads):X}U",
+                "box": f"0x{number.mask:X}U",
                 "wide": self.entries > BYTE,
             }
         else:
@@ -382,7 +382,7 @@ def _by_class(boxes: Classes, number: Pairs, results: _Results, chains: _Chains)
             for item in items
             if item.across
         ]
-        found[number.of(boxes.cell(box)) | int(number.classes(boxes.classes(box))[0])] = chains.at(_in_order(chain))
+        found[boxes.index(box)] = chains.at(_in_order(chain))
     return found
 
 

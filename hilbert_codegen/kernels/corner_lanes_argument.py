@@ -17,14 +17,14 @@ from hilbert_codegen.kernels.half_cells import boxes_of, check_covered
 
 
 @dataclass(frozen=True)
-class _Link:
+class Link:
     """An entry of a chain: whether it has results, and the half segments that it stands for, with the axes across."""
 
     exact: bool
     items: list[tuple[int, tuple[int, ...]]]
 
 
-def check_order(chain: list[_Link], rank: IntArray, where: str) -> None:
+def check_order(chain: list[Link], rank: IntArray, where: str) -> None:
     """Raise CheckFailed unless equal savings leave what came before, a close call too: that may be anything."""
     order = [int(rank[link.items[0][0]]) if link.exact else -1 for link in chain]
     if order != sorted(order):
@@ -51,34 +51,34 @@ class LanesArgument:
         """Raise CheckFailed with the first thing that is wrong."""
         self._shares()
         self._numbers()
-        own = {box: self._checked(box) for box in itertools.product(*self.geometry.groups())}
         if isinstance(self.lanes.number, Pairs):
-            self._classes(own, self.lanes.number)
+            self._classes(self.lanes.number)
             return
         for box, tables, _ in boxes_of(self.geometry):
             where, rank = f"lanes: box {box}", self.geometry.rank(box)
-            order = own[box] + sorted(self._others(box, self.lanes.number, where))
+            order = self._checked(box, rank) + sorted(self._others(box, self.lanes.number, where))
             check_covered(self.geometry, box, tables, order + self.geometry.spared(order, box), rank, where)
 
     @property
     def _heads(self) -> int:
         return self.lanes.number.heads
 
-    def _checked(self, box: tuple[int, ...]) -> list[int]:
+    def _checked(self, box: tuple[int, ...], rank: IntArray) -> list[int]:
         """The half segments of the own vertex that a box has, in the order that settles ties."""
-        where, rank = f"lanes: box {box}", self.geometry.rank(box)
+        where = f"lanes: box {box}"
         own = self._own(box, self.lanes.number.of(box), where)
         if sorted(own, key=lambda h: rank[h]) != own:
             raise CheckFailed(f"{where}: the own half segments are not in the order that settles ties")
         return own
 
-    def _classes(self, own: dict[tuple[int, ...], list[int]], number: Pairs) -> None:
+    def _classes(self, number: Pairs) -> None:
         """With the chain of every box cut into classes, its half segments beat all others there."""
         lanes, boxes = self.lanes, Classes(self.lanes.spec, number)
+        own = {box: self._checked(box, self.geometry.rank(box)) for box in itertools.product(*self.geometry.groups())}
         for box, tables, _ in boxes_of(boxes):
             cell, rank = boxes.cell(box), boxes.rank(boxes.cell(box))
             where = f"lanes: box {cell}, classes {boxes.classes(box)}"
-            entry = int(lanes.chain[number.of(cell) | int(number.classes(boxes.classes(box))[0])])
+            entry = int(lanes.chain[boxes.index(box)])
             chain = self._chain(entry, cell, where) if entry else []
             check_order(chain, rank, where)
             order = own[cell] + [half for link in chain for half, _ in link.items]
@@ -164,10 +164,10 @@ class LanesArgument:
                     raise CheckFailed(f"{where}: a half segment is missing in a chain")
         return {half for half, _ in found}
 
-    def _chain(self, entry: int, box: tuple[int, ...], where: str) -> list[_Link]:
+    def _chain(self, entry: int, box: tuple[int, ...], where: str) -> list[Link]:
         """The entries of a chain."""
         lanes = self.lanes
-        found: list[_Link] = []
+        found: list[Link] = []
         if lanes.more[2 * lanes.entries]:
             raise CheckFailed("lanes: there is something behind the end of a chain")
         pair, base, further = lanes.more[:-CODES].reshape(3, -1).tolist()
@@ -180,7 +180,7 @@ class LanesArgument:
                     raise CheckFailed(f"{where}: a result of another corner's half segment is wrong")
             if not items:
                 raise CheckFailed(f"{where}: an entry of a chain is of no half segment")
-            found.append(_Link(exact, items))
+            found.append(Link(exact, items))
             entry = further[entry]
             if not entry:
                 return found

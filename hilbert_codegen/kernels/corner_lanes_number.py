@@ -31,10 +31,7 @@ class Zones:
     @property
     def weight(self) -> list[int]:
         """What a half cell of every axis adds to the number."""
-        found = [1]
-        for _ in range(1, self.heads):
-            found.append(self.parts * found[-1])
-        return found
+        return [int(self.parts**axis) for axis in range(self.heads)]
 
     @property
     def bits(self) -> int:
@@ -187,7 +184,12 @@ class Pairs:
 
     def boxes(self, total: IntArray) -> IntArray:
         """The numbers of the boxes."""
-        return np.asarray(self.index(total) & sum({1 << bit for w in self.weight for bit in range(16) if w >> bit & 1}))
+        return np.asarray(self.index(total) & self.mask)
+
+    @property
+    def mask(self) -> int:
+        """The bits of an index that are the number of its box."""
+        return self.of((1,) * self.heads)
 
     def classes(self, classes: tuple[IntArray | int, ...]) -> IntArray:
         """What the classes of all axes, by `cuts_of`, add to the index."""
@@ -218,7 +220,12 @@ class Classes(Parts):
             [[sum(g > cut for cut in number.cuts_of(a)) for g in axis] for a, axis in enumerate(self.offset)]
         )
         self.part = [half * self.count + of for half, of in zip(self.half, self.of, strict=True)]
+        self._number = number
 
     def classes(self, box: tuple[int, ...]) -> tuple[int, ...]:
         """The classes of a box."""
         return tuple(part % self.count for part in box)
+
+    def index(self, box: tuple[int, ...]) -> int:
+        """The index of a box: the number of its half cells, and its classes."""
+        return self._number.of(self.cell(box)) | int(self._number.classes(self.classes(box))[0])

@@ -15,7 +15,7 @@ from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.kernels import IntArray, Refused
 from hilbert_codegen.kernels.corner_geometry import Parts, lists_of
 from hilbert_codegen.kernels.corner_lanes import CLOSE, CODES, HIGHEST, LONELY, Lanes, lanes_of
-from hilbert_codegen.kernels.corner_lanes_argument import LanesArgument
+from hilbert_codegen.kernels.corner_lanes_argument import LanesArgument, Link, check_order
 from hilbert_codegen.kernels.corner_lanes_number import Pairs
 from hilbert_codegen.kernels.corner_layout import Layout
 from hilbert_codegen.kernels.corner_tables import layout_of
@@ -59,7 +59,7 @@ def test_the_argument_holds(known: tuple[Lanes, Parts]) -> None:
 
 def box_with_a_chain(lanes: Lanes) -> int:
     if isinstance(lanes.number, Pairs):
-        return int(np.flatnonzero(lanes.chain)[0]) & lanes.number.of((1,) * lanes.number.heads)
+        return int(np.flatnonzero(lanes.chain)[0]) & lanes.number.mask
     return int(np.flatnonzero(lanes.gates)[0])
 
 
@@ -71,7 +71,7 @@ def first_entry(lanes: Lanes) -> int:
 @pytest.mark.parametrize(
     ("table", "at", "by", "message"),
     [
-        ("share", lambda lanes: 3, 1, "another box"),
+        ("share", lambda lanes: 3, 1, "another box than"),
         ("line", lambda lanes: 100, 700, "order of the distances|off by more"),
         ("line", lambda lanes: CODES + 5, 1, "a result"),
         ("place", lambda lanes: 128, 1, "a result"),
@@ -116,7 +116,7 @@ def test_the_argument_notices_faults_in_chains_by_class() -> None:
     for at in np.flatnonzero(known[0].chain)[::20].tolist():
         noticed(known, "chain", at, int(known[0].chain[at]), "missing in the list")
     noticed(known, "chain", int(np.flatnonzero(known[0].chain)[0]), 1 << 10, "no end")
-    noticed(known, "share", 10, 1 << 2, "another zone or class|another box")
+    noticed(known, "share", 10, 1 << 2, "another zone or class than")
 
 
 @pytest.mark.parametrize("orientation", ["x,y,z,u", "x,y,u,z", "u,z,y,x", "x,-u,z,y", "z,y,x,u"])
@@ -169,8 +169,18 @@ def test_chains_have_close_calls_first() -> None:
     for part in (0, lanes.entries):
         places = [part + entry, part + int(further[entry])]
         more[places] = lanes.more[places[::-1]]
-    with pytest.raises(CheckFailed, match=r"order that settles ties|is missing in"):
+    with pytest.raises(CheckFailed, match=r"is missing in the list"):
         LanesArgument(replace(lanes, more=more), geometry).check()
+
+
+def test_what_order_of_a_chain_settles_ties() -> None:
+    """Of those with results by rank, and close calls before them: they may be any that they stand for."""
+    rank = np.array([5, 3, 9])
+    first, second, close = Link(True, [(1, (0,))]), Link(True, [(0, (1,))]), Link(False, [(2, (0,)), (0, (0, 1))])
+    check_order([close, first, second], rank, "here")
+    for chain in ([second, first], [first, close], [close, second, first]):
+        with pytest.raises(CheckFailed, match="here: a chain is not in the order that settles ties"):
+            check_order(chain, rank, "here")
 
 
 @pytest.mark.parametrize("spec", [spec_of(heads, order) for heads, order in ((3, 1), (3, 2), (4, 1), (5, 1), (6, 1))])
