@@ -59,6 +59,12 @@ class Corner:
         try:
             argument.check()
         except CheckFailed as failed:
+            c0, c1 = spec.output.codes
+            if spec.curve.closed and abs(c1 - c0) != 1 << INTEGER_TYPES[spec.output.dtype][0]:
+                why = (
+                    "its results on a closed curve wrap where their type does, and output.codes are not the whole type"
+                )
+                raise Refused(why) from failed
             raise Refused(str(failed)) from failed
         return self._built(layout, argument)
 

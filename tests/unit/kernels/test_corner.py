@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ from hilbert_codegen.bench.verify import run_pairs
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
-from hilbert_codegen.kernels import IntArray
+from hilbert_codegen.exact.reference import ideal_of
+from hilbert_codegen.kernels import IntArray, Refused
+from hilbert_codegen.kernels.corner import Corner
 from hilbert_codegen.kernels.corner_argument import Argument
 from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST, Item, Parts, lists_of
 from hilbert_codegen.kernels.corner_layout import Kind, Layout
 from hilbert_codegen.kernels.corner_tables import layout_of
+from hilbert_codegen.spec.specification import Output
 from tests.unit.exact.test_many import spec_of
 from tests.unit.kernels.test_boxes import HEADS, changed, plan_of
 
@@ -273,3 +277,22 @@ def test_compiled_c_is_the_reference(heads: int, layout: str, settings: tuple[st
         queries, wanted = generated.domain.listed[::7], generated.ideal.codes[::7]
     for function, found in run_pairs(plan, generated, queries).items():
         assert np.array_equal(found, wanted), function
+
+
+def test_a_closed_curve_may_need_the_whole_type() -> None:
+    """A turn ends where it began: past the last code comes the first, as where numbers of the type wrap."""
+    spec = replace(spec_of(5, 1, "moore"), output=Output("uint16", (500, 10000)))
+    with pytest.raises(Refused, match=r"output\.codes are not the whole type"):
+        Corner().build(spec, ideal_of(spec, np.zeros((1, 5), dtype=np.int64)), False)
+
+
+@pytest.mark.parametrize("inset", [Fraction(0), Fraction(1, 20), Fraction(1, 10), Fraction(1, 4)])
+@pytest.mark.parametrize(("heads", "order"), [(3, 1), (3, 2), (4, 1), (5, 1)])
+def test_boxes_cut_in_any_way_are_exact(heads: int, order: int, inset: Fraction) -> None:
+    """Where more or fewer codes are clamped half cells are cut otherwise; the argument and random queries hold with all."""
+    spec = replace(spec_of(heads, order, scale=Fraction(0.00437)), inset=inset)
+    geometry = Parts(spec)
+    layout = layout_of(spec, geometry, lists_of(geometry))
+    Argument(layout, geometry).check()
+    queries = np.random.default_rng(3).integers(-128, 128, (8000, heads))
+    assert np.array_equal(layout.decode(*(queries & 255).T), decode_tuples(spec, queries))
