@@ -38,7 +38,7 @@ HIGHEST, FINEST = (1 << 15) - 1, 1 << 8
 #: Codes of a head, behind which tables by code have other things.
 CODES = BYTE = 256
 #: Most bytes of tables: where results of all segments take more, the portable functions do.
-MOST_BYTES = 32 << 10
+MOST_BYTES = 48 << 10
 #: What stands for where results begin of a half segment that makes a close call: results are behind the squares.
 CLOSE = 0
 #: The bit of `lead` that is set where a vertex is alone.
