@@ -55,48 +55,60 @@ PROMISED = {
     ),
     "line, any scale": Promise(ANY_SCALE, 16 << 10, (None, None, None, None, None, 2.3), (None,) * 6),
     "corner, three heads, order 1": Promise(
-        ("curve.dimensions=3", "curve.order=1"), 2200, (36.7, 18.95, 18.95, 18.95, 18.95, 5.15), (None,) * 6, 6700
+        ("curve.dimensions=3", "curve.order=1"), 2200, (36.8, 18.75, 18.3, 18.3, 18.3, 5.15), (None,) * 6, 6700
     ),
     "corner, three heads, order 1, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=3", "curve.order=1"),
-        2200,
-        (39.5, 20.3, 20.3, 20.3, 20.3, 5.25),
+        2300,
+        (38.5, 19.95, 19.5, 19.5, 19.5, 5.25),
         (None,) * 6,
         7000,
+    ),
+    "corner, three heads, order 1, no inset": Promise(
+        ("heads.scale=0.00392", "curve.inset=0", "curve.dimensions=3", "curve.order=1"),
+        2300,
+        (None, 20.4, 19.95, 19.95, 19.95, None),
+        (None,) * 6,
+    ),
+    "corner, three heads, no inset": Promise(
+        ("heads.scale=0.00392", "curve.inset=0", "curve.dimensions=3", "curve.order=2"),
+        5600,
+        (None, 26.3, 26.0, 26.0, 26.0, None),
+        (None,) * 6,
     ),
     "corner, four heads, no inset": Promise(
         ("heads.scale=0.00392", "curve.inset=0", "curve.dimensions=4", "curve.order=1"),
         2600,
-        (None, 28.1, 28.1, 28.1, 28.1, None),
+        (None, 27.95, 27.5, 27.5, 27.5, None),
         (None,) * 6,
     ),
     "corner, three heads": Promise(
-        ("curve.dimensions=3", "curve.order=2"), 4600, (43.1, 24.5, 24.5, 24.5, 24.5, 6.5), (None,) * 6, 20500
+        ("curve.dimensions=3", "curve.order=2"), 4600, (43.1, 24.4, 24.05, 24.05, 24.05, 6.5), (None,) * 6, 20500
     ),
     "corner, three heads, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=3", "curve.order=2"),
         4600,
-        (42.8, 24.2, 24.2, 24.2, 24.2, 6.9),
+        (42.8, 24.1, 23.75, 23.75, 23.75, 6.9),
         (None,) * 6,
         20500,
     ),
     "corner, four heads": Promise(
-        ("curve.dimensions=4", "curve.order=1"), 2600, (46.3, 24.9, 24.9, 24.9, 24.9, 5.05), (None,) * 6, 9800
+        ("curve.dimensions=4", "curve.order=1"), 2600, (46.3, 24.85, 24.45, 24.45, 24.45, 5.05), (None,) * 6, 9800
     ),
     "corner, six heads": Promise(
-        ("curve.dimensions=6", "curve.order=1"), 7500, (68.0, 36.5, 36.5, 36.5, 36.5, 7.35), (None,) * 6, 32400
+        ("curve.dimensions=6", "curve.order=1"), 7500, (68.0, 36.25, 35.95, 35.95, 35.95, 7.35), (None,) * 6, 32400
     ),
     "corner, four heads, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=4", "curve.order=1"),
         2600,
-        (49.2, 27.75, 27.75, 27.75, 27.75, 5.75),
+        (49.2, 27.6, 27.2, 27.2, 27.2, 5.75),
         (None,) * 6,
         11500,
     ),
     "corner, six heads, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=6", "curve.order=1"),
         7000,
-        (71.0, 39.3, 39.3, 39.3, 39.3, 8.65),
+        (71.0, 38.85, 38.5, 38.5, 38.5, 8.65),
         (None,) * 6,
         38800,
     ),

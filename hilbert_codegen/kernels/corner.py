@@ -153,6 +153,9 @@ def _params(layout: Layout) -> dict[str, object]:
     kinds = fields.kinds(_records(layout))
     gates = fields.kind - layout.at
     asks = bool(layout.flags) or _asks(layout)
+    # What the assembly compares a saving with first: the margin below the level, or less by as little as leaves 16 bits.
+    bound_shift = max(0, (layout.level - layout.margin).bit_length() - 16)
+    bound = (layout.level - layout.margin) >> bound_shift
 
     def mask(bits: int) -> str:
         return f"0x{bits:X}UL"
@@ -196,13 +199,18 @@ def _params(layout: Layout) -> dict[str, object]:
         "level": layout.level,
         "twice": 2 * layout.cell,
         "least": layout.level - layout.margin,
-        "doubt": 2 * layout.margin,
+        "bound": bound,
+        "bound_shift": bound_shift,
+        "above_bound": layout.level - (bound << bound_shift),
+        "doubt": layout.level - (bound << bound_shift) + layout.margin,
         "first": ACROSS,
         "words": mask((1 << ACROSS) - 1),
         "last": mask(LAST),
         "further": layout.further,
         "lone": all(len(listed) == 1 for listed in layout.lists),
+        "single_items": all(len(listed) == 1 and len(listed[0]) == 1 for listed in layout.lists),
         "asks": asks,
+        "only": () if asks else _only(layout),
         "signed": layout.spec.heads.dtype == "int8",
         **_exact_params(layout),
     }
@@ -241,7 +249,7 @@ def _exact_params(layout: Layout) -> dict[str, object]:
         "cells": [f"{cell}{end}" for cell in cells],
         "middle": listed(layout.middle),
         "second": second,
-        "falls": f"({-2 * one * max(second, 1)}LL)",
+        "falls": f"({-2 * (1 if layout.narrow or layout.short else one) * max(second, 1)}LL)",
     }
 
 
@@ -254,6 +262,25 @@ def _records(layout: Layout) -> IntArray:
     found = np.unique(layout.of_box(number))
     among = found[layout.fields.kinds(found) == Kind.AMONG]
     return np.concatenate([found, layout.words[among & ((1 << layout.at) - 1)]])
+
+
+def _only(layout: Layout) -> tuple[int, ...]:
+    """Of lists of a single half segment: the axes of the own one, of the other one, and that which it is across.
+
+    Where those are the same for all lists, one own half segment is nearest among those of its vertex, and the assembly has a register
+    for it; else none.
+    """
+    records = layout.record[layout.fields.kinds(layout.record) == Kind.AMONG]
+    at = np.unique(records & ((1 << layout.at) - 1))
+    alone = all(len(listed) == 1 and len(listed[0]) == 1 for listed in layout.lists)
+    if not alone or not len(at) or not (_step(layout) or _base(layout)):
+        return ()
+    fields, own, other = layout.fields, layout.words[at], layout.words[at + 1]
+    if not (fields.is_single(own) & (fields.signs(own) != 0)).all():
+        return ()
+    across = np.array([axis for listed in layout.lists for axis in listed[0]])
+    found = np.unique(np.stack([fields.axes(own), fields.axes(other), across]), axis=1)
+    return tuple(found[:, 0].tolist()) if found.shape[1] == 1 else ()
 
 
 def _asks(layout: Layout) -> bool:

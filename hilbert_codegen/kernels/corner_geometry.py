@@ -1,7 +1,7 @@
 """Geometry of `corner`: half cells cut into parts, and the half segments that are listed for every box of parts.
 
 A box is here a part of a half cell on every axis. Codes clamped to an end of the axis, where the distance from the own
-vertex is 0, may be a part of their own, and half cells may be cut at the zone; both where few boxes come of it.
+vertex is 0, may be a part of their own, and half cells, or some of them, may be cut at the zone; both where few boxes come of it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from hilbert_codegen.spec.specification import Spec
 #: Another corner can only be nearer where a distance exceeds this.
 ZONE = Fraction(3, 8)
 #: At most so many boxes have a record each.
-MOST_BOXES = 512
+MOST_BOXES = 729
 #: Shares of codes at the ends of their axes: above the one it pays more to tell those apart than to cut at the zone, below the
 #: other less than to cut twice. What is cut once more makes fewer boxes with two half segments of the own vertex.
 MANY, FEW = 0.42, 0.2
+#: The share below which three heads of order 2 are cut at the zone in some half cells instead: those that make the fewest boxes
+#: with more than one half segment.
+SELDOM, SOME = 0.15, (1, 4, 5)
 #: Bits that name axes in the description of a half segment, behind which is the first of them; and the end of a list.
 ACROSS, LAST = 15, 1 << 31
 
@@ -47,9 +50,10 @@ class Parts(Geometry):
         last = 2 * spec.curve.side - 3
         self.half = [np.minimum(axis, last) for axis in self.half]
         cells = last + 1
-        self.cuts, self.ends = self._cuts(cells) if cut else ((), False)
+        #: Where every half cell is cut; and whether codes clamped to an end of their axis are a part of their own.
+        self.cuts, self.ends = self._cuts(cells) if cut else (((),) * cells, False)
         #: Half cell of every part of an axis; the last two are those clamped to its low and high end.
-        self.cells = [part // (len(self.cuts) + 1) for part in range(cells * (len(self.cuts) + 1))]
+        self.cells = [half for half, cuts in enumerate(self.cuts) for _ in range(len(cuts) + 1)]
         if self.ends:
             self.cells += [0, last]
         #: Exact distances of every code from its own vertex.
@@ -63,18 +67,20 @@ class Parts(Geometry):
             for places, halves, axis in zip(self.place, self.half, self.offset, strict=True)
         ]
 
-    def _cuts(self, cells: int) -> tuple[tuple[Fraction, ...], bool]:
+    def _cuts(self, cells: int) -> tuple[tuple[tuple[Fraction, ...], ...], bool]:
         """Where half cells are cut, and whether codes at the ends of an axis are apart, where it has so many half cells."""
         clamped = np.mean([[place in (0, self.spec.curve.side - 1) for place in axis] for axis in self.place])
         if (2 * cells + 2) ** self.spec.dimensions <= MOST_BOXES:
-            return ((ZONE,), True) if clamped >= FEW else ((ZONE / 2, ZONE), False)
+            return (((ZONE,),) * cells, True) if clamped >= FEW else (((ZONE / 2, ZONE),) * cells, False)
+        if self.spec.dimensions == 3 and cells == 6 and clamped < SELDOM:
+            return tuple((ZONE,) if half in SOME else () for half in range(cells)), False
         # More boxes than that are worth it with two half cells alone, where one cut makes no more than the two ends.
-        return ((ZONE,), False) if cells == 2 and clamped <= MANY else ((), True)
+        return (((ZONE,),) * cells, False) if cells == 2 and clamped <= MANY else (((),) * cells, True)
 
     def _part(self, place: Fraction, half: int, g: Fraction) -> int:
         if self.ends and place in (0, self.spec.curve.side - 1):
             return len(self.cells) - (2 if place == 0 else 1)
-        return half * (len(self.cuts) + 1) + sum(g > cut for cut in self.cuts)
+        return self.cells.index(half) + sum(g > cut for cut in self.cuts[half])
 
     @property
     def parts(self) -> int:

@@ -107,6 +107,9 @@ def _level(geometry: Parts, shift: int) -> _Scale:
         ends = (low - base[h], high - base[h]) if bounds.sign[h] > 0 else (base[h] - high, base[h] - low)
         np.maximum.at(least, at, ends[0])
         np.minimum.at(most, at, ends[1])
+    # Each is less than the next one, whose bounds count, too.
+    ahead = np.arange(len(most))
+    most = np.minimum.accumulate((most - ahead)[::-1])[::-1] + ahead
     found, last = [], -1
     for exact, low, high in zip(bounds.exact, least.tolist(), most.tolist(), strict=True):
         value = max(min(math.floor(exact * bounds.unit + Fraction(1, 2)), high), low, last + 1)
@@ -331,7 +334,7 @@ def layout_of(spec: Spec, geometry: Parts, lists: Lists) -> Layout:
         lists = united(geometry, lists)
     alike = all(np.array_equal(part, geometry.part[0]) for part in geometry.part)
     # Flags take a table of larger numbers and a step for every point, which few boxes do not repay.
-    step = base.bit_length() - 1 if alike and not direct and not geometry.cuts and base & (base - 1) == 0 else 0
+    step = base.bit_length() - 1 if alike and not direct and not any(geometry.cuts) and base & (base - 1) == 0 else 0
     flags = step * spec.dimensions
     share = np.array(geometry.part) * np.array([base**a for a in range(spec.dimensions)])[:, None]
     if step:

@@ -18,7 +18,7 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.exact.reference import ideal_of
 from hilbert_codegen.kernels import IntArray, Refused
-from hilbert_codegen.kernels.corner import Corner
+from hilbert_codegen.kernels.corner import Corner, _only
 from hilbert_codegen.kernels.corner_argument import Argument
 from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST, Item, Parts, lists_of
 from hilbert_codegen.kernels.corner_layout import Kind, Layout
@@ -174,6 +174,46 @@ def test_flags_of_shares() -> None:
     unasked = replace(layout, record=changed(layout.record, place, -asked))
     with pytest.raises(CheckFailed, match="none of the axes"):
         Argument(unasked, geometry).check()
+
+
+def off_the_grid(tmp_path: Path, heads: int, *settings: str) -> tuple[Layout, Parts]:
+    spec = plan_of(tmp_path, HEADS.format(n=heads, layout="interleaved"), settings).spec
+    geometry = Parts(spec)
+    return layout_of(spec, geometry, lists_of(geometry)), geometry
+
+
+def test_distances_leave_room_for_those_next_to_them(tmp_path: Path) -> None:
+    """The decimal scale would make these distances equal: they take the numbers up to the bound that the last one has."""
+    settings = "curve.order=2", "curve.inset=0.05", "heads.scale=0.0052", "heads.zero_point=-110"
+    layout, geometry = off_the_grid(tmp_path, 3, *settings)
+    apart = np.diff(sorted({g for axis in geometry.offset for g in axis}))
+    assert min(apart) < 1e-12
+    Argument(layout, geometry).check()
+    # Else every half segment has a base of its own, and no record is of a turn.
+    assert layout.fields.is_turn(layout.record).any() and not len(flagged(layout, Kind.PAIR))
+
+
+def test_some_half_cells_are_cut(tmp_path: Path) -> None:
+    """Three heads of order 2 that reach the ends of their axes seldom: no part for those, three half cells in two parts."""
+    settings = "curve.order=2", "curve.inset=0", "heads.scale=0.00392"
+    layout, geometry = off_the_grid(tmp_path, 3, *settings)
+    assert geometry.cells == [0, 1, 1, 2, 3, 4, 4, 5, 5] and not geometry.ends
+    Argument(layout, geometry).check()
+    queries = np.random.default_rng(2).integers(-128, 128, (6000, 3))
+    assert np.array_equal(layout.decode(*(queries & 255).T), decode_tuples(geometry.spec, queries))
+    wrong = np.where(geometry.part[0] == 1, 2, geometry.part[0])
+    with pytest.raises(CheckFailed, match="another box"):
+        Argument(replace(layout, share=layout.share + (wrong - geometry.part[0])), geometry).check()
+
+
+@pytest.mark.parametrize(("heads", "order", "only"), [(3, 1, (2, 0, 1)), (3, 2, ()), (4, 1, ())])
+def test_axes_that_all_lists_share(heads: int, order: int, only: tuple[int, ...]) -> None:
+    """The assembly of three heads of order 1 compares three distances, which are in every list."""
+    layout, _ = made(heads, order)
+    assert _only(layout) == only
+    if only:
+        at = place_of(layout)
+        assert _only(replace(layout, more=changed(layout.more, at, 1 << layout.fields.axis))) == ()
 
 
 def plain(seed: int) -> tuple[int, tuple[str, ...]]:
