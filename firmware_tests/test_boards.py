@@ -194,6 +194,9 @@ def test_lists_in_assembly(heads: int, order: int, grid: str, tmp_path: Path) ->
         (4, 1, ("output.codes=[10000, 500]", "heads.dtype=uint8", "heads.zero_point=0")),
         (6, 1, ("output.dtype=uint8", "output.codes=[0, 255]")),
         (4, 1, ("curve.orientation=x,y,-u,z",)),
+        (4, 1, ("curve.orientation=x,-y,z,u", "curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97")),
+        (6, 1, ("curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97")),
+        (6, 1, ("heads.layout=planar", "curve.inset=0.0", "heads.scale=0.00392", "heads.zero_point=-128")),
         (5, 1, ("heads.layout=planar", "curve.orientation=u,y,z,x,v")),
     ],
 )

@@ -17,6 +17,7 @@ The modules, in the order in which they build on one another:
 - corner_argument: the proof for all tuples of codes;
 - corner_lanes, corner_lanes_number, corner_lanes_argument: the tables of Helium, how codes get to them, with a model and
   a proof of their own;
+- corner_phases, corner_phases_argument: the same at order 1, where results are computed;
 - this one: the strategy, which hands all that to the template.
 """
 
@@ -31,9 +32,11 @@ from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, smallest_unsigned
 from hilbert_codegen.kernels.corner_argument import Argument
 from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST, Parts, lists_of
-from hilbert_codegen.kernels.corner_lanes import lanes_of
+from hilbert_codegen.kernels.corner_lanes import Lanes, lanes_of
 from hilbert_codegen.kernels.corner_lanes_argument import LanesArgument
 from hilbert_codegen.kernels.corner_layout import Kind, Layout
+from hilbert_codegen.kernels.corner_phases import Phases, phases_of
+from hilbert_codegen.kernels.corner_phases_argument import PhasesArgument
 from hilbert_codegen.kernels.corner_tables import layout_of
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
@@ -80,16 +83,16 @@ class Corner:
             return portable
 
         def mve() -> Implementation:
-            lanes, boxes = lanes_of(layout.spec)
+            lanes, proof = _lanes(layout)
 
             def check() -> None:
                 argument.check()
-                LanesArgument(lanes, boxes).check()
+                proof.check()
 
             def decode(*raw: IntArray) -> IntArray:
                 return lanes.decode(layout, *raw)
 
-            tables = (*portable.tables, *lanes.tables())
+            tables = lanes.tables() if isinstance(lanes, Phases) else (*portable.tables, *lanes.tables())
             return Implementation(tables, decode, None, lanes.params(), check)
 
         return Built(
@@ -100,6 +103,16 @@ class Corner:
             "but for queries near the middle between corners.",
             offers={"thumb2": thumb2, "mve": mve},
         )
+
+
+def _lanes(layout: Layout) -> tuple[Lanes, LanesArgument]:
+    """Those with phases where they serve the specification, else those with rows of results; and their proof."""
+    try:
+        phases, boxes = phases_of(layout.spec)
+        return phases, PhasesArgument(phases, boxes, layout)
+    except Refused:
+        lanes, boxes = lanes_of(layout.spec)
+        return lanes, LanesArgument(lanes, boxes)
 
 
 def _tables(layout: Layout) -> tuple[Table, ...]:

@@ -36,7 +36,7 @@ class Argument:
         exact = [layout.exact(a, np.arange(256)) for a in range(layout.spec.dimensions)]
         self.wide, self.slope = (np.stack(part) for part in zip(*exact, strict=True))
         #: Whether the distances of the last comparison are exact, so that nothing can be a close call.
-        self._unrounded = all(
+        self.unrounded = all(
             g * layout.one == whole
             for axis, wholes in zip(geometry.offset, self.wide.tolist(), strict=True)
             for g, whole in zip(axis, wholes, strict=True)
@@ -61,8 +61,8 @@ class Argument:
                 raise CheckFailed(f"{where}: the list is not in the order that settles ties")
             check_covered(geometry, cell, tables, order + geometry.spared(order, box), rank, where)
             for one, other in itertools.combinations(listed, 2):
-                close = not self._unrounded and (one.across or other.across)
-                if close and not self._agree(one, other, box, codes):
+                close = not self.unrounded and (one.across or other.across)
+                if close and not self.agree(one, other, box, codes):
                     raise CheckFailed(f"{where}: two half segments are too close a call")
 
     def _places(self) -> None:
@@ -150,7 +150,7 @@ class Argument:
             self._right[key] = signed and bool((as_output(layout.spec, found) == exact).all())
         return self._right[key]
 
-    def _agree(self, one: Item, other: Item, box: tuple[int, ...], codes: list[IntArray]) -> bool:
+    def agree(self, one: Item, other: Item, box: tuple[int, ...], codes: list[IntArray]) -> bool:
         """Whether the difference of two savings, exact and in 64 bits, has one sign for all codes of a box."""
         axes = sorted({*one.across, *other.across, *(i.along for i in (one, other) if i.along is not None)})
         key = (one.along, one.across, other.along, other.across, tuple(box[a] for a in axes))

@@ -15,13 +15,15 @@ less than twice that is a close call. So is a half segment across several axes, 
 calls are decoded by the portable functions.
 
 With two half cells an axis, and so at order 1, two codes are looked up at a time, in the two bytes of a lane, for half
-cells and classes of distances (`Pairs`). Box and classes together lead to the chain, if there is one.
+cells and classes of distances (`Pairs`). Box and classes together lead to the chain, if there is one. There results are
+computed (corner_phases), unless no whole numbers serve all of them.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -29,7 +31,7 @@ import numpy as np
 
 from hilbert_codegen.kernels import IntArray, Refused, Table, as_output
 from hilbert_codegen.kernels.corner_geometry import ZONE, Item, Parts, gates_of, lists_of
-from hilbert_codegen.kernels.corner_lanes_number import Classes, Pairs, Zones
+from hilbert_codegen.kernels.corner_lanes_number import BYTE_BITS, Classes, Pairs, Zones
 from hilbert_codegen.kernels.corner_layout import Layout
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
@@ -41,6 +43,8 @@ CODES = BYTE = 256
 MOST_BYTES = 48 << 10
 #: What stands for where results begin of a half segment that makes a close call: results are behind the squares.
 CLOSE = 0
+#: What is no result.
+NONE = 1 << 32
 #: The bit of `lead` that is set where a vertex is alone.
 LONELY = 1 << 15
 
@@ -126,19 +130,25 @@ class Lanes:
             entry = further
         return base, code
 
+    def axes(self, number: int) -> tuple[int, int]:
+        """Both axes of a box."""
+        return int(self.role[number]) & 255, int(self.role[number]) >> 8
+
+    def begins(self, number: int) -> tuple[int, int]:
+        """Where the results of both half segments of a box begin."""
+        return int(self.base[number]), int(self.base[number | 1 << self.number.bits])
+
+    def results(self, begin: int, codes: IntArray) -> IntArray:
+        """The results that begin there, at codes of the axis; NONE where there is none."""
+        at = begin + self.place[codes]
+        found = as_output(self.spec, self.line[np.minimum(at, len(self.line) - 1)])
+        return np.where((at >= CODES) & (at < len(self.line)), found, NONE)
+
     def tables(self) -> tuple[Table, ...]:
         """Those of the C."""
-        paired = isinstance(self.number, Pairs)
-        stride = 8 if self.spec.heads.layout == "planar" else 1
         made = (1 << INTEGER_TYPES[self.spec.output.dtype][0]) - 1
-        # Places are the lanes' own plus these, of one of the bytes those beside the lanes' own.
-        beside = (stride, 0) if self._swapped else (0, stride)
-        role, pair = (
-            (axes % BYTE * stride - beside[0]) % BYTE | (axes // BYTE * stride - beside[1]) % BYTE << 8
-            for axes in (self.role, self.more[: self.entries])
-        )
         return (
-            Table("lane_share", "uint8" if paired else "uint16", self.share.reshape(-1), self._meaning),
+            self.share_table,
             Table(
                 "lane_line",
                 "uint16",
@@ -147,23 +157,38 @@ class Lanes:
                 8,
             ),
             Table("lane_place", "uint8", self.place, "place of every code among the different positions along an axis"),
-            Table("lane_role", "uint16", role, "both axes of every box"),
+            Table("lane_role", "uint16", self.beside_lanes(self.role), "both axes of every box"),
             Table(
                 "lane_base",
                 "uint16",
                 self.base,
                 "where results of the first axis of every box begin; and of the second",
             ),
-            self._chosen,
+            self.chosen_table,
             Table(
                 "lane_more",
                 "uint16",
-                np.concatenate([pair, self.more[self.entries :] & 0xFFFF]),
+                np.concatenate([self.beside_lanes(self.more[: self.entries]), self.more[self.entries :] & 0xFFFF]),
                 "axes along and across of entries of chains, where their results begin, and what is next; behind, cost "
                 "of being across, by the code there",
                 8,
             ),
         )
+
+    def beside_lanes(self, axes: IntArray) -> IntArray:
+        """Two axes in a number as the C has them: places that are the lanes' own plus these.
+
+        Of one of the bytes they are those beside the lanes' own.
+        """
+        stride = 8 if self.spec.heads.layout == "planar" else 1
+        beside = (stride, 0) if self._swapped else (0, stride)
+        return (axes % BYTE * stride - beside[0]) % BYTE | (axes // BYTE * stride - beside[1]) % BYTE << 8
+
+    @property
+    def share_table(self) -> Table:
+        """What codes add."""
+        paired = isinstance(self.number, Pairs)
+        return Table("lane_share", "uint8" if paired else "uint16", self.share.reshape(-1), self._meaning)
 
     @property
     def _swapped(self) -> bool:
@@ -171,7 +196,7 @@ class Lanes:
         return isinstance(self.number, Pairs) and self.number.swapped
 
     @property
-    def _chosen(self) -> Table:
+    def chosen_table(self) -> Table:
         """What leads to chains."""
         if isinstance(self.number, Pairs):
             few = self.entries <= BYTE
@@ -196,8 +221,8 @@ class Lanes:
         if isinstance(number, Pairs):
             found: dict[str, object] = {
                 "starts": [(start, BYTE * i) for i, start in enumerate(number.starts)],
-                "low": number.low,
-                "above": f"0x{number.above:X}U",
+                "up": number.up,
+                "kept": BYTE_BITS + number.drop,
                 "box": f"0x{number.mask:X}U",
                 "wide": self.entries > BYTE,
             }
@@ -207,6 +232,7 @@ class Lanes:
             "paired": isinstance(number, Pairs),
             "swapped": self._swapped,
             "second": f"0x{1 << number.bits:X}U",
+            "phased": False,
             "lonely": f"0x{LONELY:X}U" if (self.lead & LONELY).any() else "",
             "chained": bool(self.more[2 * self.entries : 3 * self.entries].any()),
             "codes": CODES,
@@ -221,7 +247,7 @@ def along(flat: IntArray, axis: IntArray) -> IntArray:
 
 
 @dataclass(frozen=True)
-class _Numbers:
+class Numbers:
     """Squares of distances and costs as whole numbers: see Lanes."""
 
     square: IntArray
@@ -230,7 +256,7 @@ class _Numbers:
     margin: int
 
     @classmethod
-    def of(cls, offset: list[Fraction]) -> _Numbers:
+    def of(cls, offset: list[Fraction]) -> Numbers:
         """Those of the distance of every code: exact ones where they fit."""
         parts = math.lcm(*(g.denominator for g in offset))
         unit = parts * parts if parts <= FINEST else FINEST * FINEST
@@ -292,7 +318,7 @@ class _Results:
 Link = tuple[int, int]
 
 
-class _Chains:
+class Chains:
     """The entries of all chains: whole chains stand once, and those of one box where the axes of the total lead."""
 
     def __init__(self) -> None:
@@ -338,7 +364,7 @@ def lanes_of(spec: Spec) -> tuple[Lanes, Parts]:
         raise Refused("its heads have distances of their own")
     order = {position: i for i, position in enumerate(sorted(set(geometry.place[0])))}
     place = np.array([order[position] for position in geometry.place[0]])
-    results, chains, numbers = _Results(geometry, place), _Chains(), _Numbers.of(geometry.offset[0])
+    results, chains, numbers = _Results(geometry, place), Chains(), Numbers.of(geometry.offset[0])
     role, gates, lead = np.zeros((3, 1 << number.bits), dtype=np.int64)
     base = np.zeros(2 << number.bits, dtype=np.int64)
     for box, items in lists_of(geometry).items():
@@ -357,7 +383,7 @@ def lanes_of(spec: Spec) -> tuple[Lanes, Parts]:
             raise Refused("a vertex alone has others beside it")
     chain = np.zeros(0, dtype=np.int64)
     if isinstance(number, Pairs):
-        chain, gates, lead = _by_class(Classes(spec, number), number, results, chains), chain, chain
+        chain, gates, lead = by_class(Classes(spec, number), results.of, chains), chain, chain
         share = number.share(geometry.half[0], geometry.offset[0])
     else:
         zone = np.array([[g > ZONE for g in axis] for axis in geometry.offset], dtype=np.int64)
@@ -373,20 +399,20 @@ def lanes_of(spec: Spec) -> tuple[Lanes, Parts]:
     return lanes, geometry
 
 
-def _by_class(boxes: Classes, number: Pairs, results: _Results, chains: _Chains) -> IntArray:
-    """The first entries of the chains of all boxes and classes."""
-    found = np.zeros(1 << number.index_bits, dtype=np.int64)
+def by_class(boxes: Classes, begin: Callable[[int], int], chains: Chains) -> IntArray:
+    """The first entries of the chains of all boxes and classes; `begin` is where results of a half segment begin."""
+    found = np.zeros(1 << boxes.number.index_bits, dtype=np.int64)
     for box, items in lists_of(boxes).items():
         chain = [
-            (item.across[0] << 8 | (item.along or 0), CLOSE if len(item.across) > 1 else results.of(item.half))
+            (item.across[0] << 8 | (item.along or 0), CLOSE if len(item.across) > 1 else begin(item.half))
             for item in items
             if item.across
         ]
-        found[boxes.index(box)] = chains.at(_in_order(chain))
+        found[boxes.index(box)] = chains.at(in_order(chain))
     return found
 
 
-def _in_order(chain: list[Link]) -> tuple[Link, ...]:
+def in_order(chain: list[Link]) -> tuple[Link, ...]:
     """Close calls first: the others take their place only where they save more."""
     return tuple(sorted(dict.fromkeys(chain), key=lambda link: link[1] != CLOSE))
 
@@ -402,7 +428,7 @@ def _chains_of(others: list[Item], gates: list[int], results: _Results) -> dict[
                     d = next(axis for axis in item.across if axis in gates)
                     several = len(item.across) > 1
                     chain.append((d << 8 | (item.along or 0), CLOSE if several else results.of(item.half)))
-            found[sum(1 << axis for axis in axes)] = _in_order(chain)
+            found[sum(1 << axis for axis in axes)] = in_order(chain)
     # Where none can be nearer, any of them serves.
     any_one = min((chain for chain in found.values() if chain), key=len)
     return {key: chain or any_one for key, chain in found.items()}

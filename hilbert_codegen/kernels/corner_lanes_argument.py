@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from hilbert_codegen.errors import CheckFailed
-from hilbert_codegen.kernels import IntArray, as_output
+from hilbert_codegen.kernels import IntArray
 from hilbert_codegen.kernels.corner_geometry import ZONE, Parts
 from hilbert_codegen.kernels.corner_lanes import BYTE, CLOSE, CODES, HIGHEST, LONELY, Lanes
 from hilbert_codegen.kernels.corner_lanes_number import Classes, Pairs, Zones
@@ -131,7 +131,7 @@ class LanesArgument:
     def _own(self, box: tuple[int, ...], number: int, where: str) -> list[int]:
         """The half segments of the own vertex that a box has, all results of which are right."""
         lanes, geometry = self.lanes, self.geometry
-        axes = int(lanes.role[number]) & 255, int(lanes.role[number]) >> 8
+        axes = lanes.axes(number)
         found = [geometry.into(axis, (), box) for axis in dict.fromkeys(axes)]
         alone = found == [None]
         if alone:
@@ -141,9 +141,8 @@ class LanesArgument:
         own = [half for half in found if half is not None]
         if len(own) != len(found):
             raise CheckFailed(f"{where}: there is no half segment along an axis of it")
-        first, second = (int(base) for base in lanes.base[[number, number | 1 << lanes.number.bits]])
-        for half, axis, base in zip(own, axes, (first, second), strict=False):
-            if base == CLOSE or not self._is_right(base, half, axis, box):
+        for half, axis, begin in zip(own, axes, lanes.begins(number), strict=False):
+            if not self._is_right(begin, half, axis, box):
                 raise CheckFailed(f"{where}: a result is wrong")
         return own
 
@@ -204,12 +203,9 @@ class LanesArgument:
         key = base, half, box[axis]
         if key not in self._right:
             codes: IntArray = np.flatnonzero(geometry.half[axis] == box[axis])
-            at = base + lanes.place[codes]
             exact = geometry.heads.output[half]
             # A vertex alone has one result, by the codes of an axis of its own.
             own = int(geometry.heads.axis[half])
             wanted = exact[codes] if own == axis else exact[geometry.half[own] == box[own]][:1]
-            self._right[key] = bool(
-                (at < len(lanes.line)).all() and (as_output(lanes.spec, lanes.line[at]) == wanted).all()
-            )
+            self._right[key] = bool((lanes.results(base, codes) == wanted).all())
         return self._right[key]

@@ -15,6 +15,8 @@ from hilbert_codegen.spec.specification import Spec
 #: second of the last, what runs across that axis can save something only where g along its own is above 3/8.
 ONE, TWO, BESIDE_ONE = (ZONE,), (Fraction(1, 4), ZONE, Fraction(15, 32)), (ZONE, (1 - ZONE**2) / 2)
 
+BYTE_BITS = 8
+
 
 @dataclass(frozen=True)
 class Zones:
@@ -74,10 +76,10 @@ class Zones:
 class Pairs:
     """Two half cells an axis, looked up for two axes at a time: the number of a box and the class of every distance.
 
-    Each byte of a lane sums what the codes of one axis of every pair add: its low bits tell half cells, those above
-    classes. With an odd number of axes one is in two pairs. An index is the high byte without its topmost class, and above
-    it the low byte. The class that it lacks is of the axis along which every vertex has a half segment: what that one
-    saves tells nothing of what others do.
+    Each byte of a lane sums what the codes of one axis of every pair add: above the class of the last pair half cells,
+    and above those the other classes. With an odd number of axes one is in two pairs. An index is the high byte without
+    its lowest class, and above it the low byte. The class that it lacks is of the axis along which every vertex has a
+    half segment: what that one saves tells nothing of what others do.
 
     Attributes:
         heads: how many.
@@ -129,39 +131,54 @@ class Pairs:
         return max(found, key=len, default=())
 
     @property
-    def places(self) -> list[int]:
-        """The lowest bit of the class of every pair's axes in a byte, and behind all of them."""
-        widths = [len(cuts).bit_length() for cuts in self.cuts]
-        return [self.pairs + sum(widths[:i]) for i in range(self.pairs + 1)]
+    def widths(self) -> list[int]:
+        """Bits of the class of every pair's axes."""
+        return [len(cuts).bit_length() for cuts in self.cuts]
 
     @property
-    def low(self) -> int:
-        """Where an index has the low byte."""
-        return self.places[-1 if self.lacking is None else -2]
+    def free_bits(self) -> int:
+        """Bits of a byte below all that codes add."""
+        return BYTE_BITS - self.pairs - sum(self.widths)
+
+    @property
+    def halves(self) -> int:
+        """The lowest bit of half cells in a byte."""
+        return self.free_bits + self.widths[-1]
+
+    @property
+    def places(self) -> list[int]:
+        """The lowest bit of the class of every pair's axes in a byte: the last one's is lowest."""
+        above = self.halves + self.pairs
+        return [*(above + sum(self.widths[:i]) for i in range(self.pairs - 1)), self.free_bits]
+
+    @property
+    def drop(self) -> int:
+        """Bits of the high byte below those that an index has."""
+        return self.free_bits if self.lacking is None else self.halves
+
+    @property
+    def up(self) -> int:
+        """How far an index has the low byte shifted."""
+        return max(BYTE_BITS - self.drop - self.free_bits, 1)
 
     @property
     def index_bits(self) -> int:
         """Bits of an index."""
-        return self.low + self.places[-1]
-
-    @property
-    def above(self) -> int:
-        """The bits of the high byte that are in a lane beside those of the index; in the low byte there are none."""
-        return -(1 << max(8, self.index_bits)) & 0xFFFF
+        return BYTE_BITS + self.up
 
     @property
     def weight(self) -> list[int]:
         """What a half cell of every axis adds to the number."""
         found = [0] * self.heads
         for i, (low, high) in enumerate(self.axes):
-            found[low] |= 1 << i + self.low
-            found[high] |= 1 << i
+            found[low] |= 1 << self.halves + i + self.up
+            found[high] |= 1 << self.halves + i - self.drop
         return found
 
     @property
     def bits(self) -> int:
         """Bits of the number; the next one stands for the second axis of a box."""
-        return self.low + self.pairs
+        return self.mask.bit_length()
 
     @property
     def fits(self) -> bool:
@@ -171,7 +188,7 @@ class Pairs:
     def share(self, half: IntArray, offset: list[Fraction]) -> IntArray:
         """(pairs, 256): what codes add in every pair, by their half cells and by their distances."""
         of = [np.array([sum(g > cut for cut in cuts) for g in offset]) for cuts in self.cuts]
-        return np.array([half << i | of[i] << place for i, place in enumerate(self.places[:-1])])
+        return np.array([half << self.halves + i | of[i] << place for i, place in enumerate(self.places)])
 
     def totals(self, share: IntArray, flat: IntArray) -> IntArray:
         """The totals of points, from their raw codes."""
@@ -180,7 +197,7 @@ class Pairs:
 
     def index(self, total: IntArray) -> IntArray:
         """The number of a box and the classes of all axes but the one that it lacks."""
-        return np.asarray((total >> 8 & (1 << self.low) - 1 | total << self.low) & (1 << self.index_bits) - 1)
+        return np.asarray((total & (1 << BYTE_BITS) - 1) << self.up | total >> BYTE_BITS + self.drop)
 
     def boxes(self, total: IntArray) -> IntArray:
         """The numbers of the boxes."""
@@ -195,7 +212,7 @@ class Pairs:
         """What the classes of all axes, by `cuts_of`, add to the index."""
         found: IntArray = np.zeros(1, dtype=np.int64)
         for i, (low, high) in enumerate(self.axes):
-            for axis, place in ((low, self.places[i] + self.low), (high, self.places[i])):
+            for axis, place in ((low, self.places[i] + self.up), (high, self.places[i] - self.drop)):
                 if axis != self.lacking:
                     # The cuts of a pair are among those of the axis.
                     own = np.cumsum([0, *(cut in self.cuts[i] for cut in self.cuts_of(axis))])
@@ -220,7 +237,7 @@ class Classes(Parts):
             [[sum(g > cut for cut in number.cuts_of(a)) for g in axis] for a, axis in enumerate(self.offset)]
         )
         self.part = [half * self.count + of for half, of in zip(self.half, self.of, strict=True)]
-        self._number = number
+        self.number = number
 
     def classes(self, box: tuple[int, ...]) -> tuple[int, ...]:
         """The classes of a box."""
@@ -228,4 +245,4 @@ class Classes(Parts):
 
     def index(self, box: tuple[int, ...]) -> int:
         """The index of a box: the number of its half cells, and its classes."""
-        return self._number.of(self.cell(box)) | int(self._number.classes(self.classes(box))[0])
+        return self.number.of(self.cell(box)) | int(self.number.classes(self.classes(box))[0])

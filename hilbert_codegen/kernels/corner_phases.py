@@ -1,0 +1,391 @@
+"""`corner` in lanes without rows of results: distances times a slope, of which every half segment has a phase of its own.
+
+With half cells in pairs, so at order 1, the result of a half segment at distance g from its vertex is
+
+    result = base + (|distance[code] - phase| * slope >> 16)
+
+with one table of distances for all half segments, that rises with g. Where results rise with g the phase is below all
+distances, where they fall it is above. The phase holds the fraction of the result at the vertex. Whole distances that
+make every result right are found one by one (`_fitted`): between any two fractions of vertices there is room for some.
+
+The half segments of a vertex are told apart by the same distances. Close calls are settled one by one by exact
+distances, along a list of the half segments that can be nearest in the box. So no table of the portable functions is
+needed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from hilbert_codegen.kernels import IntArray, Refused, Table, as_output
+from hilbert_codegen.kernels.corner_geometry import Item, Parts, lists_of
+from hilbert_codegen.kernels.corner_lanes import CLOSE, CODES, NONE, Chains, Lanes, Numbers, along, by_class
+from hilbert_codegen.kernels.corner_lanes_number import Classes, Pairs
+from hilbert_codegen.kernels.corner_layout import Layout
+from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
+
+#: Values of a lane.
+LANE = 1 << 16
+#: Most entries of chains: where the last of them stands is part of an instruction.
+MOST_ENTRIES = 512
+#: In the description of a half segment of a list: below them the axes that it is across, a bit each.
+FIRST, LAST = 1 << 6, 1 << 7
+#: Slopes that are tried, and for each what is added to phases, in halves of a distance.
+SLOPES, ADDED = 12, (1, 2, 3, 0, 4)
+
+
+@dataclass(frozen=True)
+class Phases(Lanes):
+    """Lanes whose `base` is by half segment; `line` has but squares, `place` is empty.
+
+    A half segment has a number, too: that of the box of its vertex, with `first` where it is the first of the two that
+    the box has. Entries of chains have it in place of where results begin, with `mark`: so CLOSE is none of theirs.
+
+    Attributes:
+        distance: (256,) the distance of every code from the own vertex, in units of its own.
+        phase: by the number of a half segment.
+        slope: what a distance is multiplied by.
+        lists: for every box that has a chain the half segments of other corners in the order that settles ties, a byte
+            each: the axes that it is across, FIRST where it is the first one of its box, LAST at the end. `role`, with
+            `first`, has where they begin. The first of the axes of a box is in the high byte.
+    """
+
+    distance: IntArray
+    phase: IntArray
+    slope: int
+    lists: IntArray
+
+    @property
+    def pairs(self) -> Pairs:
+        """How a box is found."""
+        assert isinstance(self.number, Pairs)
+        return self.number
+
+    @property
+    def first(self) -> int:
+        """The bit that the first half segment of a box has."""
+        return holes(self.pairs)[0]
+
+    @property
+    def mark(self) -> int:
+        """A bit that numbers have while other corners are looked at, or 0 where no half segment has number 0."""
+        return mark_of(self.pairs, self.role)
+
+    def axes(self, number: int) -> tuple[int, int]:
+        """Both axes of a box."""
+        return int(self.role[number]) >> 8, int(self.role[number]) & 255
+
+    def begins(self, number: int) -> tuple[int, int]:
+        """The numbers of both half segments of a box."""
+        return number | self.first, number
+
+    def results(self, begin: int, codes: IntArray) -> IntArray:
+        """The results of a half segment at codes of its axis; NONE where there is no such half segment."""
+        at = begin & ~self.mark
+        if not 0 <= at < len(self.base):
+            return np.full(len(codes), NONE)
+        return self._result(np.full(len(codes), at), self.distance[codes])
+
+    def _result(self, at: IntArray, far: IntArray) -> IntArray:
+        y = np.abs(far - self.phase[at]) * self.slope >> 16
+        return as_output(self.spec, self.base[at] + y)
+
+    def decode(self, portable: Layout, *raw: IntArray) -> IntArray:
+        """The executable model."""
+        flat = np.stack([np.asarray(bits).reshape(-1) for bits in raw])
+        total = self.pairs.totals(self.share, flat)
+        number = self.pairs.boxes(total)
+        first, second = (along(flat, self.role[number] >> shift & 255) for shift in (8, 0))
+        wins = self.line[first] >= self.line[second]
+        at, code = number | np.where(wins, self.first, 0), np.where(wins, first, second)
+        entry = self.chain[self.pairs.index(total)]
+        asked = np.flatnonzero(entry)
+        at[asked], code[asked] = self._beside(flat[:, asked], entry[asked], at[asked] | self.mark, code[asked])
+        left = asked[at[asked] == CLOSE]
+        at[asked] &= ~self.mark
+        result = self._result(at, self.distance[code])
+        if len(left):
+            result[left] = self.exactly(portable, flat[:, left])
+        return result.reshape(np.shape(raw[0]))
+
+    def _beside(self, flat: IntArray, entry: IntArray, at: IntArray, code: IntArray) -> tuple[IntArray, IntArray]:
+        """Numbers and codes of the nearest half segments, where other corners' are looked at."""
+        most = self.line[code]
+        while entry.any():
+            pair, there, further = (self.more[entry + i * self.entries] for i in range(3))
+            this, across = (along(flat, pair >> shift & 255) for shift in (0, 8))
+            saving = self.line[this] - self.more[3 * self.entries + across]
+            nearer = (saving > most) & (entry > 0)
+            close = nearer & (saving - 2 * self.margin <= most) & (self.margin > 0)
+            at = np.where(close, CLOSE, np.where(nearer, there, at))
+            code = np.where(nearer, this, code)
+            most = np.maximum(most, saving - self.margin)
+            entry = further
+        return at, code
+
+    def exactly(self, portable: Layout, flat: IntArray) -> IntArray:
+        """The results of points by exact distances, along the lists of their boxes."""
+        number = self.pairs.boxes(self.pairs.totals(self.share, flat)).tolist()
+        found = [portable.exact(axis, bits) for axis, bits in enumerate(flat)]
+        g, slope = (np.stack(part).tolist() for part in zip(*found, strict=True))
+        nearest = [
+            self._nearest(portable, number[i], [(g[a][i], slope[a][i]) for a in range(len(flat))])
+            for i in range(len(number))
+        ]
+        codes = flat[[axis for axis, _ in nearest], np.arange(len(nearest))]
+        return self._result(np.array([at for _, at in nearest]), self.distance[codes])
+
+    def _nearest(self, portable: Layout, number: int, place: list[tuple[int, int]]) -> tuple[int, int]:
+        """The axis and number of the nearest half segment of the box `number`."""
+        one, bits = portable.one, portable.second
+        square = [(g * g, (2 * g * s << bits) + (s * s if bits else 0)) for g, s in place]
+        cost = [(one * (one - 2 * g), -2 * one * s << bits) for g, s in place]
+        axis, other = self.axes(number)
+        at = number | self.first
+        if square[other] > square[axis]:
+            axis, at = other, number
+        most = square[axis]
+        for this, half, across in self.listed(number):
+            saving = tuple(square[this][i] - sum(cost[a][i] for a in across) for i in range(2))
+            if saving > most:
+                most, axis, at = (saving[0], saving[1]), this, half
+        return axis, at
+
+    def listed(self, number: int) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+        """The list of a box: the axis and number of every half segment, and the axes that it is across."""
+        for byte in self.lists[int(self.role[number | self.first]) :].tolist():
+            across = tuple(a for a in range(self.pairs.heads) if byte >> a & 1)
+            there = number ^ sum(self.pairs.weight[a] for a in across)
+            first = byte & FIRST
+            yield self.axes(there)[0 if first else 1], there | (self.first if first else 0), across
+            if byte & LAST:
+                break
+
+    def tables(self) -> tuple[Table, ...]:
+        """Those of the C."""
+        _, result, phase, _ = holes(self.pairs)
+        boxes = np.zeros((self.pairs.mask | self.first | result | phase) + 1, dtype=np.int64)
+        known = np.arange(len(self.base))
+        known = known[known & ~(self.pairs.mask | self.first) == 0]
+        boxes[known] = np.where(known & self.first, self.role[known], self.beside_lanes(self.role[known]))
+        boxes[known | result], boxes[known | phase] = self.base[known], self.phase[known]
+        return (
+            self.share_table,
+            Table(
+                "lane_line",
+                "uint16",
+                np.concatenate(
+                    [
+                        self.line,
+                        self.distance,
+                        self.more[-CODES:],
+                        self.beside_lanes(self.more[: self.entries]),
+                        self.more[self.entries : -CODES],
+                    ]
+                ),
+                "square of the distance of every code from the own vertex, the distance, and what being across costs; "
+                "behind, axes along and across of entries of chains, their half segments, and what is next",
+                8,
+            ),
+            Table(
+                "lane_box",
+                "uint16",
+                boxes,
+                "both axes of every box and where its list begins; results at vertices of half segments, and phases",
+            ),
+            self.chosen_table,
+            Table(
+                "lane_list",
+                "uint8",
+                self.lists,
+                "half segments of other corners of every box: axes that each is across",
+            ),
+        )
+
+    def params(self) -> dict[str, object]:
+        """What the template computes with, beside the tables."""
+        number, mask = self.pairs, self.pairs.mask
+        inner = mask & ((1 << number.up + number.free_bits) - 1)
+        first, result, phase = holes(number)[:3]
+        shift = 16 - (self.slope.bit_length() - 1)
+        return super().params() | {
+            "phased": True,
+            "first": f"0x{first:X}U",
+            "mark": self.mark,
+            "mask": mask,
+            "pairs": 3 * CODES,
+            "result": result,
+            "phase": phase,
+            "slope": f"{self.slope}U",
+            "shift": 0 if self.slope & (self.slope - 1) else shift,
+            "inner": f"0x{inner:X}U",
+            "outer": f"0x{mask & ~inner:X}U",
+            "drop": number.drop,
+            "weights": ", ".join(f"0x{weight:X}U" for weight in number.weight),
+            "axes": number.axes,
+        }
+
+
+def holes(number: Pairs) -> list[int]:
+    """The lowest bits that no box has in its number: of first half segments, of results, of phases, and `mark`."""
+    return [1 << bit for bit in range(18) if not number.mask >> bit & 1][:4]
+
+
+def mark_of(number: Pairs, role: IntArray) -> int:
+    """The `mark` of boxes with these axes: none where number 0 has but one, whose half segment is the first."""
+    return holes(number)[3] if role[0] >> 8 != role[0] & 255 else 0
+
+
+def phases_of(spec: Spec) -> tuple[Phases, Parts]:
+    """The tables, and the boxes that they are for. Raises Refused."""
+    geometry = Parts(spec, cut=False)
+    if geometry.parts != 2:
+        raise Refused("it has more than two half cells an axis")
+    if any(axis != geometry.place[0] for axis in geometry.place):
+        raise Refused("its heads have distances of their own")
+    number = Pairs(spec.dimensions, int(np.argmax(np.bincount(geometry.heads.axis))))
+    first = holes(number)[0]
+    role = np.zeros((number.mask | first) + 1, dtype=np.int64)
+    at_of: dict[int, int] = {}
+    for box in itertools.product(range(2), repeat=spec.dimensions):
+        rank = geometry.rank(box)
+        # At order 1 every half segment of a vertex runs into its box.
+        own = sorted(np.flatnonzero((geometry.at == box).all(axis=1)).tolist(), key=lambda half: rank[half])
+        along_own = [int(geometry.heads.axis[half]) for half in own]
+        role[number.of(box)] = along_own[0] << 8 | along_own[-1]
+        at_of |= {own[-1]: number.of(box)} | {own[0]: number.of(box) | first}
+    numbers, chains = Numbers.of(geometry.offset[0]), Chains()
+    mark = mark_of(number, role)
+    chain = by_class(Classes(spec, number), lambda half: at_of[half] | mark, chains)
+    if len(chains.entries) > MOST_ENTRIES:
+        raise Refused("its chains have too many entries")
+    written = bytearray()
+    for box, items in lists_of(geometry).items():
+        role[number.of(box) | first] = len(written)
+        written += _list_of([item for item in items if item.across], at_of, first)
+    distance, slope, base, phase = _fitted(geometry, at_of)
+    none: IntArray = np.zeros(0, dtype=np.int64)
+    lanes = Phases(
+        spec=spec,
+        number=number,
+        share=number.share(geometry.half[0], geometry.offset[0]),
+        line=numbers.square,
+        unit=numbers.unit,
+        margin=numbers.margin,
+        place=none,
+        role=role,
+        base=base,
+        chain=chain,
+        gates=none,
+        lead=none,
+        more=np.concatenate([*chains.columns(), numbers.cost]),
+        distance=distance,
+        phase=phase,
+        slope=slope,
+        lists=np.frombuffer(bytes(written), dtype=np.uint8).astype(np.int64),
+    )
+    return lanes, geometry
+
+
+def _list_of(others: list[Item], at_of: dict[int, int], first: int) -> bytes:
+    """The description of half segments of other corners; where there are none, one that saves no more than its own vertex's."""
+    found = [
+        sum(1 << axis for axis in item.across) | (FIRST if at_of[item.half] & first else 0) for item in others
+    ] or [FIRST]
+    return bytes([*found[:-1], found[-1] | LAST])
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The results of a half segment: they change by `slope` with every cell, from `start` on, at codes of these distances."""
+
+    at: int
+    slope: Fraction
+    start: Fraction
+    distances: IntArray
+    results: IntArray
+
+
+def _lines(geometry: Parts, at_of: dict[int, int], order: dict[Fraction, int]) -> list[_Line]:
+    spec = geometry.spec
+    c0, c1 = spec.output.codes
+    segments = len(spec.curve.points) - (not spec.curve.closed)
+    each = Fraction(c1 - c0, segments)
+    found = []
+    for half, at in at_of.items():
+        a, forth = int(geometry.heads.axis[half]), bool(geometry.forth[half])
+        vertex = int(geometry.vertex[half]) or (0 if forth or not spec.curve.closed else segments)
+        codes = np.flatnonzero(geometry.half[a] == 2 * int(geometry.at[half, a]) - (int(geometry.step[half, a]) < 0))
+        distances = np.array([order[geometry.offset[a][code]] for code in codes.tolist()], dtype=np.int64)
+        start = c0 + vertex * each + Fraction(1, 2)
+        results = geometry.heads.output[half][codes]
+        found.append(_Line(at, each if forth else -each, start, distances, results))
+    return found
+
+
+def _fitted(geometry: Parts, at_of: dict[int, int]) -> tuple[IntArray, int, IntArray, IntArray]:
+    """Distances of codes, the slope, and bases and phases by number, with which all results are right. Raises Refused."""
+    exact = sorted(set(geometry.offset[0]))
+    order = {g: i for i, g in enumerate(exact)}
+    lines = _lines(geometry, at_of, order)
+    # Distances are at most half a cell; a phase takes up to one unit of results on either side, rounding the rest.
+    least = math.floor(max(abs(line.slope) for line in lines) / 2) + 4
+    # A power of two is a shift.
+    for slope in (1 << (least - 1).bit_length(), *range(least, min(least + SLOPES, LANE))):
+        for added in ADDED:
+            placed = [_placed(line, slope, Fraction(added, 2), geometry.spec) for line in lines]
+            distances = _rising(placed, len(exact))
+            if distances is None:
+                continue
+            shift = max(phase for rises, _, phase, _ in placed if rises)
+            count = max(at_of.values()) + 1
+            base, phases = np.zeros((2, count), dtype=np.int64)
+            for line, (rises, begin, phase, _) in zip(lines, placed, strict=True):
+                base[line.at] = begin % LANE
+                phases[line.at] = shift - phase if rises else shift + phase
+            if max(int(phases.max()), distances[-1] + shift) < LANE:
+                codes = np.array([distances[order[g]] + shift for g in geometry.offset[0]])
+                return codes, slope, base, phases
+    raise Refused("no distances of 16 bits serve every result")
+
+
+#: Whether results rise with the distance, the base, the phase, and for every distance index the least and greatest
+#: distances that give the results.
+_Placed = tuple[bool, int, int, tuple[IntArray, IntArray, IntArray]]
+
+
+def _placed(line: _Line, slope: int, added: Fraction, spec: Spec) -> _Placed:
+    """A half segment with its phase, and what that leaves of distances."""
+    unit = Fraction(LANE, slope)
+    wrap = 1 << INTEGER_TYPES[spec.output.dtype][0]
+    begin = math.floor(line.start)
+    rises = line.slope > 0
+    # Falling ones begin as far up as they fall.
+    lift = 0 if rises else math.ceil(-line.slope / 2) + 1
+    phase = math.ceil((line.start - begin + lift) * unit + added)
+    result = (line.results - begin + wrap // 2) % wrap - wrap // 2 + lift
+    low, high = -(-result * LANE // slope), -(-(result + 1) * LANE // slope) - 1
+    bounds = (low - phase, high - phase) if rises else (phase - high, phase - low)
+    return rises, begin - lift, phase, (line.distances, *bounds)
+
+
+def _rising(placed: list[_Placed], count: int) -> list[int] | None:
+    """Distances in their order that are within all bounds, or None."""
+    low, high = np.zeros(count, dtype=np.int64), np.full(count, LANE - 1, dtype=np.int64)
+    for _, _, _, (index, least, greatest) in placed:
+        np.maximum.at(low, index, least)
+        np.minimum.at(high, index, greatest)
+    found: list[int] = []
+    last = -1
+    for least, greatest in zip(low.tolist(), high.tolist(), strict=True):
+        last = max(least, last + 1)
+        if last > greatest:
+            return None
+        found.append(last)
+    return found
