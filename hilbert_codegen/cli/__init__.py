@@ -30,7 +30,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="hilbert-codegen")
 def group() -> None:
-    """Exact fixed-point C decoders for networks whose two heads give a point on a Hilbert curve.
+    """Exact fixed-point C decoders for networks whose heads, two to six, give a point on a Hilbert curve.
 
     \b
     Start with a configuration (depth.toml) and a quantized model:

@@ -174,11 +174,22 @@ def lists_of(geometry: Parts) -> Lists:
         cell = geometry.cell(box)
         listed = items(geometry, cell, unbeaten(geometry, cell, tables))
         own = [item for item in listed if not item.across]
+        if not own:
+            # All codes of the box are nearer to other corners, whose savings start from the own vertex all the same.
+            own = _own(geometry, cell)
+            listed = own + listed
         moving = [item for item in own if item.along is not None and not geometry.still(box[item.along])]
         # Where the distance along one of the own vertex is 0, any other one of that vertex serves (`Parts.spared`).
         spare = [item for item in own if item not in (moving or own[:1])]
         found[box] = [item for item in listed if item not in spare]
     return found
+
+
+def _own(geometry: Parts, cell: tuple[int, ...]) -> list[Item]:
+    """A half segment of the own vertex: one that runs into the half cells, if there is one."""
+    rank = geometry.rank(cell)
+    mine = np.flatnonzero((geometry.at == [(half + 1) // 2 for half in cell]).all(axis=1)).tolist()
+    return items(geometry, cell, [min(mine, key=lambda h: (geometry.idle(h, cell), rank[h]))])
 
 
 def united(geometry: Parts, lists: Lists) -> Lists:

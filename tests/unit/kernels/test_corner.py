@@ -20,9 +20,10 @@ from hilbert_codegen.exact.reference import ideal_of
 from hilbert_codegen.kernels import IntArray, Refused
 from hilbert_codegen.kernels.corner import Corner, _only
 from hilbert_codegen.kernels.corner_argument import Argument
-from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST, Item, Parts, lists_of
+from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST, Item, Parts, items, lists_of
 from hilbert_codegen.kernels.corner_layout import Kind, Layout
 from hilbert_codegen.kernels.corner_tables import layout_of
+from hilbert_codegen.kernels.half_cells import boxes_of, unbeaten
 from hilbert_codegen.spec.specification import Output
 from tests.unit.exact.test_many import spec_of
 from tests.unit.kernels.test_boxes import HEADS, changed, plan_of
@@ -204,6 +205,22 @@ def test_some_half_cells_are_cut(tmp_path: Path) -> None:
     wrong = np.where(geometry.part[0] == 1, 2, geometry.part[0])
     with pytest.raises(CheckFailed, match="another box"):
         Argument(replace(layout, share=layout.share + (wrong - geometry.part[0])), geometry).check()
+
+
+def test_a_part_may_be_nearer_to_other_corners_throughout(tmp_path: Path) -> None:
+    """No half segment of the own vertex is nearest in its box; one is listed first all the same, as savings start there."""
+    settings = "curve.order=2", "curve.inset=0.05", "heads.scale=0.00343", "heads.zero_point=-112"
+    layout, geometry = off_the_grid(tmp_path, 3, *settings)
+    lonely = 0
+    for box, tables, _ in boxes_of(geometry):
+        cell = geometry.cell(box)
+        found = unbeaten(geometry, cell, tables)
+        lonely += all(item.across for item in items(geometry, cell, found))
+    assert lonely
+    assert not any(listed[0].across for listed in lists_of(geometry).values())
+    Argument(layout, geometry).check()
+    queries = np.random.default_rng(2).integers(-128, 128, (20000, 3))
+    assert np.array_equal(layout.decode(*(queries & 255).T), decode_tuples(geometry.spec, queries))
 
 
 @pytest.mark.parametrize(("heads", "order", "only"), [(3, 1, (2, 0, 1)), (3, 2, ()), (4, 1, ())])
