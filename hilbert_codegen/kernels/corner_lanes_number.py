@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
@@ -89,12 +90,12 @@ class Pairs:
     heads: int
     free: int
 
-    @property
+    @cached_property
     def pairs(self) -> int:
         """Pairs of axes."""
         return (self.heads + 1) // 2
 
-    @property
+    @cached_property
     def starts(self) -> list[int]:
         """The first axis of every pair, that of the pair of `free` last."""
         found = list(range(0, self.heads - 1, 2))
@@ -103,22 +104,22 @@ class Pairs:
             found = [0, *range(1, self.heads, 2)] if self.free == self.heads - 2 else [*found, self.heads - 2]
         return sorted(found, key=lambda start: start <= self.free <= start + 1)
 
-    @property
+    @cached_property
     def swapped(self) -> bool:
         """Whether the low byte has the second axis of every pair, so that the high one has `free`."""
         return self.free == self.starts[-1]
 
-    @property
+    @cached_property
     def axes(self) -> list[tuple[int, int]]:
         """The axes of the low and of the high byte of every pair."""
         return [(start + self.swapped, start + 1 - self.swapped) for start in self.starts]
 
-    @property
+    @cached_property
     def lacking(self) -> int | None:
         """The axis whose class no index has: `free`, but where it is in two pairs."""
         return self.free if sum(self.free in pair for pair in self.axes) == 1 else None
 
-    @property
+    @cached_property
     def cuts(self) -> list[tuple[Fraction, ...]]:
         """What parts the classes of every pair: as many as a byte has room for, and three heads gain from."""
         if self.heads == 4:
@@ -130,43 +131,43 @@ class Pairs:
         found = [cuts for pair, cuts in zip(self.axes, self.cuts, strict=True) if axis in pair and axis != self.lacking]
         return max(found, key=len, default=())
 
-    @property
+    @cached_property
     def widths(self) -> list[int]:
         """Bits of the class of every pair's axes."""
         return [len(cuts).bit_length() for cuts in self.cuts]
 
-    @property
+    @cached_property
     def free_bits(self) -> int:
         """Bits of a byte below all that codes add."""
         return BYTE_BITS - self.pairs - sum(self.widths)
 
-    @property
+    @cached_property
     def halves(self) -> int:
         """The lowest bit of half cells in a byte."""
         return self.free_bits + self.widths[-1]
 
-    @property
+    @cached_property
     def places(self) -> list[int]:
         """The lowest bit of the class of every pair's axes in a byte: the last one's is lowest."""
         above = self.halves + self.pairs
         return [*(above + sum(self.widths[:i]) for i in range(self.pairs - 1)), self.free_bits]
 
-    @property
+    @cached_property
     def drop(self) -> int:
         """Bits of the high byte below those that an index has."""
         return self.free_bits if self.lacking is None else self.halves
 
-    @property
+    @cached_property
     def up(self) -> int:
         """How far an index has the low byte shifted."""
         return max(BYTE_BITS - self.drop - self.free_bits, 1)
 
-    @property
+    @cached_property
     def index_bits(self) -> int:
         """Bits of an index."""
         return BYTE_BITS + self.up
 
-    @property
+    @cached_property
     def weight(self) -> list[int]:
         """What a half cell of every axis adds to the number."""
         found = [0] * self.heads
@@ -175,12 +176,12 @@ class Pairs:
             found[high] |= 1 << self.halves + i - self.drop
         return found
 
-    @property
+    @cached_property
     def bits(self) -> int:
         """Bits of the number; the next one stands for the second axis of a box."""
         return self.mask.bit_length()
 
-    @property
+    @cached_property
     def fits(self) -> bool:
         """They do."""
         return True
@@ -203,7 +204,7 @@ class Pairs:
         """The numbers of the boxes."""
         return np.asarray(self.index(total) & self.mask)
 
-    @property
+    @cached_property
     def mask(self) -> int:
         """The bits of an index that are the number of its box."""
         return self.of((1,) * self.heads)

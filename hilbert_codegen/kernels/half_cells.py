@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.halves import half_segments
@@ -36,6 +37,7 @@ class Along:
         row: half segment -> which of the different rows is its own.
         low, high: (halves,) extremes of a half segment's distances.
         gain: [row, other row] the most that a distance of the one exceeds that of the other for the same code.
+        rough: the same in float64.
     """
 
     table: Any
@@ -43,6 +45,7 @@ class Along:
     low: Any
     high: Any
     gain: Any
+    rough: NDArray[np.float64]
 
     @classmethod
     def of(cls, table: Any) -> Along:
@@ -51,7 +54,7 @@ class Along:
         row = np.array([found.setdefault(tuple(values), len(found)) for values in table.tolist()])
         rows: Any = np.array(list(found), dtype=table.dtype)
         gain: Any = np.array([(one - rows).max(axis=1) for one in rows])
-        return cls(table, row, rows.min(axis=1)[row], rows.max(axis=1)[row], gain)
+        return cls(table, row, rows.min(axis=1)[row], rows.max(axis=1)[row], gain, gain.astype(np.float64))
 
 
 class Geometry:
@@ -128,12 +131,18 @@ def unbeaten(geometry: Geometry, box: tuple[int, ...], tables: list[Along]) -> l
     low: Any = sum(table.low for table in tables)
     high: Any = sum(table.high for table in tables)
     rank = geometry.rank(box)
-    left = sorted(np.flatnonzero(low <= high.min()).tolist(), key=lambda h: rank[h])
-    kept = list(left)
-    for h in left:
-        if any(other != h and geometry.beats(other, h, tables, box, rank) for other in kept):
-            kept.remove(h)
-    return kept
+    left = np.array(sorted(np.flatnonzero(low <= high.min()).tolist(), key=lambda h: rank[h]))
+    # Where float64 does not tell exact numbers do.
+    most = np.sum([table.rough[np.ix_(table.row[left], table.row[left])] for table in tables], axis=0)
+    error = 1e-12 * sum(float(np.abs(table.rough).max()) for table in tables)
+    beats = most < -error
+    for one, other in np.argwhere(np.abs(most) <= error).tolist():
+        beats[one, other] = one != other and geometry.beats(left[one], left[other], tables, box, rank)
+    kept = np.ones(len(left), dtype=bool)
+    for other in range(len(left)):
+        kept[other] = not (beats[:, other] & kept).any()
+    found: list[int] = left[kept].tolist()
+    return found
 
 
 def boxes_of(geometry: Geometry) -> Iterator[tuple[tuple[int, ...], list[Along], list[IntArray]]]:
