@@ -162,7 +162,7 @@ def _base(layout: Layout) -> int:
 
 def _params(layout: Layout) -> dict[str, object]:
     """What the template computes with, beside the tables."""
-    fields = layout.fields
+    fields, bits = layout.fields, layout.fields.axis_mask.bit_length()
     kinds = fields.kinds(_records(layout))
     gates = fields.kind - layout.at
     asks = bool(layout.flags) or _asks(layout)
@@ -182,7 +182,12 @@ def _params(layout: Layout) -> dict[str, object]:
         "indirect": layout.box is not None,
         "axis": fields.axis,
         "axis_mask": fields.axis_mask,
-        "bits": fields.axis_mask.bit_length(),
+        "bits": bits,
+        # Fields by two shifts, as cores without such an instruction have one for masks only with a register more.
+        "axis_down": 32 - bits,
+        "other_up": 32 - bits - fields.other,
+        "gate_up": 32 - bits - fields.axis,
+        "first_up": 29 - ACROSS,
         "axes": mask(fields.axis_mask << fields.axis),
         "single": mask(fields.single),
         "sign": fields.sign,
@@ -219,6 +224,7 @@ def _params(layout: Layout) -> dict[str, object]:
         "first": ACROSS,
         "words": mask((1 << ACROSS) - 1),
         "last": mask(LAST),
+        "not_alone": mask(LAST | (1 << ACROSS) - 8),
         "further": layout.further,
         "lone": all(len(listed) == 1 for listed in layout.lists),
         "single_items": all(len(listed) == 1 and len(listed[0]) == 1 for listed in layout.lists),

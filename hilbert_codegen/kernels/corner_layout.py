@@ -310,20 +310,13 @@ class Layout:
         if self.direct:
             return self._closest(raw, at, self._of_vertex(self.words[at], gaps))
         rough = gaps >> self.rough
-        none = np.zeros_like(rough)
-        near = self.words[at]
-        best, most, sure = near.copy(), np.full(len(at), -self.margin), np.ones(len(at), dtype=bool)
-        self._listed(at, rough, none, (self.level, self.cell), best, most[None, :], sure, self.margin)
-        # Another corner's may be nearer than the own vertex, or nearly so.
-        left = np.flatnonzero(most > -self.margin)
-        own = self._of_vertex(near[left], gaps[:, left])
-        saving = np.abs(self.fields.signs(own)) * self._along(own, rough[:, left]) ** 2
-        sure[left] &= np.abs(most[left] - saving) >= self.margin
-        sure[left] |= saving - most[left] >= self.margin
-        best[left] = np.where(most[left] > saving, best[left], own)
-        close = left[~sure[left]]
+        own = self._of_vertex(self.words[at], gaps)
+        best, most = own.copy(), np.abs(self.fields.signs(own)) * self._along(own, rough) ** 2
+        sure = np.ones(len(at), dtype=bool)
+        self._listed(at, rough, np.zeros_like(rough), (self.level, self.cell), best, most[None, :], sure, self.margin)
+        close = np.flatnonzero(~sure)
         if len(close):
-            best[close] = self._closest(raw[:, close], at[close], own[~sure[left]])
+            best[close] = self._closest(raw[:, close], at[close], own[close])
         return best
 
     def _closest(self, raw: IntArray, at: IntArray, own: IntArray) -> IntArray:
