@@ -198,6 +198,12 @@ def test_lists_in_assembly(heads: int, order: int, grid: str, tmp_path: Path) ->
         (6, 1, ("curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97")),
         (6, 1, ("heads.layout=planar", "curve.inset=0.0", "heads.scale=0.00392", "heads.zero_point=-128")),
         (5, 1, ("heads.layout=planar", "curve.orientation=u,y,z,x,v")),
+        (3, 2, ("curve.inset=0", "heads.scale=0.00392", "heads.layout=planar")),
+        (3, 2, ("curve.orientation=-y,x,z", "heads.dtype=uint8", "heads.zero_point=0", "output.codes=[10000, 500]")),
+        (3, 2, ("curve.inset=0.05", "heads.scale=0.0052", "heads.zero_point=-60", "output.codes=[1000, 60000]")),
+        (3, 2, ("output.dtype=uint8", "output.codes=[0, 255]")),
+        (3, 2, ("curve.kind=moore",)),
+        (3, 2, ("curve.kind=moore", "curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97")),
     ],
 )
 def test_more_heads_in_lanes(heads: int, order: int, settings: tuple[str, ...], tmp_path: Path) -> None:

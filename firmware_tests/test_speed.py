@@ -73,8 +73,9 @@ PROMISED = {
     "corner, three heads, no inset": Promise(
         ("heads.scale=0.00392", "curve.inset=0", "curve.dimensions=3", "curve.order=2"),
         5600,
-        (44.5, 26.3, 26.0, 26.0, 26.0, None),
+        (44.5, 26.3, 26.0, 26.0, 26.0, 5.4),
         (None,) * 6,
+        7900,
     ),
     "corner, four heads, no inset": Promise(
         ("heads.scale=0.00392", "curve.inset=0", "curve.dimensions=4", "curve.order=1"),
@@ -84,14 +85,14 @@ PROMISED = {
         3700,
     ),
     "corner, three heads": Promise(
-        ("curve.dimensions=3", "curve.order=2"), 4600, (39.6, 24.4, 24.05, 24.05, 24.05, 6.5), (None,) * 6, 20500
+        ("curve.dimensions=3", "curve.order=2"), 4600, (39.6, 24.4, 24.05, 24.05, 24.05, 4.95), (None,) * 6, 7900
     ),
     "corner, three heads, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=3", "curve.order=2"),
         4600,
-        (39.3, 24.1, 23.75, 23.75, 23.75, 6.9),
+        (39.3, 24.1, 23.75, 23.75, 23.75, 5.0),
         (None,) * 6,
-        20500,
+        7900,
     ),
     "corner, four heads": Promise(
         ("curve.dimensions=4", "curve.order=1"), 2600, (44.35, 24.85, 24.45, 24.45, 24.45, 5.05), (None,) * 6, 3700

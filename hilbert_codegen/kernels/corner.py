@@ -18,11 +18,13 @@ The modules, in the order in which they build on one another:
 - corner_lanes, corner_lanes_number, corner_lanes_argument: the tables of Helium, how codes get to them, with a model and
   a proof of their own;
 - corner_phases, corner_phases_argument: the same at order 1, where results are computed;
+- corner_kinds, corner_kinds_argument: the same for three heads of order 2, by kinds of boxes;
 - this one: the strategy, which hands all that to the template.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -32,6 +34,8 @@ from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, smallest_unsigned
 from hilbert_codegen.kernels.corner_argument import Argument
 from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST, Parts, lists_of
+from hilbert_codegen.kernels.corner_kinds import Kinds, kinds_of
+from hilbert_codegen.kernels.corner_kinds_argument import KindsArgument
 from hilbert_codegen.kernels.corner_lanes import Lanes, lanes_of
 from hilbert_codegen.kernels.corner_lanes_argument import LanesArgument
 from hilbert_codegen.kernels.corner_layout import Kind, Layout
@@ -92,7 +96,7 @@ class Corner:
             def decode(*raw: IntArray) -> IntArray:
                 return lanes.decode(layout, *raw)
 
-            tables = lanes.tables() if isinstance(lanes, Phases) else (*portable.tables, *lanes.tables())
+            tables = lanes.tables() if isinstance(lanes, Phases | Kinds) else (*portable.tables, *lanes.tables())
             return Implementation(tables, decode, None, lanes.params(), check)
 
         return Built(
@@ -105,14 +109,17 @@ class Corner:
         )
 
 
-def _lanes(layout: Layout) -> tuple[Lanes, LanesArgument]:
-    """Those with phases where they serve the specification, else those with rows of results; and their proof."""
-    try:
-        phases, boxes = phases_of(layout.spec)
+def _lanes(layout: Layout) -> tuple[Lanes | Kinds, LanesArgument | KindsArgument]:
+    """Those with phases or kinds where they serve the specification, else those with rows of results; and their proof."""
+    spec = layout.spec
+    with contextlib.suppress(Refused):
+        phases, boxes = phases_of(spec)
         return phases, PhasesArgument(phases, boxes, layout)
-    except Refused:
-        lanes, boxes = lanes_of(layout.spec)
-        return lanes, LanesArgument(lanes, boxes)
+    with contextlib.suppress(Refused):
+        kinds, zoned = kinds_of(spec)
+        return kinds, KindsArgument(kinds, zoned, layout)
+    lanes, boxes = lanes_of(spec)
+    return lanes, LanesArgument(lanes, boxes)
 
 
 def _tables(layout: Layout) -> tuple[Table, ...]:

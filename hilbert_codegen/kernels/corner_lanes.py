@@ -233,6 +233,7 @@ class Lanes:
             "swapped": self._swapped,
             "second": f"0x{1 << number.bits:X}U",
             "phased": False,
+            "kinds": False,
             "lonely": f"0x{LONELY:X}U" if (self.lead & LONELY).any() else "",
             "chained": bool(self.more[2 * self.entries : 3 * self.entries].any()),
             "codes": CODES,

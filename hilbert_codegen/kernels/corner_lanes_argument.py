@@ -31,6 +31,28 @@ def check_order(chain: list[Link], rank: IntArray, where: str) -> None:
         raise CheckFailed(f"{where}: a chain is not in the order that settles ties")
 
 
+def check_rising(geometry: Parts, whole: IntArray, what: str) -> None:
+    """Raise CheckFailed unless whole numbers of codes are in the order of their exact distances."""
+    for (g, low), (other, high) in itertools.pairwise(sorted(zip(geometry.offset[0], whole.tolist(), strict=True))):
+        if (g == other) != (low == high) or low > high or low < 0:
+            raise CheckFailed(f"lanes: {what}")
+
+
+def check_numbers(geometry: Parts, square: IntArray, cost: IntArray, unit: int, margin: int) -> None:
+    """Squares in the order of the distances, and the margin, which is four times what any number is off by."""
+    if any(axis != geometry.offset[0] for axis in geometry.offset):
+        raise CheckFailed("lanes: heads have distances of their own")
+    check_rising(geometry, square, "squares are not in the order of the distances")
+    for g, whole, less in zip(geometry.offset[0], square.tolist(), cost.tolist(), strict=True):
+        exact = unit * (1 - 2 * g)
+        capped = less == HIGHEST and exact - margin >= HIGHEST
+        off = max(abs(whole - unit * g * g), Fraction(0) if capped else abs(less + margin - exact))
+        if 4 * off > margin:
+            raise CheckFailed("lanes: a square or a cost is off by more than the margin allows")
+    if int(square.max()) + 3 * margin > HIGHEST or unit > 4 * HIGHEST:
+        raise CheckFailed("lanes: savings do not fit 16 bits")
+
+
 class LanesArgument:
     """The proof of the lanes' tables.
 
@@ -110,23 +132,8 @@ class LanesArgument:
             raise CheckFailed("lanes: a code has another zone or class than its share says")
 
     def _numbers(self) -> None:
-        """Squares in the order of the distances, and the margin, which is four times what any number is off by."""
         lanes = self.lanes
-        if any(axis != self.geometry.offset[0] for axis in self.geometry.offset):
-            raise CheckFailed("lanes: heads have distances of their own")
-        square, cost = lanes.line[:CODES].tolist(), lanes.more[-CODES:].tolist()
-        by_distance = sorted(zip(self.geometry.offset[0], square, strict=True))
-        for (g, low), (other, high) in itertools.pairwise(by_distance):
-            if (g == other) != (low == high) or low > high or low < 0:
-                raise CheckFailed("lanes: squares are not in the order of the distances")
-        for g, whole, less in zip(self.geometry.offset[0], square, cost, strict=True):
-            exact = lanes.unit * (1 - 2 * g)
-            capped = less == HIGHEST and exact - lanes.margin >= HIGHEST
-            off = max(abs(whole - lanes.unit * g * g), Fraction(0) if capped else abs(less + lanes.margin - exact))
-            if 4 * off > lanes.margin:
-                raise CheckFailed("lanes: a square or a cost is off by more than the margin allows")
-        if max(square) + 3 * lanes.margin > HIGHEST or lanes.unit > 4 * HIGHEST:
-            raise CheckFailed("lanes: savings do not fit 16 bits")
+        check_numbers(self.geometry, lanes.line[:CODES], lanes.more[-CODES:], lanes.unit, lanes.margin)
 
     def _own(self, box: tuple[int, ...], number: int, where: str) -> list[int]:
         """The half segments of the own vertex that a box has, all results of which are right."""

@@ -6,7 +6,7 @@ With half cells in pairs, so at order 1, the result of a half segment at distanc
 
 with one table of distances for all half segments, that rises with g. Where results rise with g the phase is below all
 distances, where they fall it is above. The phase holds the fraction of the result at the vertex. Whole distances that
-make every result right are found one by one (`_fitted`): between any two fractions of vertices there is room for some.
+make every result right are found one by one (`fitted`): between any two fractions of vertices there is room for some.
 
 The half segments of a vertex are told apart by the same distances. Close calls are settled one by one by exact
 distances, along a list of the half segments that can be nearest in the box. So no table of the portable functions is
@@ -184,7 +184,7 @@ class Phases(Lanes):
                     [
                         self.line,
                         self.distance,
-                        self.more[-CODES:],
+                        self.more[-CODES:] % LANE,
                         self.beside_lanes(self.more[: self.entries]),
                         self.more[self.entries : -CODES],
                     ]
@@ -269,7 +269,7 @@ def phases_of(spec: Spec) -> tuple[Phases, Parts]:
     for box, items in lists_of(geometry).items():
         role[number.of(box) | first] = len(written)
         written += _list_of([item for item in items if item.across], at_of, first)
-    distance, slope, base, phase = _fitted(geometry, at_of)
+    fit = fitted(geometry, at_of)
     none: IntArray = np.zeros(0, dtype=np.int64)
     lanes = Phases(
         spec=spec,
@@ -280,14 +280,14 @@ def phases_of(spec: Spec) -> tuple[Phases, Parts]:
         margin=numbers.margin,
         place=none,
         role=role,
-        base=base,
+        base=fit.base,
         chain=chain,
         gates=none,
         lead=none,
         more=np.concatenate([*chains.columns(), numbers.cost]),
-        distance=distance,
-        phase=phase,
-        slope=slope,
+        distance=fit.distance,
+        phase=fit.phase,
+        slope=fit.slope,
         lists=np.frombuffer(bytes(written), dtype=np.uint8).astype(np.int64),
     )
     return lanes, geometry
@@ -329,29 +329,47 @@ def _lines(geometry: Parts, at_of: dict[int, int], order: dict[Fraction, int]) -
     return found
 
 
-def _fitted(geometry: Parts, at_of: dict[int, int]) -> tuple[IntArray, int, IntArray, IntArray]:
-    """Distances of codes, the slope, and bases and phases by number, with which all results are right. Raises Refused."""
+@dataclass(frozen=True)
+class Fit:
+    """Distances with which all results are right.
+
+    Attributes:
+        distance: (256,) of every code.
+        slope: what a distance is multiplied by.
+        base, phase: by the number of a half segment.
+        falls: the same: whether its results fall with the distance.
+    """
+
+    distance: IntArray
+    slope: int
+    base: IntArray
+    phase: IntArray
+    falls: IntArray
+
+
+def fitted(geometry: Parts, at_of: dict[int, int], highest: int = LANE) -> Fit:
+    """Distances and phases below `highest`, for half segments with these numbers. Raises Refused."""
     exact = sorted(set(geometry.offset[0]))
     order = {g: i for i, g in enumerate(exact)}
     lines = _lines(geometry, at_of, order)
     # Distances are at most half a cell; a phase takes up to one unit of results on either side, rounding the rest.
-    least = math.floor(max(abs(line.slope) for line in lines) / 2) + 4
+    least = math.floor(max(abs(line.slope) for line in lines) / 2 * LANE / highest) + 4
     # A power of two is a shift.
-    for slope in (1 << (least - 1).bit_length(), *range(least, min(least + SLOPES, LANE))):
+    for slope in (1 << (least - 1).bit_length(), *range(least, min(least + SLOPES, highest))):
         for added in ADDED:
             placed = [_placed(line, slope, Fraction(added, 2), geometry.spec) for line in lines]
             distances = _rising(placed, len(exact))
             if distances is None:
                 continue
-            shift = max(phase for rises, _, phase, _ in placed if rises)
-            count = max(at_of.values()) + 1
-            base, phases = np.zeros((2, count), dtype=np.int64)
+            shift = max((phase for rises, _, phase, _ in placed if rises), default=0)
+            base, phases, falls = np.zeros((3, max(at_of.values()) + 1), dtype=np.int64)
             for line, (rises, begin, phase, _) in zip(lines, placed, strict=True):
                 base[line.at] = begin % LANE
                 phases[line.at] = shift - phase if rises else shift + phase
-            if max(int(phases.max()), distances[-1] + shift) < LANE:
+                falls[line.at] = not rises
+            if max(int(phases.max()), distances[-1] + shift) < highest:
                 codes = np.array([distances[order[g]] + shift for g in geometry.offset[0]])
-                return codes, slope, base, phases
+                return Fit(codes, slope, base, phases, falls)
     raise Refused("no distances of 16 bits serve every result")
 
 

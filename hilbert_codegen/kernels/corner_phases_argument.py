@@ -8,7 +8,7 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels import IntArray
 from hilbert_codegen.kernels.corner_argument import Argument
 from hilbert_codegen.kernels.corner_geometry import Item, Parts
-from hilbert_codegen.kernels.corner_lanes_argument import LanesArgument
+from hilbert_codegen.kernels.corner_lanes_argument import LanesArgument, check_rising
 from hilbert_codegen.kernels.corner_layout import Layout
 from hilbert_codegen.kernels.corner_phases import LANE, LAST, Phases
 from hilbert_codegen.kernels.half_cells import boxes_of, check_covered
@@ -49,10 +49,7 @@ class PhasesArgument(LanesArgument):
 
     def _distances(self) -> None:
         lanes = self.lanes
-        by_distance = sorted(zip(self.geometry.offset[0], lanes.distance.tolist(), strict=True))
-        for (g, low), (other, high) in itertools.pairwise(by_distance):
-            if (g == other) != (low == high) or low > high:
-                raise CheckFailed("lanes: distances are not in the order of the exact ones")
+        check_rising(self.geometry, lanes.distance, "distances are not in the order of the exact ones")
         if min(lanes.distance.min(), lanes.phase.min(), lanes.slope) < 0:
             raise CheckFailed("lanes: a distance, a phase or the slope is negative")
         if max(lanes.distance.max(), lanes.phase.max(), lanes.slope) >= LANE:

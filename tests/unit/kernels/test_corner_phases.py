@@ -14,7 +14,7 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.kernels import IntArray, Refused
 from hilbert_codegen.kernels.corner_geometry import Parts
-from hilbert_codegen.kernels.corner_lanes import CLOSE, HIGHEST, NONE
+from hilbert_codegen.kernels.corner_lanes import CLOSE, CODES, HIGHEST, NONE
 from hilbert_codegen.kernels.corner_layout import Layout
 from hilbert_codegen.kernels.corner_phases import FIRST, LANE, LAST, Phases, phases_of
 from hilbert_codegen.kernels.corner_phases_argument import PhasesArgument
@@ -203,6 +203,15 @@ def test_slopes_are_powers_of_two_where_distances_allow() -> None:
     """The fractions of results at the vertices are few with four heads and 65,536 codes, many with three."""
     assert phases_of(spec_of(4, 1))[0].params()["shift"] == 4
     assert phases_of(spec_of(3, 1))[0].params()["shift"] == 0
+
+
+def test_costs_below_zero_stand_in_the_table() -> None:
+    """Where a code is half way between two vertices, the cost is 0 less the margin."""
+    lanes, _ = phases_of(replace(spec_of(4, 1), inset=Fraction(1, 10)))
+    costs = lanes.more[-CODES:]
+    line = lanes.tables()[1].values
+    assert costs.min() < 0
+    assert np.array_equal(line[2 * CODES : 3 * CODES].astype(np.uint16).view(np.int16), costs)
 
 
 def test_codes_that_reach_but_one_half_of_an_axis() -> None:

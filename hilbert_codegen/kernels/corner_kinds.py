@@ -1,0 +1,410 @@
+"""`corner` in lanes for three heads of order 2: half segments have numbers, and boxes with the same of them are one kind.
+
+Half cells are cut in two, by distances. Of the share that every code has, the same for all heads, one table gives
+
+    kind = kinds[share[y] + 256 * share[x] + stride * share[z]]
+
+A kind has the numbers of both half segments of the own vertex and a chain of those of other corners that can be nearer
+there. A number has the axis on top, so that it leads to the code, and its results are
+
+    result = base + ((distance[code] - phase) * slope >> 16)
+
+with a slope of one size that is negative where results fall, or 0 where the vertex itself is nearest. The greater distance
+tells the two apart. Close calls are settled by exact distances along the chain, so that no other list is needed, nor a
+table of the portable functions.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from hilbert_codegen.kernels import IntArray, Refused, Table, as_output
+from hilbert_codegen.kernels.corner_geometry import ZONE, Parts, lists_of
+from hilbert_codegen.kernels.corner_lanes import BYTE, CODES, Numbers, along
+from hilbert_codegen.kernels.corner_lanes_number import BYTE_BITS
+from hilbert_codegen.kernels.corner_layout import Layout
+from hilbert_codegen.kernels.corner_phases import LANE, fitted
+from hilbert_codegen.spec.specification import Spec
+
+#: The lowest bit of the axis in a number of a half segment. Below it is 0 in what stands for a close call.
+AXIS = 6
+BELOW = (1 << AXIS) - 1
+#: Numbers of half segments.
+NUMBERS = 3 << AXIS
+#: Numbers of the places of codes.
+PLACES = 24
+#: In an entry of a chain: the lowest bit of what follows, and of the axis across; the bit that is set where anything follows.
+NEXT, ACROSS = 8, 14
+FOLLOWS = 1 << 5
+
+
+#: Half cells of order 2 that are cut once more, and where: up to there, what runs across that axis can save something only
+#: where the distance along its own is above 3/8.
+BESIDE, ZONE_BESIDE = (1, 3, 4), (1 - ZONE**2) / 2
+
+
+class Zoned(Parts):
+    """Boxes of half cells that are cut by the distance."""
+
+    def _cuts(self, cells: int) -> tuple[tuple[tuple[Fraction, ...], ...], bool]:
+        return tuple((ZONE, ZONE_BESIDE) if half in BESIDE else (ZONE,) for half in range(cells)), False
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The tables of the lanes.
+
+    Attributes:
+        spec: what is computed.
+        share: (256,) what every code adds, one more than its part of the axis.
+        stride: what shares of the third head are multiplied by.
+        kind: the kind of every box, from the sum of its shares, less 256.
+        ids: the numbers of both half segments of the own vertex of every kind: that which wins ties is in the high byte.
+        chained: the first kind that has a chain. Its entry is 1, that of the next kind 2, and so on.
+        lonely: the first entry of a kind whose own vertex is nearer than both.
+        links: entries of chains: the number of the half segment, above it what follows, by its place behind the entries of
+            the kinds with FOLLOWS, or 0, and the axis across. Entry 0 is 0. A half segment across two axes has an entry without a number
+            below its axis, a close call, and behind it one with the number, that saves no more.
+        square, cost, unit, margin: see Lanes.
+        distance: (256,) the distance of every code from the own vertex, in units of its own.
+        base, phase, slope: by the number of a half segment.
+    """
+
+    spec: Spec
+    share: IntArray
+    stride: int
+    kind: IntArray
+    ids: IntArray
+    chained: int
+    lonely: int
+    links: IntArray
+    square: IntArray
+    cost: IntArray
+    unit: int
+    margin: int
+    distance: IntArray
+    base: IntArray
+    phase: IntArray
+    slope: IntArray
+
+    @property
+    def rank(self) -> IntArray:
+        """(256,) the place of the distance of every code among the different ones."""
+        return np.unique(self.distance, return_inverse=True)[1]
+
+    @property
+    def first(self) -> int:
+        """How many kinds have a chain."""
+        return len(self.ids) - self.chained
+
+    @property
+    def behind(self) -> int:
+        """What is added to the place of what follows."""
+        return self.first + 1 - FOLLOWS
+
+    def kinds(self, flat: IntArray) -> IntArray:
+        """The kinds of points, from their raw codes."""
+        x, y, z = self.share[flat]
+        return np.asarray(self.kind[y + BYTE * x + self.stride * z - BYTE])
+
+    def results(self, number: IntArray, far: IntArray) -> IntArray:
+        """The results of half segments at distances."""
+        off = (far - self.phase[number]) * self.slope[number] >> 16
+        return as_output(self.spec, self.base[number] + off)
+
+    def decode(self, portable: Layout, *raw: IntArray) -> IntArray:
+        """The executable model."""
+        flat = np.stack([np.asarray(bits).reshape(-1) for bits in raw])
+        kind = self.kinds(flat)
+        first, second = self.ids[kind] >> 8, self.ids[kind] & 255
+        one, other = (self.distance[along(flat, number >> AXIS)] for number in (first, second))
+        number, far = np.where(one >= other, first, second), np.maximum(one, other)
+        asked = np.flatnonzero(kind >= self.chained)
+        number[asked] = self._beside(flat[:, asked], kind[asked] - self.chained + 1, number[asked])
+        far[asked] = self.distance[along(flat[:, asked], number[asked] >> AXIS)]
+        result = self.results(number, far)
+        left = asked[number[asked] & BELOW == 0]
+        if len(left):
+            result[left] = self.exactly(portable, flat[:, left])
+        return result.reshape(np.shape(raw[0]))
+
+    def _beside(self, flat: IntArray, entry: IntArray, number: IntArray) -> IntArray:
+        """The numbers of the nearest half segments, where other corners' are looked at."""
+        most = np.where(entry >= self.lonely, 0, self.square[along(flat, number >> AXIS)])
+        while entry.any():
+            link = self.links[entry]
+            this, across = (along(flat, link >> shift & 3) for shift in (AXIS, ACROSS))
+            saving = self.square[this] - self.cost[across]
+            nearer = (saving > most) & (entry > 0)
+            sure = (saving - 2 * self.margin > most) | (self.margin == 0)
+            number = np.where(nearer, np.where(sure, link & 255, 0), number)
+            most = np.maximum(most, saving - self.margin)
+            further = link >> NEXT & BELOW
+            entry = np.where(further, further + self.behind, 0)
+        return number
+
+    def exactly(self, portable: Layout, flat: IntArray) -> IntArray:
+        """The results of points by exact distances, along the chains of their kinds."""
+        kinds = self.kinds(flat).tolist()
+        found = [portable.exact(axis, bits) for axis, bits in enumerate(flat)]
+        g, slope = (np.stack(part).tolist() for part in zip(*found, strict=True))
+        number = np.array(
+            [self._nearest(portable, kind, [(g[a][i], slope[a][i]) for a in range(3)]) for i, kind in enumerate(kinds)]
+        )
+        return self.results(number, self.distance[along(flat, number >> AXIS)])
+
+    def _nearest(self, portable: Layout, kind: int, place: list[tuple[int, int]]) -> int:
+        """The number of the nearest half segment of a kind."""
+        one, bits = portable.one, portable.second
+        square = [(g * g, (2 * g * s << bits) + (s * s if bits else 0)) for g, s in place]
+        cost = [(one * (one - 2 * g), -2 * one * s << bits) for g, s in place]
+        nearest, second = int(self.ids[kind]) >> 8, int(self.ids[kind]) & 255
+        if square[second >> AXIS] > square[nearest >> AXIS]:
+            nearest = second
+        most = (0, 0) if kind - self.chained + 1 >= self.lonely else square[nearest >> AXIS]
+        for number, across in self.chain(kind):
+            saving = tuple(square[number >> AXIS][i] - sum(cost[a][i] for a in across) for i in range(2))
+            if saving > most:
+                most, nearest = (saving[0], saving[1]), number
+        return nearest
+
+    def chain(self, kind: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """The numbers of the half segments of a chain, and the axes that each is across."""
+        entry = max(kind - self.chained + 1, 0)
+        for _ in range(len(self.links)):
+            if not entry:
+                return
+            link = int(self.links[entry])
+            across: tuple[int, ...] = (link >> ACROSS,)
+            if not link & BELOW:
+                link = int(self.links[self.behind + (link >> NEXT & BELOW)])
+                across = tuple(a for a in range(3) if a != link >> AXIS & 3)
+            yield link & 255, across
+            further = link >> NEXT & BELOW
+            entry = further + self.behind if further else 0
+
+    def tables(self) -> tuple[Table, ...]:
+        """Those of the C."""
+        place = 3 * np.arange(8)
+        places = [place + 1 | place << BYTE_BITS, place + 2, place | place << BYTE_BITS]
+        return (
+            Table(
+                "lane_kind",
+                "uint8",
+                np.concatenate([self.share, self.kind]),
+                "part of its axis that every code is in; behind, kinds of boxes",
+            ),
+            Table(
+                "lane_line",
+                "uint16",
+                np.concatenate(
+                    [
+                        *(self.distance, self.square, self.cost % LANE, self.base, self.phase, self.slope % LANE),
+                        *(self.rank[::2] | self.rank[1::2] << BYTE_BITS, *places, self.ids, self.links),
+                    ]
+                ),
+                "distance of every code from the own vertex, its square, and what being across costs; behind, results at "
+                "vertices, phases and slopes of half segments; places of codes; half segments of every kind; entries of chains",
+                8,
+            ),
+        )
+
+    def params(self) -> dict[str, object]:
+        """What the template computes with, beside the tables."""
+        by_number = 3 * CODES
+        rank = by_number + 3 * NUMBERS
+        places = rank + CODES // 2
+        ids = places + PLACES
+        return {
+            "kinds": True,
+            "phased": False,
+            "stride": self.stride,
+            "chained": self.chained,
+            "lonely": self.lonely,
+            "some_lonely": self.lonely <= self.first,
+            "margin": self.margin,
+            "behind": self.behind,
+            "chains": any(int(link) >> NEXT & BELOW for link in self.links),
+            "square": CODES,
+            "cost": 2 * CODES,
+            "base": by_number,
+            "phase": by_number + NUMBERS,
+            "slope": by_number + 2 * NUMBERS,
+            "rank": rank,
+            "places": places,
+            "ids": ids,
+            "links": ids + len(self.ids),
+            "axis": AXIS,
+            "below": BELOW,
+            "next": NEXT,
+            "across": ACROSS,
+        }
+
+
+#: A half segment of another corner, and the axes that it is across.
+Other = tuple[int, tuple[int, ...]]
+#: Both half segments of an own vertex, and the chain.
+Key = tuple[tuple[int, int], bool, tuple[Other, ...]]
+
+
+def kinds_of(spec: Spec) -> tuple[Kinds, Zoned]:
+    """The tables, and the boxes that they are for. Raises Refused."""
+    if spec.dimensions != 3:
+        raise Refused("it has not three heads")
+    whole, boxes = Parts(spec, cut=False), Zoned(spec)
+    if any(axis != whole.place[0] for axis in whole.place):
+        raise Refused("its heads have distances of their own")
+    stride = boxes.parts
+    if (stride + 1) * stride >= BYTE:
+        raise Refused("it has too many boxes for a byte")
+    own, number, alone = _own(whole)
+    keys, most, links = _keys(boxes, own, number), BYTE, None
+    while links is None:
+        keys = _merged(boxes, keys, number, most)
+        order = sorted(dict.fromkeys(keys.values()), key=lambda key: (bool(key[2]), key[1]))
+        chains = [key[2] for key in order if key[2]]
+        links, most = _links(chains), len(order) - 1
+    if len(chains) == len(order):
+        raise Refused("every box has a chain")
+    ids = np.array([first << 8 | second for (first, second), _, _ in order])
+    kind = np.zeros(BYTE * stride + (stride + 1) * stride + 1, dtype=np.int64)
+    at = {key: i for i, key in enumerate(order)}
+    for (x, y, z), key in keys.items():
+        kind[BYTE * x + y + 1 + stride * (z + 1)] = at[key]
+    numbers = Numbers.of(whole.offset[0])
+    fit = fitted(whole, {half: n for half, n in number.items() if half >= 0}, LANE >> 1)
+    base, phase, slope = np.zeros((3, NUMBERS), dtype=np.int64)
+    base[: len(fit.base)], phase[: len(fit.phase)] = fit.base, fit.phase
+    for half, n in number.items():
+        if half >= 0:
+            slope[n] = -fit.slope if fit.falls[n] else fit.slope
+    for n, value in alone.items():
+        base[n] = value % LANE
+    lanes = Kinds(
+        spec=spec,
+        share=boxes.part[0] + 1,
+        stride=stride,
+        kind=kind[: int(np.flatnonzero(kind)[-1]) + 1],
+        ids=ids,
+        chained=len(order) - len(chains),
+        lonely=1 + sum(not key[1] for key in order if key[2]),
+        links=links,
+        square=numbers.square,
+        cost=numbers.cost,
+        unit=numbers.unit,
+        margin=numbers.margin,
+        distance=fit.distance,
+        base=base,
+        phase=phase,
+        slope=slope,
+    )
+    return lanes, boxes
+
+
+#: Numbers of both half segments of the vertex of half cells, and whether both run away.
+Own = dict[tuple[int, ...], tuple[tuple[int, int], bool]]
+
+
+def _own(whole: Parts) -> tuple[Own, dict[int, int], dict[int, int]]:
+    """Those of all half cells; the numbers of half segments; the results of numbers of vertices alone."""
+    number: dict[int, int] = {}
+    count = [0, 0, 0]
+
+    def new(axis: int) -> int:
+        count[axis] += 1
+        if count[axis] > BELOW:
+            raise Refused("it has too many half segments for a byte")
+        return axis << AXIS | count[axis]
+
+    listed = lists_of(whole)
+    used = dict.fromkeys(i.half for found in listed.values() for i in found if i.along is not None)
+    for half in used:
+        number[half] = new(int(whole.heads.axis[half]))
+    alone: dict[tuple[int, int], int] = {}
+    own: Own = {}
+    for cell, found in listed.items():
+        mine = [item for item in found if not item.across]
+        if mine[0].along is None:
+            half = mine[0].half
+            a = int(whole.heads.axis[half])
+            key = int(whole.vertex[half]), int(whole.heads.output[half][whole.half[a] == cell[a]][0])
+            if key not in alone:
+                alone[key] = new(int(np.argmin(count)))
+            own[cell] = (alone[key], alone[key]), True
+        else:
+            own[cell] = (number[mine[0].half], number[mine[-1].half]), False
+    return own, number, {n: value for (_, value), n in alone.items()}
+
+
+def _keys(boxes: Zoned, own: Own, number: dict[int, int]) -> dict[tuple[int, ...], Key]:
+    """What the kind of every box has."""
+    return {
+        box: (*own[boxes.cell(box)], tuple((number[item.half], item.across) for item in found if item.across))
+        for box, found in lists_of(boxes).items()
+    }
+
+
+def _merged(
+    boxes: Zoned, keys: dict[tuple[int, ...], Key], number: dict[int, int], most: int
+) -> dict[tuple[int, ...], Key]:
+    """The same with at most so many kinds: boxes of the same half cells share a chain where few codes go further along
+    it for that. Raises Refused."""
+    found = dict(keys)
+    codes = [{part: len(group) for part, group in axis.items()} for axis in boxes.groups()]
+    weight = {box: math.prod(codes[a][part] for a, part in enumerate(box)) for box in keys}
+    cells: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+    for box in keys:
+        cells.setdefault(boxes.cell(box), []).append(box)
+    rank = {cell: {n: int(boxes.rank(cell)[half]) for half, n in number.items()} for cell in cells}
+    while len(users := Counter(found.values())) > most:
+        best: tuple[float, list[tuple[int, ...]], Key] | None = None
+        for cell, inside in cells.items():
+            chained = dict.fromkeys(found[box] for box in inside if found[box][2])
+            for one, other in itertools.combinations(chained, 2):
+                items = sorted({*one[2], *other[2]}, key=lambda item: rank[cell][item[0]])
+                key: Key = one[0], one[1], tuple(items)
+                changed = [box for box in inside if found[box] in (one, other)]
+                gone = sum(k != key and users[k] == sum(found[box] == k for box in changed) for k in (one, other))
+                fewer = gone - (key not in users)
+                cost = sum(weight[box] * (len(items) - len(found[box][2])) for box in changed)
+                if fewer > 0 and (best is None or cost / fewer < best[0]):
+                    best = cost / fewer, changed, key
+        if best is None:
+            raise Refused("it has more kinds of boxes than a byte names")
+        found |= dict.fromkeys(best[1], best[2])
+    return found
+
+
+def _links(chains: list[tuple[Other, ...]]) -> IntArray | None:
+    """The entries of all chains: the first ones of all, and behind them what follows, of which common ends stand once.
+
+    None where too many follow.
+    """
+    tails: list[int] = []
+    placed: dict[tuple[int, ...], int] = {(): 0}
+
+    def entry(words: tuple[int, ...]) -> int:
+        rest = words[1:]
+        if rest not in placed:
+            following = entry(rest)
+            tails.append(following)
+            placed[rest] = len(tails) - 1 | FOLLOWS
+        return words[0] | placed[rest] << NEXT
+
+    words = [
+        tuple(
+            word
+            for n, across in chain
+            for word in ([n & ~BELOW | across[0] << ACROSS] if len(across) > 1 else []) + [n | across[0] << ACROSS]
+        )
+        for chain in chains
+    ]
+    first = [entry(found) for found in words]
+    return np.array([0, *first, *tails]) if len(tails) <= FOLLOWS else None

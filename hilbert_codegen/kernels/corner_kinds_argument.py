@@ -1,0 +1,136 @@
+"""The proof of `corner` in lanes by kinds of boxes for all tuples of codes, box by box, in whole numbers."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from hilbert_codegen.errors import CheckFailed
+from hilbert_codegen.kernels import IntArray
+from hilbert_codegen.kernels.corner_argument import Argument
+from hilbert_codegen.kernels.corner_geometry import Item
+from hilbert_codegen.kernels.corner_kinds import ACROSS, AXIS, BELOW, FOLLOWS, NEXT, NUMBERS, Kinds, Zoned
+from hilbert_codegen.kernels.corner_lanes import BYTE, HIGHEST
+from hilbert_codegen.kernels.corner_lanes_argument import check_numbers, check_rising
+from hilbert_codegen.kernels.corner_layout import Layout
+from hilbert_codegen.kernels.half_cells import boxes_of, check_covered
+
+
+class KindsArgument:
+    """The proof of the tables.
+
+    - Shares: the part of the axis of every code, so that no two boxes have one sum; the kind of each is in the table.
+    - Numbers: squares and distances in the order of the exact ones, so that distances tell the own half segments apart;
+      the error of squares and costs; no product exceeds what a lane holds.
+    - The half segments of the own vertex and of the chain of a box beat all others there and stand in the order that
+      settles ties; what comes later is taken only where it saves more. One across two axes is a close call where it would
+      be nearer across one, which is never farther; behind it stands one of the same two axes, which is not nearer.
+    - The results of all of them are right for all codes of their axis.
+    - Every difference of two of their exact savings has its true sign, so the chain settles every close call.
+    """
+
+    def __init__(self, lanes: Kinds, geometry: Zoned, portable: Layout) -> None:
+        self.lanes, self.geometry = lanes, geometry
+        self._exact = Argument(portable, geometry)
+        self._right: dict[tuple[int, int, int], bool] = {}
+
+    def check(self) -> None:
+        """Raise CheckFailed with the first thing that is wrong."""
+        lanes, geometry = self.lanes, self.geometry
+        check_numbers(geometry, lanes.square, lanes.cost, lanes.unit, lanes.margin)
+        check_rising(geometry, lanes.distance, "distances are not in the order of the exact ones")
+        self._shares()
+        self._fits()
+        for box, tables, codes in boxes_of(geometry):
+            x, y, z = box
+            kind = int(lanes.kind[y + 1 + BYTE * x + lanes.stride * (z + 1)])
+            where, cell = f"lanes: box {box}", geometry.cell(box)
+            rank = geometry.rank(cell)
+            items = self._own(kind, cell, where) + self._chain(kind, cell, where)
+            order = [item.half for item in items]
+            if sorted(order, key=lambda h: rank[h]) != order:
+                raise CheckFailed(f"{where}: its half segments are not in the order that settles ties")
+            check_covered(geometry, cell, tables, order + geometry.spared(order, box), rank, where)
+            if not self._exact.unrounded:
+                for one, other in itertools.combinations(items, 2):
+                    if not self._exact.agree(one, other, box, codes):
+                        raise CheckFailed(f"{where}: two half segments are too close a call")
+
+    def _shares(self) -> None:
+        lanes, geometry = self.lanes, self.geometry
+        if any(not np.array_equal(lanes.share, part + 1) for part in geometry.part):
+            raise CheckFailed("lanes: a code has another part of its axis than its share says")
+        if lanes.stride < geometry.parts or geometry.parts * (lanes.stride + 1) >= BYTE:
+            raise CheckFailed("lanes: two boxes have the same sum of shares")
+
+    def _fits(self) -> None:
+        """No number exceeds its bits, and entry 0, which lanes without a chain read, is none."""
+        lanes = self.lanes
+        if min(lanes.distance.min(), lanes.phase.min()) < 0 or max(lanes.distance.max(), lanes.phase.max()) > HIGHEST:
+            raise CheckFailed("lanes: a distance or a phase does not fit 15 bits")
+        if np.abs(lanes.slope).max() > HIGHEST:
+            raise CheckFailed("lanes: a slope does not fit 16 bits")
+        numbers = np.concatenate([lanes.ids >> 8, lanes.ids & (BYTE - 1), lanes.links & (BYTE - 1)])
+        if numbers.max() >= NUMBERS or (lanes.links >> ACROSS).max() > 2 or len(lanes.ids) > BYTE or lanes.links[0]:
+            raise CheckFailed("lanes: a number or an axis is none")
+        further = lanes.links >> NEXT & BELOW
+        if ((further > 0) & (further & FOLLOWS == 0)).any():
+            raise CheckFailed("lanes: an entry does not say that something follows")
+        if (lanes.ids & BELOW == 0).any() or (lanes.ids >> 8 & BELOW == 0).any():
+            raise CheckFailed("lanes: a half segment has the number of a close call")
+
+    def _own(self, kind: int, cell: tuple[int, ...], where: str) -> list[Item]:
+        """The half segments of the own vertex, or one for itself, all results of which are right."""
+        lanes, both = self.lanes, int(self.lanes.ids[kind])
+        lonely = kind - lanes.chained + 1 >= lanes.lonely
+        found = []
+        for number in dict.fromkeys((both >> 8, both & (BYTE - 1))):
+            along = None if not lanes.slope[number] else number >> AXIS
+            half = self.geometry.into(along, (), cell)
+            if half is None or not self._is_right(number, half, cell):
+                raise CheckFailed(f"{where}: an own half segment, or its result, is wrong")
+            found.append(Item(half, along, ()))
+        alone = any(item.along is None for item in found)
+        if (alone and len(found) > 1) or (kind >= lanes.chained and alone != lonely):
+            raise CheckFailed(f"{where}: it is wrong whether the vertex is alone")
+        return found
+
+    def _chain(self, kind: int, cell: tuple[int, ...], where: str) -> list[Item]:
+        """The half segments of other corners, all results of which are right."""
+        lanes = self.lanes
+        entry = max(kind - lanes.chained + 1, 0)
+        found: list[Item] = []
+        while entry:
+            if entry >= len(lanes.links) or len(found) > len(lanes.links):
+                raise CheckFailed(f"{where}: a chain has no end")
+            link = int(lanes.links[entry])
+            across: tuple[int, ...] = (link >> ACROSS,)
+            if not link & BELOW:
+                entry = lanes.behind + (link >> NEXT & BELOW)
+                close, link = link, int(lanes.links[min(entry, len(lanes.links) - 1)])
+                if not close >> NEXT & BELOW or (close ^ link) & ~(BELOW << NEXT | BELOW):
+                    raise CheckFailed(f"{where}: behind a close call there is another half segment")
+                across = tuple(axis for axis in range(3) if axis != link >> AXIS & 3)
+            number = link & (BYTE - 1)
+            half = None if number >> AXIS in across else self.geometry.into(number >> AXIS, across, cell)
+            if half is None or not number & BELOW or not self._is_right(number, half, cell):
+                raise CheckFailed(f"{where}: a half segment of its chain, or its result, is wrong")
+            found.append(Item(half, number >> AXIS, across))
+            further = link >> NEXT & BELOW
+            entry = further + lanes.behind if further else 0
+        return found
+
+    def _is_right(self, number: int, half: int, cell: tuple[int, ...]) -> bool:
+        """Whether the results of a number are those of a half segment, for all codes of its axis in a box."""
+        geometry, lanes = self.geometry, self.lanes
+        key = number, half, cell[number >> AXIS]
+        if key not in self._right:
+            codes: IntArray = np.flatnonzero(geometry.half[number >> AXIS] == cell[number >> AXIS])
+            exact = geometry.heads.output[half]
+            # A vertex alone has one result, by the codes of an axis of its own.
+            own = int(geometry.heads.axis[half])
+            wanted = exact[codes] if own == number >> AXIS else exact[geometry.half[own] == cell[own]][:1]
+            found = lanes.results(np.full(len(codes), number), lanes.distance[codes])
+            self._right[key] = bool((found == wanted).all())
+        return self._right[key]

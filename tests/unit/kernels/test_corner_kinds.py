@@ -1,0 +1,235 @@
+"""`corner` in lanes by kinds of boxes: its model, and that its argument for all tuples notices faults in its tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hilbert_codegen.curves import make_curve
+from hilbert_codegen.errors import CheckFailed
+from hilbert_codegen.exact.many import decode_tuples
+from hilbert_codegen.kernels import IntArray, Refused
+from hilbert_codegen.kernels.corner_kinds import (
+    ACROSS,
+    AXIS,
+    BELOW,
+    FOLLOWS,
+    NEXT,
+    NUMBERS,
+    Kinds,
+    Zoned,
+    kinds_of,
+)
+from hilbert_codegen.kernels.corner_kinds_argument import KindsArgument
+from hilbert_codegen.kernels.corner_lanes import BYTE, CODES, HIGHEST
+from hilbert_codegen.kernels.corner_layout import Layout
+from hilbert_codegen.spec.specification import Heads, Output, Spec
+from tests.unit.exact.test_many import spec_of
+from tests.unit.kernels.test_corner_lanes import ROUND, off_grid, portable
+
+Known = tuple[Kinds, Zoned, Layout]
+
+
+def scaled(scale: float, zero_point: int, inset: Fraction) -> Spec:
+    head = Heads("int8", "interleaved", (Fraction(scale),) * 3, (zero_point,) * 3, (Fraction(0), Fraction(1)))
+    return replace(spec_of(3, 2), inset=inset, heads=head)
+
+
+WHOLE = scaled(0.00392, -128, Fraction(0))
+KNOWN = {"cell grid": spec_of(3, 2), "off the grid": off_grid(3, 2), "no inset": WHOLE}
+
+
+def known_of(spec: Spec) -> Known:
+    return *kinds_of(spec), portable(spec)
+
+
+@pytest.fixture(scope="module")
+def all_known() -> dict[str, Known]:
+    return {name: known_of(spec) for name, spec in KNOWN.items()}
+
+
+@pytest.fixture(params=["cell grid", "off the grid"])
+def known(request: pytest.FixtureRequest, all_known: dict[str, Known]) -> Known:
+    return all_known[request.param]
+
+
+def faulty(lanes: Kinds, table: str, at: int, value: int) -> Kinds:
+    values: IntArray = getattr(lanes, table).copy()
+    values[at] = value
+    fault: dict[str, Any] = {table: values}
+    return replace(lanes, **fault)
+
+
+def noticed(known: Known, fault: Kinds, message: str) -> None:
+    with pytest.raises(CheckFailed, match=message):
+        KindsArgument(fault, *known[1:]).check()
+
+
+def several(lanes: Kinds) -> int:
+    """The first entry that is a close call."""
+    return 1 + int(np.flatnonzero(lanes.links[1:] & BELOW == 0)[0])
+
+
+def long_one(lanes: Kinds) -> int:
+    """The entry of a kind of which another one follows, neither a close call."""
+    further = lanes.links >> NEXT & BELOW
+    alone = lanes.links & BELOW != 0
+    following = alone[np.where(further > 0, further + lanes.behind, 0)]
+    return int(np.flatnonzero(alone & following & (further > 0))[0])
+
+
+def flagged(lanes: Kinds) -> int:
+    """An entry that something follows at another place than the first."""
+    return int(np.flatnonzero(lanes.links >> NEXT & (FOLLOWS - 1))[0])
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_argument_holds(name: str, all_known: dict[str, Known]) -> None:
+    KindsArgument(*all_known[name]).check()
+
+
+@pytest.mark.parametrize(
+    ("table", "at", "change", "message"),
+    [
+        ("share", lambda lanes: 3, lambda lanes, old: old + 1, "another part of its axis"),
+        ("square", lambda lanes: 100, lambda lanes, old: old + 700, "squares are not in the order|off by more"),
+        ("cost", lambda lanes: 128, lambda lanes, old: old - 40, "off by more"),
+        ("distance", lambda lanes: 100, lambda lanes, old: old + 1500, "are not in the order|result, is wrong"),
+        ("kind", lambda lanes: int(np.flatnonzero(lanes.kind)[-1]), lambda lanes, old: 0, "is wrong"),
+        ("kind", lambda lanes: np.flatnonzero(lanes.kind >= lanes.chained)[0], lambda lanes, old: 0, "is wrong"),
+        ("ids", lambda lanes: 0, lambda lanes, old: old ^ 1, "is wrong|missing|order that settles|close call"),
+        ("ids", lambda lanes: 5, lambda lanes, old: old & ~BELOW, "number of a close call"),
+        ("ids", lambda lanes: 5, lambda lanes, old: old | 3 << AXIS, "a number or an axis is none"),
+        ("links", lambda lanes: 0, lambda lanes, old: 1, "a number or an axis is none"),
+        ("links", lambda lanes: 1, lambda lanes, old: old | 3 << ACROSS, "a number or an axis is none"),
+        ("links", lambda lanes: 1, lambda lanes, old: old ^ 1, "of its chain, or its result"),
+        ("links", lambda lanes: long_one(lanes), lambda lanes, old: old & ~(BELOW << NEXT), "missing in the list"),
+        ("links", flagged, lambda lanes, old: old ^ FOLLOWS << NEXT, "say that something follows"),
+        (
+            "links",
+            lambda lanes: long_one(lanes),
+            lambda lanes, old: old | BELOW << NEXT,
+            "no end|is wrong|another half",
+        ),
+        ("links", several, lambda lanes, old: old ^ 1 << AXIS, "there is another half segment"),
+        ("base", lambda lanes: lanes.ids[0] & 255, lambda lanes, old: old + 1, "result, is wrong"),
+        ("phase", lambda lanes: lanes.ids[0] & 255, lambda lanes, old: old + 600, "result, is wrong"),
+        ("phase", lambda lanes: NUMBERS - 1, lambda lanes, old: HIGHEST + 1, "does not fit 15 bits"),
+        ("phase", lambda lanes: NUMBERS - 1, lambda lanes, old: -1, "does not fit 15 bits"),
+        ("slope", lambda lanes: NUMBERS - 1, lambda lanes, old: HIGHEST + 1, "slope does not fit"),
+        ("slope", lambda lanes: lanes.ids[0] & 255, lambda lanes, old: old + 9, "result, is wrong"),
+        ("slope", lambda lanes: lanes.ids[0] & 255, lambda lanes, old: 0, "is wrong"),
+    ],
+)
+def test_the_argument_notices(table: str, at: Any, change: Any, message: str, known: Known) -> None:
+    lanes = known[0]
+    place = int(at(lanes))
+    noticed(known, faulty(lanes, table, place, change(lanes, int(getattr(lanes, table)[place]))), message)
+
+
+def test_the_argument_notices_sums_of_two_boxes(known: Known) -> None:
+    noticed(known, replace(known[0], stride=known[0].stride - 1), "the same sum")
+
+
+def test_the_argument_notices_whether_vertices_are_alone(known: Known) -> None:
+    noticed(known, replace(known[0], lonely=known[0].lonely + 1), "whether the vertex is alone")
+    noticed(known, replace(known[0], lonely=known[0].lonely - 1), "whether the vertex is alone")
+
+
+def test_the_argument_notices_a_chain_that_is_exchanged(known: Known) -> None:
+    """Two half segments of a chain, each with what follows the other."""
+    lanes = known[0]
+    first = long_one(lanes)
+    second = int(lanes.links[first] >> NEXT & BELOW) + lanes.behind
+    links = lanes.links.copy()
+    mask = BELOW << NEXT
+    links[first] = lanes.links[second] & ~mask | lanes.links[first] & mask
+    links[second] = lanes.links[first] & ~mask | lanes.links[second] & mask
+    noticed(known, replace(lanes, links=links), "order that settles ties|missing in the list|is wrong")
+
+
+def test_the_argument_notices_a_margin_that_is_too_small(all_known: dict[str, Known]) -> None:
+    known = all_known["off the grid"]
+    assert known[0].margin > 0
+    noticed(known, replace(known[0], margin=known[0].margin // 4), "off by more than the margin")
+
+
+def test_the_argument_notices_exact_distances_that_do_not_tell(all_known: dict[str, Known]) -> None:
+    """Positions of too few bits, as no table of the portable functions has them."""
+    lanes, boxes, layout = all_known["off the grid"]
+    rough = replace(layout, wide=0, one=8, factor=layout.factor * 0 + 1, slope=layout.slope * 0, term=layout.term * 0)
+    with pytest.raises(CheckFailed, match="too close a call"):
+        KindsArgument(lanes, boxes, rough).check()
+
+
+EXACT = {
+    **KNOWN,
+    "turned": replace(spec_of(3, 2), curve=make_curve("hilbert", 2, "x,-y,z", 3)),
+    "results of eight bits": replace(spec_of(3, 2), output=Output("uint8", (0, 255))),
+    "both ends within": scaled(0.0052, -60, Fraction(1, 20)),
+    "few codes": scaled(1 / 600, -128, Fraction(1, 8)),
+    "few chains": scaled(1 / 512, -128, Fraction(1, 8)),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_the_model_is_exact_on_random_codes_and_on_ties(name: str, all_known: dict[str, Known]) -> None:
+    spec = EXACT[name]
+    lanes, boxes, layout = all_known[name] if name in all_known else known_of(spec)
+    KindsArgument(lanes, boxes, layout).check()
+    generator = np.random.default_rng(5)
+    least = int(spec.heads.codes().min())
+    queries = generator.integers(least, least + 256, (8000, 3))
+    queries[4000:] = generator.choice(np.arange(least, least + 256, 8), (4000, 3))
+    flat = (queries & 255).T
+    exact = decode_tuples(spec, queries)
+    assert np.array_equal(lanes.decode(layout, *flat), exact)
+    # Along chains, those that are no close call, too.
+    asked = np.flatnonzero(lanes.kinds(flat) >= lanes.chained)
+    assert len(asked)
+    assert np.array_equal(lanes.exactly(layout, flat[:, asked]), exact[asked])
+
+
+def test_savings_that_rounded_squares_leave_open_are_close_calls(all_known: dict[str, Known]) -> None:
+    """With a margin far above the error many are, and all results are right."""
+    lanes, boxes, layout = all_known["off the grid"]
+    wide = 600
+    costs = np.array([min(round(lanes.unit * (1 - 2 * g)) - wide, HIGHEST) for g in boxes.offset[0]])
+    rough = replace(lanes, margin=wide, cost=costs)
+    KindsArgument(rough, boxes, layout).check()
+    queries = np.random.default_rng(7).integers(0, 256, (20000, 3))
+    assert np.array_equal(rough.decode(layout, *queries.T), decode_tuples(KNOWN["off the grid"], queries))
+
+
+def test_kinds_and_what_follows_have_room(all_known: dict[str, Known]) -> None:
+    for lanes, _, _ in all_known.values():
+        assert len(lanes.ids) <= BYTE
+        assert len(lanes.links) - 1 - lanes.first <= FOLLOWS
+        assert sum(table.nbytes for table in lanes.tables()) < 8 << 10
+
+
+def test_costs_below_zero_stand_in_the_table() -> None:
+    """Where a code is half way between two vertices, the cost is 0 less the margin."""
+    lanes, _ = kinds_of(scaled(1 / 256, -128, Fraction(1, 10)))
+    assert lanes.cost.min() < 0
+    line = lanes.tables()[1].values
+    cost = line[2 * CODES : 3 * CODES]
+    assert np.array_equal(cost.astype(np.uint16).view(np.int16), lanes.cost)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(Refused, match="not three heads"):
+        kinds_of(spec_of(4, 1))
+    with pytest.raises(Refused, match="too many boxes"):
+        kinds_of(spec_of(3, 3))
+    with pytest.raises(Refused, match="too many half segments"):
+        kinds_of(spec_of(3, 2, "moore"))
+    with pytest.raises(Refused, match="no distances of 16 bits"):
+        kinds_of(scaled(0.02, -20, Fraction(1, 8)))
+    heads = replace(spec_of(3, 2).heads, scale=(Fraction(1, 256), ROUND, Fraction(1, 256)))
+    with pytest.raises(Refused, match="distances of their own"):
+        kinds_of(replace(spec_of(3, 2), heads=heads))
