@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from firmware_tests.conftest import decoder_of, needs_board, needs_compiler, plan_of
-from firmware_tests.test_speed import ANY_SCALE
+from firmware_tests.test_speed import ANY_SCALE, own_scales
 from hilbert_codegen.bench.boardrun import Verdict, lacks, run_image, unsupported
 from hilbert_codegen.bench.firmware import Planes, Program, Sweep, make_planes, make_sweep, selftest_files
 from hilbert_codegen.bench.measure import measure_once
@@ -160,12 +160,14 @@ def test_more_heads(heads: int, layout: str, emulator: str, tmp_path: Path) -> N
     assert verdict.pairs == 65536
 
 
-#: Grids of `test_lists_in_assembly`: no code is at an end of its axis; half segments of one vertex that are no turn.
+#: Grids of `test_lists_in_assembly`: no code is at an end of its axis; half segments of one vertex that are no turn; heads that
+#: are not alike.
 GRIDS: dict[str, tuple[str, ...]] = {
     "grid": (),
     "off": ANY_SCALE,
     "whole": ("curve.inset=0", "heads.scale=0.00392"),
     "closed": ("curve.kind=moore", "heads.scale=0.00437", "heads.zero_point=-97"),
+    "own": ("curve.inset=0.1",),
 }
 
 
@@ -175,7 +177,7 @@ def test_lists_in_assembly(heads: int, order: int, grid: str, tmp_path: Path) ->
     """Points whose nearest half segment may be another corner's, on the cell grid, where many are equally near, and off it."""
     board = needs_board("mps2-an386", "unicorn")
     shape = f"curve.dimensions={heads}", f"curve.order={order}", "code.strategy=corner", "code.target=cortex-m4"
-    plan = plan_of(tmp_path, order, *shape, *GRIDS[grid])
+    plan = plan_of(tmp_path, order, *shape, *GRIDS[grid], *(own_scales(heads) if grid == "own" else ()))
     sweep, generated = make_sweep(plan), generate(plan)
     assert "thumb2" in generated.built.variants
     files = {**generated.files, **selftest_files(plan, sweep)}

@@ -16,6 +16,14 @@ from hilbert_codegen.bench.session import Decoder, How
 ROWS = 32
 BOARDS = ("microbit", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps3-an547")
 ANY_SCALE = ("curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97")
+
+
+def own_scales(heads: int) -> tuple[str, str]:
+    """Settings of heads of which each has a scale and a zero point of its own."""
+    scales, zero_points = (0.00437, 0.0041, 0.0045, 0.00425, 0.0043, 0.00415), (-97, -105, -88, -100, -93, -110)
+    return f"heads.scale={list(scales[:heads])}", f"heads.zero_point={list(zero_points[:heads])}"
+
+
 #: How far above the best that is known a count or an estimate may come before a test fails.
 SLACK = 1.03
 
@@ -113,6 +121,30 @@ PROMISED = {
         (66.95, 38.85, 38.5, 38.5, 38.5, 8.45),
         (None,) * 6,
         9200,
+    ),
+    "corner, three heads, order 1, heads of their own": Promise(
+        ("curve.inset=0.1", *own_scales(3), "curve.dimensions=3", "curve.order=1"),
+        3300,
+        (37.65, 21.3, 20.85, 20.85, 20.85, None),
+        (None,) * 6,
+    ),
+    "corner, three heads, heads of their own": Promise(
+        ("curve.inset=0.1", *own_scales(3), "curve.dimensions=3", "curve.order=2"),
+        6400,
+        (48.7, 25.9, 25.6, 25.6, 25.6, None),
+        (None,) * 6,
+    ),
+    "corner, four heads, heads of their own": Promise(
+        ("curve.inset=0.1", *own_scales(4), "curve.dimensions=4", "curve.order=1"),
+        4500,
+        (50.9, 29.5, 29.05, 29.05, 29.05, None),
+        (None,) * 6,
+    ),
+    "corner, six heads, heads of their own": Promise(
+        ("curve.inset=0.1", *own_scales(6), "curve.dimensions=6", "curve.order=1"),
+        11900,
+        (87.7, 44.2, 41.85, 41.85, 41.85, None),
+        (None,) * 6,
     ),
 }
 #: Most instructions per point by other compilers and levels, on the scalar cores: what a point takes is inlined all the same, and a

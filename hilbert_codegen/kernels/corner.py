@@ -15,6 +15,7 @@ The modules, in the order in which they build on one another:
 - corner_layout: the tables and their executable model, and what their words hold;
 - corner_tables: how the tables are made;
 - corner_argument: the proof for all tuples of codes;
+- corner_slots: the shares of several heads side by side, for assembly;
 - corner_lanes, corner_lanes_number, corner_lanes_argument: the tables of Helium, how codes get to them, with a model and
   a proof of their own;
 - corner_phases, corner_phases_argument: the same at order 1, where results are computed;
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from dataclasses import replace
 
 import numpy as np
 
@@ -41,6 +43,7 @@ from hilbert_codegen.kernels.corner_lanes_argument import LanesArgument
 from hilbert_codegen.kernels.corner_layout import Kind, Layout
 from hilbert_codegen.kernels.corner_phases import Phases, phases_of
 from hilbert_codegen.kernels.corner_phases_argument import PhasesArgument
+from hilbert_codegen.kernels.corner_slots import NAMES, shares_of, slots_of, starts_of, tables_of
 from hilbert_codegen.kernels.corner_tables import layout_of
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
@@ -80,11 +83,27 @@ class Corner:
         portable = Implementation(_tables(layout), layout.decode, None, params, argument.check)
 
         def thumb2() -> Implementation:
-            if _paged(layout):
-                raise Refused("its heads have distances of their own")
-            if not params["alike"] and (layout.spec.dimensions > 3 or params["further"]):
+            if params["alike"]:
+                return replace(portable, params={**params, "slots": [], "starts": [0], "crowded": False})
+            slots = slots_of(layout.share)
+            starts = starts_of(slots)
+            if len(starts) > len(NAMES):
                 raise Refused("it has no registers for so many tables")
-            return portable
+            words = tables_of(layout.share, slots)
+            given = replace(layout, share=shares_of(words, slots))
+
+            def check() -> None:
+                if not np.array_equal(given.share, layout.share):
+                    raise CheckFailed("words: a share is not in its place")
+                argument.check()
+
+            packed = {
+                "slots": slots,
+                "words": NAMES,
+                "starts": starts,
+                "crowded": len(starts) > 1 and params["indirect"],
+            }
+            return Implementation((*words, *portable.tables[1:]), given.decode, None, {**params, **packed}, check)
 
         def mve() -> Implementation:
             lanes, proof = _lanes(layout)
@@ -136,7 +155,13 @@ def _tables(layout: Layout) -> tuple[Table, ...]:
     each = "" if layout.box is None else ", each once"
     tables = [
         Table("share", smallest_unsigned(int(share.max())), share, meaning),
-        Table("gap", "uint32", gap.reshape(-1), f"distance of every code of {of} from the own vertex", 8),
+        Table(
+            "gap",
+            smallest_unsigned(int(gap.max())),
+            gap.reshape(-1),
+            f"distance of every code of {of} from the own vertex",
+            8,
+        ),
     ]
     if layout.box is not None:
         number = smallest_unsigned(len(layout.record) - 1)
@@ -299,7 +324,7 @@ def _only(layout: Layout) -> tuple[int, ...]:
     records = layout.record[layout.fields.kinds(layout.record) == Kind.AMONG]
     at = np.unique(records & ((1 << layout.at) - 1))
     alone = all(len(listed) == 1 and len(listed[0]) == 1 for listed in layout.lists)
-    if not alone or not len(at) or not (_step(layout) or _base(layout)):
+    if not alone or not len(at):
         return ()
     fields, own, other = layout.fields, layout.words[at], layout.words[at + 1]
     if not (fields.is_single(own) & (fields.signs(own) != 0)).all():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -87,37 +88,56 @@ class _Bounds:
 
 
 def _level(geometry: Parts, shift: int) -> _Scale:
-    """A scale in which both half segments of a vertex have one base: its exact value, rounded up. Raises Refused.
+    """A scale in which both half segments of a vertex have one base, near its exact value. Raises Refused.
 
-    Every distance has its bounds then, and takes the number nearest to the exact one that keeps to them.
+    Every distance has its bounds then, and takes the number nearest to the exact one that keeps to them. Bases are the
+    exact values, rounded up. As long as that leaves a distance without a number, one of those whose results set it the two
+    bounds that contradict each other moves its base by one: that which has been moved least.
     """
     bounds = _Bounds(geometry, shift)
     c0, c1 = geometry.spec.output.codes
-    least = np.zeros(len(bounds.exact), dtype=np.int64)
-    most = np.full(len(bounds.exact), 1 << 40)
-    base = np.zeros(len(geometry.at), dtype=np.int64)
-    for h in range(len(base)):
-        vertex = int(geometry.vertex[h])
-        if geometry.spec.curve.closed and not (vertex or geometry.forth[h]):
-            vertex = geometry.spec.curve.segments
-        exact = c0 + Fraction((c1 - c0) * vertex, geometry.spec.curve.segments) + Fraction(1, 2)
-        base[h] = math.ceil(exact * (1 << shift))
-        at, low = bounds.of(h)
-        high = low + (1 << shift) - 1
-        ends = (low - base[h], high - base[h]) if bounds.sign[h] > 0 else (base[h] - high, base[h] - low)
-        np.maximum.at(least, at, ends[0])
-        np.minimum.at(most, at, ends[1])
-    # Each is less than the next one, whose bounds count, too.
-    ahead = np.arange(len(most))
-    most = np.minimum.accumulate((most - ahead)[::-1])[::-1] + ahead
-    found, last = [], -1
-    for exact, low, high in zip(bounds.exact, least.tolist(), most.tolist(), strict=True):
-        value = max(min(math.floor(exact * bounds.unit + Fraction(1, 2)), high), low, last + 1)
-        if value > high or (value != 0 and exact == 0):
+    vertex = geometry.vertex.astype(np.int64)
+    if geometry.spec.curve.closed:
+        vertex = np.where((vertex > 0) | geometry.forth, vertex, geometry.spec.curve.segments)
+    steps = [Fraction((c1 - c0) * v, geometry.spec.curve.segments) for v in range(geometry.spec.curve.segments + 1)]
+    base = np.array([math.ceil((c0 + step + Fraction(1, 2)) * (1 << shift)) for step in steps])
+    parts = [bounds.of(h) for h in range(len(vertex))]
+    half = np.repeat(np.arange(len(vertex)), [len(at) for at, _ in parts])
+    at, low = (np.concatenate(part) for part in zip(*parts, strict=True))
+    high, sign, of = low + (1 << shift) - 1, bounds.sign[half], vertex[half]
+    ahead = np.arange(len(bounds.exact))
+    moved, moves = 0 * base, 0 * base
+    for _ in range(ROUNDS):
+        own = (base + moved)[of]
+        lower, upper = np.where(sign > 0, (low - own, high - own), (own - high, own - low))
+        least, most = 0 * ahead, (1 << 40) * (ahead > 0)
+        np.maximum.at(least, at, lower)
+        np.minimum.at(most, at, upper)
+        # Each is less than the next one, whose bounds count, too.
+        first, last = least, most
+        least = np.maximum.accumulate(least - ahead) + ahead
+        most = np.minimum.accumulate((most - ahead)[::-1])[::-1] + ahead
+        none = np.flatnonzero(least > most)
+        if not len(none):
+            break
+        # Where the bounds come from that leave the first of those none.
+        below = int(np.flatnonzero((least == first)[: none[0] + 1])[-1])
+        above = int(none[0] + np.flatnonzero((most == last)[none[0] :])[0])
+        ways = {(int(of[i]), int(sign[i])) for i in np.flatnonzero((at == below) & (lower == first[below]))}
+        ways |= {(int(of[i]), -int(sign[i])) for i in np.flatnonzero((at == above) & (upper == last[above]))}
+        if not ways:
+            break
+        which, way = min(ways, key=lambda one: (4 * abs(int(moved[one[0]]) + one[1]) + int(moves[one[0]]), one))
+        moved[which] += way
+        moves[which] += 1
+    found, before = [], -1
+    for exact, lowest, highest in zip(bounds.exact, least.tolist(), most.tolist(), strict=True):
+        value = max(min(math.floor(exact * bounds.unit + Fraction(1, 2)), highest), lowest, before + 1)
+        if value > highest or (value != 0 and exact == 0):
             raise Refused("a result is a closer call than its fractional bits settle")
         found.append(value)
-        last = value
-    return bounds.scale(np.array(found, dtype=np.int64), base)
+        before = value
+    return bounds.scale(np.array(found, dtype=np.int64), (base + moved)[vertex])
 
 
 def _loose(geometry: Parts, shift: int) -> _Scale:
@@ -158,6 +178,30 @@ def _raised(value: IntArray, above: IntArray, below: IntArray, least: IntArray) 
             return value
         np.maximum.at(value, above[low], wanted_value[low])
     raise Refused("a result is a closer call than its fractional bits settle")
+
+
+def _scale_of(geometry: Parts, turns: int, singles: int) -> tuple[bool, _Scale]:
+    """Whether there are turns, and a scale: the first of those that there are. Raises Refused.
+
+    Heads that are not alike have a table of distances each, which are of 16 bits where those serve. Records of turns have
+    room for `turns` fractional bits, others for `singles`.
+    """
+    c0, c1 = geometry.spec.output.codes
+    farthest = max(g for axis in geometry.offset for g in axis) * abs(c1 - c0) / geometry.spec.curve.segments
+    alike = all(place == geometry.place[0] for place in geometry.place)
+    short = 16 - math.floor(farthest).bit_length()
+    kinds: tuple[tuple[bool, Callable[[Parts, int], _Scale], int], ...] = (
+        (True, _level, turns),
+        (False, _loose, singles),
+    )
+    for level, scale, room in kinds:
+        most = min(MOST_SHIFT, room)
+        for shift in [most] if alike else sorted({min(most, short), most}):
+            try:
+                return level, scale(geometry, shift)
+            except Refused as refused:
+                last = refused
+    raise last
 
 
 def wanted(geometry: Parts, half: int, codes: IntArray) -> IntArray:
@@ -324,15 +368,12 @@ class _Writer:
 def layout_of(spec: Spec, geometry: Parts, lists: Lists) -> Layout:
     """The tables. Raises Refused."""
     fields, bits = Fields.of(spec), INTEGER_TYPES[spec.output.dtype][0]
-    try:
-        turns, scale = True, _level(geometry, min(MOST_SHIFT, fields.other - bits))
-    except Refused:
-        turns, scale = False, _loose(geometry, min(MOST_SHIFT, fields.sign - bits))
+    turns, scale = _scale_of(geometry, fields.other - bits, fields.sign - bits)
     base = geometry.parts
     direct = base**spec.dimensions <= MOST_BOXES
     if not direct:
         lists = united(geometry, lists)
-    alike = all(np.array_equal(part, geometry.part[0]) for part in geometry.part)
+    alike = all(np.array_equal(axis, axes[0]) for axes in (geometry.part, scale.g) for axis in axes)
     # Flags take a table of larger numbers and a step for every point, which few boxes do not repay.
     step = base.bit_length() - 1 if alike and not direct and not any(geometry.cuts) and base & (base - 1) == 0 else 0
     flags = step * spec.dimensions

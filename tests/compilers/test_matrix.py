@@ -111,6 +111,9 @@ OF_MANY = {
     "corner": [],
     "boxes, fused": ["output.dtype=int32", "output.codes=[-2147483648, 2147483647]", *FUSED_THREE],
     "corner, fused": ["output.dtype=int16", "output.codes=[32767, -32768]", *FUSED_THREE],
+    "corner, heads of their own": [
+        "heads.scale=[0.00437, 0.0041, 0.0043, 0.0044]", "heads.zero_point=[-97, -120, -88, -110]", "curve.inset=0.1",
+    ],
     "corner, decimal": ["heads.scale=0.00437", "heads.zero_point=-97", "curve.inset=0.1", "output.codes=[65535, 0]"],
 }  # fmt: skip
 

@@ -84,6 +84,8 @@ def test_no_finding_without_a_reason(strategy: str, tmp_path: Path) -> None:
             shapes_of_three += [[*wide, "output.codes=[2147483647, 0]"], [*wide, "curve.kind=moore"]]
             far = ["decoder.distance=true"]
             shapes_of_three += [far, [*far, *wide, "curve.kind=moore"]]
+        else:
+            shapes_of_three.append(["heads.scale=[0.00437, 0.0041, 0.0044]", "curve.inset=0.1"])
         decoders = [generate(make_plan(load(tmp_path / "three.toml", [*settings, *more]))) for more in shapes_of_three]
     for number, decoder in enumerate(decoders):
         folder = tmp_path / str(number)

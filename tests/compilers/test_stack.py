@@ -94,6 +94,7 @@ SCALES = [0.00437, 0.0041, 0.0043, 0.0044, 0.0045, 0.0046]
 OF_MANY = {
     "boxes": ([], 160),
     "corner": ([], 256),
+    "corner, heads of their own": (["heads.scale={scales}", "curve.inset=0.1"], 448),
     "boxes, 32 bits": (["heads.scale=0.00437", "output.dtype=int32"], 512),
     "boxes, distances": (["decoder.distance=true"], 320),
     "boxes, 32 bits and distances": (["heads.scale={scales}", "output.dtype=int32", "decoder.distance=true"], 640),

@@ -262,6 +262,31 @@ def test_plain_scales_are_served(seed: int, tmp_path: Path) -> None:
 CLOSE = "curve.order=2", "curve.inset=0.05", "heads.scale=0.005", "heads.zero_point=-100"
 
 
+#: A scale and a zero point for each of up to six heads.
+SCALES, ZERO_POINTS = (0.00437, 0.0041, 0.0045, 0.00425, 0.0043, 0.00415), (-97, -105, -88, -100, -93, -110)
+
+
+@pytest.mark.parametrize(("heads", "order"), [(3, 1), (3, 2), (4, 1), (5, 1), (6, 1)])
+def test_distances_of_heads_of_their_own(heads: int, order: int, tmp_path: Path) -> None:
+    """Each head has a table of them: 16 bits are enough, though bases of vertices have to move for that, and turns remain."""
+    own = f"heads.scale={list(SCALES[:heads])}", f"heads.zero_point={list(ZERO_POINTS[:heads])}"
+    layout, geometry = off_the_grid(tmp_path, heads, f"curve.order={order}", "curve.inset=0.1", *own)
+    assert int(layout.gap.max()) < 1 << 16 and not layout.flags
+    assert layout.fields.is_turn(layout.record).any() and not len(flagged(layout, Kind.PAIR))
+    Argument(layout, geometry).check()
+    queries = np.random.default_rng(6).integers(-128, 128, (6000, heads))
+    assert np.array_equal(layout.decode(*(queries & 255).T), decode_tuples(geometry.spec, queries))
+
+
+def test_distances_that_16_bits_do_not_tell_apart(tmp_path: Path) -> None:
+    """Decimal scales that divide a cell make pairs of distances that differ by some 2^-55: they take more bits, and turns remain."""
+    own = "heads.scale=[0.00392, 0.0039, 0.004]", "heads.zero_point=[-128, -126, -127]"
+    layout, geometry = off_the_grid(tmp_path, 3, "curve.inset=0", *own)
+    assert int(layout.gap.max()) >= 1 << 16
+    assert layout.fields.is_turn(layout.record).any() and not len(flagged(layout, Kind.PAIR))
+    Argument(layout, geometry).check()
+
+
 @pytest.mark.parametrize("what", ["slope", "second"])
 def test_the_argument_needs_every_term(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = plan_of(tmp_path, HEADS.format(n=3, layout="interleaved"), CLOSE).spec

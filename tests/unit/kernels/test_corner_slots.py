@@ -1,0 +1,57 @@
+"""Shares of several heads side by side in words, for the assembly of `corner`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hilbert_codegen.errors import CheckFailed
+from hilbert_codegen.exact.reference import ideal_of
+from hilbert_codegen.kernels import IntArray, Table, corner
+from hilbert_codegen.kernels.corner_slots import NAMES, Slot, shares_of, slots_of, starts_of, tables_of
+from tests.unit.exact.test_many import spec_of
+
+#: Parts of an axis, heads, and the bytes that a code takes in each table.
+SHAPES = [
+    (6, 3, [2, 1]),
+    (8, 3, [2, 2]),
+    (9, 3, [2, 2]),
+    (4, 4, [2, 2]),
+    (4, 5, [4, 1]),
+    (4, 6, [4, 2]),
+    (16, 3, [2, 1]),
+]
+
+
+@pytest.mark.parametrize(("parts", "heads", "widths"), SHAPES)
+def test_words_hold_every_share(parts: int, heads: int, widths: list[int]) -> None:
+    part = np.random.default_rng(parts * heads).integers(0, parts, (heads, 256))
+    part[:, :2] = [0, parts - 1]
+    shares = part * parts ** np.arange(heads)[:, None]
+    slots = slots_of(shares)
+    tables = tables_of(shares, slots)
+    assert [table.nbytes // 256 for table in tables] == widths
+    assert [table.name for table in tables] == list(NAMES[: len(widths)])
+    assert np.array_equal(shares_of(tables, slots), shares)
+
+
+def test_many_boxes_take_more_words_than_the_assembly_has_registers_for() -> None:
+    shares = np.arange(256)[None, :] % 200 * 200 ** np.arange(4)[:, None]
+    assert len(starts_of(slots_of(shares))) > len(NAMES)
+
+
+def test_the_proof_notices_a_share_that_is_not_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model of the assembly reads the words."""
+    spec = spec_of(3, 1)
+    spec = replace(spec, heads=replace(spec.heads, zero_point=(-128, -120, -110)))
+
+    def moved(shares: IntArray, slots: list[Slot]) -> list[Table]:
+        return [replace(table, values=np.roll(table.values, 1)) for table in tables_of(shares, slots)]
+
+    monkeypatch.setattr(corner, "tables_of", moved)
+    made = corner.Corner().build(spec, ideal_of(spec, np.zeros((1, 3), dtype=np.int64)), False).offers["thumb2"]()
+    assert made is not None and made.argument is not None
+    with pytest.raises(CheckFailed, match="not in its place"):
+        made.argument()
