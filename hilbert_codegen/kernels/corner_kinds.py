@@ -274,10 +274,10 @@ def kinds_of(spec: Spec) -> tuple[Kinds, Zoned]:
     if len(chains) == len(order):
         raise Refused("every box has a chain")
     ids = np.array([first << 8 | second for (first, second), _, _ in order])
-    kind = np.zeros(BYTE * stride + (stride + 1) * stride + 1, dtype=np.int64)
     at = {key: i for i, key in enumerate(order)}
-    for (x, y, z), key in keys.items():
-        kind[BYTE * x + y + 1 + stride * (z + 1)] = at[key]
+    kinds = {BYTE * x + y + 1 + stride * (z + 1): at[key] for (x, y, z), key in keys.items()}
+    kind = np.zeros(max(kinds) + 1, dtype=np.int64)
+    kind[list(kinds)] = list(kinds.values())
     numbers = Numbers.of(whole.offset[0])
     fit = fitted(whole, {half: n for half, n in number.items() if half >= 0}, LANE >> 1)
     base, phase, slope = np.zeros((3, NUMBERS), dtype=np.int64)
@@ -291,7 +291,7 @@ def kinds_of(spec: Spec) -> tuple[Kinds, Zoned]:
         spec=spec,
         share=boxes.part[0] + 1,
         stride=stride,
-        kind=kind[: int(np.flatnonzero(kind)[-1]) + 1],
+        kind=kind,
         ids=ids,
         chained=len(order) - len(chains),
         lonely=1 + sum(not key[1] for key in order if key[2]),

@@ -233,3 +233,13 @@ def test_what_does_not_fit_is_refused() -> None:
     heads = replace(spec_of(3, 2).heads, scale=(Fraction(1, 256), ROUND, Fraction(1, 256)))
     with pytest.raises(Refused, match="distances of their own"):
         kinds_of(replace(spec_of(3, 2), heads=heads))
+
+
+@pytest.mark.parametrize(("scale", "zero_point"), [(0.0005, -128), (0.0013, 50), (0.0021, 100)])
+def test_codes_that_reach_few_boxes(scale: float, zero_point: int) -> None:
+    """The last boxes may be of the first kind, and all of one."""
+    spec = scaled(scale, zero_point, Fraction(0))
+    lanes, boxes, layout = known_of(spec)
+    KindsArgument(lanes, boxes, layout).check()
+    queries = np.random.default_rng(9).integers(-128, 128, (4000, 3))
+    assert np.array_equal(lanes.decode(layout, *(queries & 255).T), decode_tuples(spec, queries))
