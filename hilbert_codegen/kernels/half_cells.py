@@ -27,6 +27,9 @@ from hilbert_codegen.exact.many import ManyHeads
 from hilbert_codegen.kernels import IntArray
 from hilbert_codegen.spec.specification import Spec
 
+#: float64 holds whole numbers of so many bits, and sums of a few of them.
+FLOAT_BITS = 1000
+
 
 @dataclass(frozen=True)
 class Along:
@@ -37,7 +40,7 @@ class Along:
         row: half segment -> which of the different rows is its own.
         low, high: (halves,) extremes of a half segment's distances.
         gain: [row, other row] the most that a distance of the one exceeds that of the other for the same code.
-        rough: the same in float64.
+        rough: the same in float64, less a power of two where numbers are too large for that, off by one at most.
     """
 
     table: Any
@@ -48,13 +51,13 @@ class Along:
     rough: NDArray[np.float64]
 
     @classmethod
-    def of(cls, table: Any) -> Along:
-        """That of a table."""
+    def of(cls, table: Any, less: int) -> Along:
+        """That of a table; `less` is the power of two."""
         found: dict[tuple[Any, ...], int] = {}
         row = np.array([found.setdefault(tuple(values), len(found)) for values in table.tolist()])
         rows: Any = np.array(list(found), dtype=table.dtype)
         gain: Any = np.array([(one - rows).max(axis=1) for one in rows])
-        return cls(table, row, rows.min(axis=1)[row], rows.max(axis=1)[row], gain, gain.astype(np.float64))
+        return cls(table, row, rows.min(axis=1)[row], rows.max(axis=1)[row], gain, (gain >> less).astype(np.float64))
 
 
 class Geometry:
@@ -85,7 +88,7 @@ class Geometry:
 
     def distances(self, a: int, group: IntArray) -> Along:
         """Squared distances along axis `a` of the clamped positions of a group of codes."""
-        return Along.of(self._clamped[a][:, group])
+        return Along.of(self._clamped[a][:, group], max(0, 2 * int(self.unit).bit_length() - FLOAT_BITS))
 
     @cached_property
     def _clamped(self) -> list[Any]:
@@ -134,7 +137,7 @@ def unbeaten(geometry: Geometry, box: tuple[int, ...], tables: list[Along]) -> l
     left = np.array(sorted(np.flatnonzero(low <= high.min()).tolist(), key=lambda h: rank[h]))
     # Where float64 does not tell exact numbers do.
     most = np.sum([table.rough[np.ix_(table.row[left], table.row[left])] for table in tables], axis=0)
-    error = 1e-12 * sum(float(np.abs(table.rough).max()) for table in tables)
+    error = 1e-12 * sum(float(np.abs(table.rough).max()) for table in tables) + len(tables)
     beats = most < -error
     for one, other in np.argwhere(np.abs(most) <= error).tolist():
         beats[one, other] = one != other and geometry.beats(left[one], left[other], tables, box, rank)
