@@ -129,7 +129,10 @@ class Corner:
 
 
 def _lanes(layout: Layout) -> tuple[Lanes | Kinds, LanesArgument | KindsArgument]:
-    """Those with phases or kinds where they serve the specification, else those with rows of results; and their proof."""
+    """Those with phases or kinds where they serve the specification, else those with rows of results; and their proof.
+
+    Raises Refused. Chains of rows may be more than their proof can follow, with scales so coarse that boxes have few codes.
+    """
     spec = layout.spec
     with contextlib.suppress(Refused):
         phases, boxes = phases_of(spec)
@@ -138,7 +141,12 @@ def _lanes(layout: Layout) -> tuple[Lanes | Kinds, LanesArgument | KindsArgument
         kinds, zoned = kinds_of(spec)
         return kinds, KindsArgument(kinds, zoned, layout)
     lanes, boxes = lanes_of(spec)
-    return lanes, LanesArgument(lanes, boxes)
+    proof = LanesArgument(lanes, boxes)
+    try:
+        proof.check()
+    except CheckFailed as failed:
+        raise Refused(str(failed)) from failed
+    return lanes, proof
 
 
 def _tables(layout: Layout) -> tuple[Table, ...]:

@@ -370,6 +370,17 @@ def test_a_closed_curve_may_need_the_whole_type() -> None:
         Corner().build(spec, ideal_of(spec, np.zeros((1, 5), dtype=np.int64)), False)
 
 
+def test_lanes_that_their_proof_cannot_follow_are_left_out(tmp_path: Path) -> None:
+    """Few codes in a box, of which some are nearer to corners that its chain takes for close calls."""
+    settings = "curve.order=2", "curve.inset=0.3804", "heads.scale=0.0078125", "heads.zero_point=-120"
+    plan = plan_of(
+        tmp_path,
+        HEADS.format(n=4, layout="interleaved"),
+        ("code.strategy=corner", "code.target=cortex-m55", "code.max_flash_bytes=1048576", *settings),
+    )
+    assert "mve" not in generate(plan).built.variants
+
+
 @pytest.mark.parametrize("inset", [Fraction(0), Fraction(1, 20), Fraction(1, 10), Fraction(1, 4)])
 @pytest.mark.parametrize(("heads", "order"), [(3, 1), (3, 2), (4, 1), (5, 1)])
 def test_boxes_cut_in_any_way_are_exact(heads: int, order: int, inset: Fraction) -> None:
