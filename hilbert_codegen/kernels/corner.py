@@ -26,7 +26,9 @@ The modules, in the order in which they build on one another:
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -66,8 +68,9 @@ class Corner:
         geometry = Parts(spec)
         layout = layout_of(spec, geometry, lists_of(geometry))
         argument = Argument(layout, geometry)
+        check = functools.cache(argument.check)
         try:
-            argument.check()
+            check()
         except CheckFailed as failed:
             c0, c1 = spec.output.codes
             if spec.curve.closed and abs(c1 - c0) != 1 << INTEGER_TYPES[spec.output.dtype][0]:
@@ -76,11 +79,12 @@ class Corner:
                 )
                 raise Refused(why) from failed
             raise Refused(str(failed)) from failed
-        return self._built(layout, argument)
+        return self._built(layout, check)
 
-    def _built(self, layout: Layout, argument: Argument) -> Built:
+    def _built(self, layout: Layout, proved: Callable[[], None]) -> Built:
+        """`proved` is the argument, which is carried out once for all variants."""
         params = _params(layout)
-        portable = Implementation(_tables(layout), layout.decode, None, params, argument.check)
+        portable = Implementation(_tables(layout), layout.decode, None, params, proved)
 
         def thumb2() -> Implementation:
             if params["alike"]:
@@ -95,7 +99,7 @@ class Corner:
             def check() -> None:
                 if not np.array_equal(given.share, layout.share):
                     raise CheckFailed("words: a share is not in its place")
-                argument.check()
+                proved()
 
             packed = {
                 "slots": slots,
@@ -109,8 +113,8 @@ class Corner:
             lanes, proof = _lanes(layout)
 
             def check() -> None:
-                argument.check()
-                proof.check()
+                proved()
+                proof()
 
             def decode(*raw: IntArray) -> IntArray:
                 return lanes.decode(layout, *raw)
@@ -128,22 +132,22 @@ class Corner:
         )
 
 
-def _lanes(layout: Layout) -> tuple[Lanes | Kinds, LanesArgument | KindsArgument]:
-    """Those with phases or kinds where they serve the specification, else those with rows of results; and their proof.
+def _lanes(layout: Layout) -> tuple[Lanes | Kinds, Callable[[], None]]:
+    """Those with phases or kinds where they serve the specification, else those with rows of results; and what proves them.
 
     Raises Refused. Chains of rows may be more than their proof can follow, with scales so coarse that boxes have few codes.
     """
     spec = layout.spec
     with contextlib.suppress(Refused):
         phases, boxes = phases_of(spec)
-        return phases, PhasesArgument(phases, boxes, layout)
+        return phases, PhasesArgument(phases, boxes, layout).check
     with contextlib.suppress(Refused):
         kinds, zoned = kinds_of(spec)
-        return kinds, KindsArgument(kinds, zoned, layout)
+        return kinds, KindsArgument(kinds, zoned, layout).check
     lanes, boxes = lanes_of(spec)
-    proof = LanesArgument(lanes, boxes)
+    proof = functools.cache(LanesArgument(lanes, boxes).check)
     try:
-        proof.check()
+        proof()
     except CheckFailed as failed:
         raise Refused(str(failed)) from failed
     return lanes, proof

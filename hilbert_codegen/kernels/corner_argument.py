@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -60,10 +61,8 @@ class Argument:
             if sorted(order, key=lambda h: (rank[h], h)) != order:
                 raise CheckFailed(f"{where}: the list is not in the order that settles ties")
             check_covered(geometry, cell, tables, order + geometry.spared(order, box), rank, where)
-            for one, other in itertools.combinations(listed, 2):
-                close = not self.unrounded and (one.across or other.across)
-                if close and not self.agree(one, other, box, codes):
-                    raise CheckFailed(f"{where}: two half segments are too close a call")
+            pairs = itertools.combinations(listed, 2)
+            self.check_apart(((one, other) for one, other in pairs if one.across or other.across), box, codes, where)
 
     def _places(self) -> None:
         geometry, layout = self.geometry, self.layout
@@ -150,7 +149,14 @@ class Argument:
             self._right[key] = signed and bool((as_output(layout.spec, found) == exact).all())
         return self._right[key]
 
-    def agree(self, one: Item, other: Item, box: tuple[int, ...], codes: list[IntArray]) -> bool:
+    def check_apart(
+        self, pairs: Iterable[tuple[Item, Item]], box: tuple[int, ...], codes: list[IntArray], where: str
+    ) -> None:
+        """Raise CheckFailed unless exact distances tell the half segments of every pair apart."""
+        if not self.unrounded and not all(self._agree(one, other, box, codes) for one, other in pairs):
+            raise CheckFailed(f"{where}: two half segments are too close a call")
+
+    def _agree(self, one: Item, other: Item, box: tuple[int, ...], codes: list[IntArray]) -> bool:
         """Whether the difference of two savings, exact and in 64 bits, has one sign for all codes of a box."""
         axes = sorted({*one.across, *other.across, *(i.along for i in (one, other) if i.along is not None)})
         key = (one.along, one.across, other.along, other.across, tuple(box[a] for a in axes))

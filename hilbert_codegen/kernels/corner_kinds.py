@@ -279,12 +279,11 @@ def kinds_of(spec: Spec) -> tuple[Kinds, Zoned]:
     kind = np.zeros(max(kinds) + 1, dtype=np.int64)
     kind[list(kinds)] = list(kinds.values())
     numbers = Numbers.of(whole.offset[0])
-    fit = fitted(whole, {half: n for half, n in number.items() if half >= 0}, LANE >> 1)
+    fit = fitted(whole, number, LANE >> 1)
     base, phase, slope = np.zeros((3, NUMBERS), dtype=np.int64)
     base[: len(fit.base)], phase[: len(fit.phase)] = fit.base, fit.phase
-    for half, n in number.items():
-        if half >= 0:
-            slope[n] = -fit.slope if fit.falls[n] else fit.slope
+    for n in number.values():
+        slope[n] = -fit.slope if fit.falls[n] else fit.slope
     for n, value in alone.items():
         base[n] = value % LANE
     lanes = Kinds(

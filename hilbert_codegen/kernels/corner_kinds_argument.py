@@ -52,10 +52,7 @@ class KindsArgument:
             if sorted(order, key=lambda h: rank[h]) != order:
                 raise CheckFailed(f"{where}: its half segments are not in the order that settles ties")
             check_covered(geometry, cell, tables, order + geometry.spared(order, box), rank, where)
-            if not self._exact.unrounded:
-                for one, other in itertools.combinations(items, 2):
-                    if not self._exact.agree(one, other, box, codes):
-                        raise CheckFailed(f"{where}: two half segments are too close a call")
+            self._exact.check_apart(itertools.combinations(items, 2), box, codes, where)
 
     def _shares(self) -> None:
         lanes, geometry = self.lanes, self.geometry

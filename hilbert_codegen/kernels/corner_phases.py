@@ -106,28 +106,13 @@ class Phases(Lanes):
         at, code = number | np.where(wins, self.first, 0), np.where(wins, first, second)
         entry = self.chain[self.pairs.index(total)]
         asked = np.flatnonzero(entry)
-        at[asked], code[asked] = self._beside(flat[:, asked], entry[asked], at[asked] | self.mark, code[asked])
+        at[asked], code[asked] = self._among(flat[:, asked], entry[asked], at[asked] | self.mark, code[asked])
         left = asked[at[asked] == CLOSE]
         at[asked] &= ~self.mark
         result = self._result(at, self.distance[code])
         if len(left):
             result[left] = self.exactly(portable, flat[:, left])
         return result.reshape(np.shape(raw[0]))
-
-    def _beside(self, flat: IntArray, entry: IntArray, at: IntArray, code: IntArray) -> tuple[IntArray, IntArray]:
-        """Numbers and codes of the nearest half segments, where other corners' are looked at."""
-        most = self.line[code]
-        while entry.any():
-            pair, there, further = (self.more[entry + i * self.entries] for i in range(3))
-            this, across = (along(flat, pair >> shift & 255) for shift in (0, 8))
-            saving = self.line[this] - self.more[3 * self.entries + across]
-            nearer = (saving > most) & (entry > 0)
-            close = nearer & (saving - 2 * self.margin <= most) & (self.margin > 0)
-            at = np.where(close, CLOSE, np.where(nearer, there, at))
-            code = np.where(nearer, this, code)
-            most = np.maximum(most, saving - self.margin)
-            entry = further
-        return at, code
 
     def exactly(self, portable: Layout, flat: IntArray) -> IntArray:
         """The results of points by exact distances, along the lists of their boxes."""

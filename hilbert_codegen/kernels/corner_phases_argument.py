@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 from hilbert_codegen.errors import CheckFailed
-from hilbert_codegen.kernels import IntArray
 from hilbert_codegen.kernels.corner_argument import Argument
 from hilbert_codegen.kernels.corner_geometry import Item, Parts
 from hilbert_codegen.kernels.corner_lanes_argument import LanesArgument, check_rising
@@ -42,7 +41,7 @@ class PhasesArgument(LanesArgument):
             if sorted(order, key=lambda h: rank[h]) != order:
                 raise CheckFailed(f"{where}: the list is not in the order that settles ties")
             check_covered(self.geometry, box, tables, order + self.geometry.spared(order, box), rank, where)
-            self._told_apart(items, box, codes, where)
+            self._exact.check_apart(itertools.combinations(items, 2), box, codes, where)
 
     def _axis(self, half: int) -> int:
         return int(self.geometry.heads.axis[half])
@@ -70,10 +69,3 @@ class PhasesArgument(LanesArgument):
                 raise CheckFailed(f"{where}: a half segment of its list, or its result, is wrong")
             found.append(Item(half, along, across))
         return found
-
-    def _told_apart(self, items: list[Item], box: tuple[int, ...], codes: list[IntArray], where: str) -> None:
-        """Raise CheckFailed unless exact distances tell every two half segments apart."""
-        if not self._exact.unrounded:
-            for one, other in itertools.combinations(items, 2):
-                if not self._exact.agree(one, other, box, codes):
-                    raise CheckFailed(f"{where}: two half segments are too close a call")

@@ -12,7 +12,7 @@ import pytest
 from hilbert_codegen.curves import make_curve
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
-from hilbert_codegen.kernels import IntArray, Refused
+from hilbert_codegen.kernels import Refused
 from hilbert_codegen.kernels.corner_kinds import (
     ACROSS,
     AXIS,
@@ -29,7 +29,7 @@ from hilbert_codegen.kernels.corner_lanes import BYTE, CODES, HIGHEST
 from hilbert_codegen.kernels.corner_layout import Layout
 from hilbert_codegen.spec.specification import Heads, Output, Spec
 from tests.unit.exact.test_many import spec_of
-from tests.unit.kernels.test_corner_lanes import ROUND, off_grid, portable
+from tests.unit.kernels.test_corner_lanes import ROUND, faulty, off_grid, portable
 
 Known = tuple[Kinds, Zoned, Layout]
 
@@ -55,13 +55,6 @@ def all_known() -> dict[str, Known]:
 @pytest.fixture(params=["cell grid", "off the grid"])
 def known(request: pytest.FixtureRequest, all_known: dict[str, Known]) -> Known:
     return all_known[request.param]
-
-
-def faulty(lanes: Kinds, table: str, at: int, value: int) -> Kinds:
-    values: IntArray = getattr(lanes, table).copy()
-    values[at] = value
-    fault: dict[str, Any] = {table: values}
-    return replace(lanes, **fault)
 
 
 def noticed(known: Known, fault: Kinds, message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -14,10 +14,12 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.kernels import IntArray, Refused
 from hilbert_codegen.kernels.corner_geometry import Parts, lists_of
+from hilbert_codegen.kernels.corner_kinds import Kinds
 from hilbert_codegen.kernels.corner_lanes import CLOSE, CODES, HIGHEST, LONELY, Lanes, lanes_of
 from hilbert_codegen.kernels.corner_lanes_argument import LanesArgument, Link, check_order
 from hilbert_codegen.kernels.corner_lanes_number import Pairs
 from hilbert_codegen.kernels.corner_layout import Layout
+from hilbert_codegen.kernels.corner_phases import Phases
 from hilbert_codegen.kernels.corner_tables import layout_of
 from hilbert_codegen.spec.specification import Heads, Output, Spec
 from tests.unit.exact.test_many import spec_of
@@ -25,6 +27,16 @@ from tests.unit.kernels.test_boxes import changed
 
 #: A scale of no simple fraction of a cell.
 ROUND = Fraction(0.00437)
+#: The tables of lanes of any kind.
+Tables = TypeVar("Tables", Lanes, Phases, Kinds)
+
+
+def faulty(lanes: Tables, table: str, at: int, value: int) -> Tables:
+    """The same with one other value in a table."""
+    values: IntArray = getattr(lanes, table).copy()
+    values.reshape(-1)[at] = value
+    fault: dict[str, Any] = {table: values}
+    return replace(lanes, **fault)
 
 
 def off_grid(heads: int, order: int) -> Spec:
@@ -92,11 +104,9 @@ def test_the_argument_notices(table: str, at: Any, by: int, message: str, known:
 
 def noticed(known: tuple[Lanes, Parts], table: str, at: int, by: int, message: str) -> None:
     lanes, geometry = known
-    values: IntArray = getattr(lanes, table).copy()
-    values.reshape(-1)[at] ^= by
-    fault: dict[str, Any] = {table: values}
+    old = int(getattr(lanes, table).reshape(-1)[at])
     with pytest.raises(CheckFailed, match=message):
-        LanesArgument(replace(lanes, **fault), geometry).check()
+        LanesArgument(faulty(lanes, table, at, old ^ by), geometry).check()
 
 
 @pytest.mark.parametrize(

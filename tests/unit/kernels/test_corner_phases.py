@@ -12,7 +12,7 @@ import pytest
 from hilbert_codegen.curves import make_curve
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
-from hilbert_codegen.kernels import IntArray, Refused
+from hilbert_codegen.kernels import Refused
 from hilbert_codegen.kernels.corner_geometry import Parts
 from hilbert_codegen.kernels.corner_lanes import CLOSE, CODES, HIGHEST, NONE
 from hilbert_codegen.kernels.corner_layout import Layout
@@ -20,7 +20,7 @@ from hilbert_codegen.kernels.corner_phases import FIRST, LANE, LAST, Phases, pha
 from hilbert_codegen.kernels.corner_phases_argument import PhasesArgument
 from hilbert_codegen.spec.specification import Heads, Output, Spec
 from tests.unit.exact.test_many import spec_of
-from tests.unit.kernels.test_corner_lanes import off_grid, portable, turned
+from tests.unit.kernels.test_corner_lanes import faulty, off_grid, portable, turned
 
 Known = tuple[Phases, Parts, Layout]
 KNOWN = {"cell grid": spec_of(4, 1), "off the grid": off_grid(4, 1), "six": spec_of(6, 1)}
@@ -48,13 +48,6 @@ def boxes_of(lanes: Phases) -> list[int]:
 def listed_box(lanes: Phases) -> int:
     """The number of a box whose list has several half segments."""
     return max(boxes_of(lanes), key=lambda number: len(list(lanes.listed(number))))
-
-
-def faulty(lanes: Phases, table: str, at: int, value: int) -> Phases:
-    values: IntArray = getattr(lanes, table).copy()
-    values.reshape(-1)[at] = value
-    fault: dict[str, Any] = {table: values}
-    return replace(lanes, **fault)
 
 
 def noticed(known: Known, fault: Phases, message: str) -> None:
