@@ -30,7 +30,7 @@ from hilbert_codegen.kernels.corner_geometry import ZONE, Parts, lists_of
 from hilbert_codegen.kernels.corner_lanes import BYTE, CODES, Numbers, along
 from hilbert_codegen.kernels.corner_lanes_number import BYTE_BITS
 from hilbert_codegen.kernels.corner_layout import Layout
-from hilbert_codegen.kernels.corner_phases import LANE, fitted
+from hilbert_codegen.kernels.corner_phases import LANE, fitted, nearest_of
 from hilbert_codegen.spec.specification import Spec
 
 #: The lowest bit of the axis in a number of a half segment. Below it is 0 in what stands for a close call.
@@ -162,18 +162,10 @@ class Kinds:
 
     def _nearest(self, portable: Layout, kind: int, place: list[tuple[int, int]]) -> int:
         """The number of the nearest half segment of a kind."""
-        one, bits = portable.one, portable.second
-        square = [(g * g, (2 * g * s << bits) + (s * s if bits else 0)) for g, s in place]
-        cost = [(one * (one - 2 * g), -2 * one * s << bits) for g, s in place]
-        nearest, second = int(self.ids[kind]) >> 8, int(self.ids[kind]) & 255
-        if square[second >> AXIS] > square[nearest >> AXIS]:
-            nearest = second
-        most = (0, 0) if kind - self.chained + 1 >= self.lonely else square[nearest >> AXIS]
-        for number, across in self.chain(kind):
-            saving = tuple(square[number >> AXIS][i] - sum(cost[a][i] for a in across) for i in range(2))
-            if saving > most:
-                most, nearest = (saving[0], saving[1]), number
-        return nearest
+        first, second = int(self.ids[kind]) >> 8, int(self.ids[kind]) & 255
+        own = (first >> AXIS, first), (second >> AXIS, second)
+        others = ((number >> AXIS, number, across) for number, across in self.chain(kind))
+        return nearest_of(portable, place, own, kind - self.chained + 1 >= self.lonely, others)[1]
 
     def chain(self, kind: int) -> Iterator[tuple[int, tuple[int, ...]]]:
         """The numbers of the half segments of a chain, and the axes that each is across."""

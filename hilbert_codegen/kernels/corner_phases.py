@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -128,19 +128,9 @@ class Phases(Lanes):
 
     def _nearest(self, portable: Layout, number: int, place: list[tuple[int, int]]) -> tuple[int, int]:
         """The axis and number of the nearest half segment of the box `number`."""
-        one, bits = portable.one, portable.second
-        square = [(g * g, (2 * g * s << bits) + (s * s if bits else 0)) for g, s in place]
-        cost = [(one * (one - 2 * g), -2 * one * s << bits) for g, s in place]
         axis, other = self.axes(number)
-        at = number | self.first
-        if square[other] > square[axis]:
-            axis, at = other, number
-        most = square[axis]
-        for this, half, across in self.listed(number):
-            saving = tuple(square[this][i] - sum(cost[a][i] for a in across) for i in range(2))
-            if saving > most:
-                most, axis, at = (saving[0], saving[1]), this, half
-        return axis, at
+        own = (axis, number | self.first), (other, number)
+        return nearest_of(portable, place, own, False, self.listed(number))
 
     def listed(self, number: int) -> Iterator[tuple[int, int, tuple[int, ...]]]:
         """The list of a box: the axis and number of every half segment, and the axes that it is across."""
@@ -215,6 +205,34 @@ class Phases(Lanes):
             "weights": ", ".join(f"0x{weight:X}U" for weight in number.weight),
             "axes": number.axes,
         }
+
+
+#: The axis and the number of a half segment.
+Half = tuple[int, int]
+
+
+def nearest_of(
+    portable: Layout,
+    place: list[tuple[int, int]],
+    own: tuple[Half, Half],
+    alone: bool,
+    others: Iterable[tuple[int, int, tuple[int, ...]]],
+) -> Half:
+    """The nearest half segment by exact distances: of both own ones, the first of which wins ties, or of the vertex `alone`, and
+    of others, the axis and number of each and the axes that it is across. `place` is what `Layout.exact` gives for every axis.
+    """
+    one, bits = portable.one, portable.second
+    square = [(g * g, (2 * g * s << bits) + (s * s if bits else 0)) for g, s in place]
+    cost = [(one * (one - 2 * g), -2 * one * s << bits) for g, s in place]
+    (axis, nearest), second = own
+    if square[second[0]] > square[axis]:
+        axis, nearest = second
+    most = (0, 0) if alone else square[axis]
+    for this, number, across in others:
+        saving = tuple(square[this][i] - sum(cost[a][i] for a in across) for i in range(2))
+        if saving > most:
+            most, axis, nearest = (saving[0], saving[1]), this, number
+    return axis, nearest
 
 
 def holes(number: Pairs) -> list[int]:
