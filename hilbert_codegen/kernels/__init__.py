@@ -1,6 +1,6 @@
 """Strategies: ways to decode a pair of codes with tables and integer steps.
 
-A strategy is one file here, which registers itself, and one template of the same name in templates/kernels. It
+A strategy is one file or folder here, which registers itself, and one template of the same name in templates/kernels. It
 turns a specification into tables and gives an executable model: NumPy code that takes the same integer steps as the C.
 The proof compares that model with the exact reference before anything is written.
 

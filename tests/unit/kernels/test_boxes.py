@@ -19,9 +19,9 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.kernels import Refused
 from hilbert_codegen.kernels.boxes import Argument, proved
-from hilbert_codegen.kernels.boxes_fixed import Fixed, fixed_layouts
-from hilbert_codegen.kernels.boxes_layout import LAST, Layout, Lists
-from hilbert_codegen.kernels.boxes_whole import Whole, whole_layout
+from hilbert_codegen.kernels.boxes.fixed import Fixed, fixed_layouts
+from hilbert_codegen.kernels.boxes.layout import LAST, Layout, Lists
+from hilbert_codegen.kernels.boxes.whole import Whole, whole_layout
 from hilbert_codegen.kernels.half_cells import Geometry
 from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.spec.specification import Heads, Output, Spec

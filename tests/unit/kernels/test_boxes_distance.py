@@ -22,7 +22,7 @@ from hilbert_codegen.exact.many import measure_tuples
 from hilbert_codegen.exact.reference import codes_only
 from hilbert_codegen.kernels import Refused
 from hilbert_codegen.kernels.boxes import proved
-from hilbert_codegen.kernels.boxes_distance import Distances, distances_of
+from hilbert_codegen.kernels.boxes.distance import Distances, distances_of
 from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.spec.specification import Heads, Output, Spec
 from tests.unit.exact.test_many import spec_of

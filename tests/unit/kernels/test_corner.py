@@ -19,10 +19,10 @@ from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.exact.reference import ideal_of
 from hilbert_codegen.kernels import IntArray, Refused
 from hilbert_codegen.kernels.corner import Corner, _only
-from hilbert_codegen.kernels.corner_argument import Argument
-from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST, Item, Parts, items, lists_of
-from hilbert_codegen.kernels.corner_layout import Kind, Layout
-from hilbert_codegen.kernels.corner_tables import layout_of
+from hilbert_codegen.kernels.corner.argument import Argument
+from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, Item, Parts, items, lists_of
+from hilbert_codegen.kernels.corner.layout import Kind, Layout
+from hilbert_codegen.kernels.corner.tables import layout_of
 from hilbert_codegen.kernels.half_cells import boxes_of, unbeaten
 from hilbert_codegen.spec.specification import Output
 from tests.unit.exact.test_many import spec_of

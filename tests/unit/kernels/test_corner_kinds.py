@@ -13,7 +13,7 @@ from hilbert_codegen.curves import make_curve
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.kernels import Refused
-from hilbert_codegen.kernels.corner_kinds import (
+from hilbert_codegen.kernels.corner.kinds import (
     ACROSS,
     AXIS,
     BELOW,
@@ -24,9 +24,9 @@ from hilbert_codegen.kernels.corner_kinds import (
     Zoned,
     kinds_of,
 )
-from hilbert_codegen.kernels.corner_kinds_argument import KindsArgument
-from hilbert_codegen.kernels.corner_lanes import BYTE, CODES, HIGHEST
-from hilbert_codegen.kernels.corner_layout import Layout
+from hilbert_codegen.kernels.corner.kinds_argument import KindsArgument
+from hilbert_codegen.kernels.corner.lanes import BYTE, CODES, HIGHEST
+from hilbert_codegen.kernels.corner.layout import Layout
 from hilbert_codegen.spec.specification import Heads, Output, Spec
 from tests.unit.exact.test_many import spec_of
 from tests.unit.kernels.test_corner_lanes import ROUND, faulty, off_grid, portable

@@ -13,14 +13,14 @@ from hilbert_codegen.curves import make_curve
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.kernels import IntArray, Refused
-from hilbert_codegen.kernels.corner_geometry import Parts, lists_of
-from hilbert_codegen.kernels.corner_kinds import Kinds
-from hilbert_codegen.kernels.corner_lanes import CLOSE, CODES, HIGHEST, LONELY, Lanes, lanes_of
-from hilbert_codegen.kernels.corner_lanes_argument import LanesArgument, Link, check_order
-from hilbert_codegen.kernels.corner_lanes_number import Pairs
-from hilbert_codegen.kernels.corner_layout import Layout
-from hilbert_codegen.kernels.corner_phases import Phases
-from hilbert_codegen.kernels.corner_tables import layout_of
+from hilbert_codegen.kernels.corner.geometry import Parts, lists_of
+from hilbert_codegen.kernels.corner.kinds import Kinds
+from hilbert_codegen.kernels.corner.lanes import CLOSE, CODES, HIGHEST, LONELY, Lanes, lanes_of
+from hilbert_codegen.kernels.corner.lanes_argument import LanesArgument, Link, check_order
+from hilbert_codegen.kernels.corner.lanes_number import Pairs
+from hilbert_codegen.kernels.corner.layout import Layout
+from hilbert_codegen.kernels.corner.phases import Phases
+from hilbert_codegen.kernels.corner.tables import layout_of
 from hilbert_codegen.spec.specification import Heads, Output, Spec
 from tests.unit.exact.test_many import spec_of
 from tests.unit.kernels.test_boxes import changed

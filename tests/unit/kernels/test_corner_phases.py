@@ -13,11 +13,11 @@ from hilbert_codegen.curves import make_curve
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.kernels import Refused
-from hilbert_codegen.kernels.corner_geometry import Parts
-from hilbert_codegen.kernels.corner_lanes import CLOSE, CODES, HIGHEST, NONE
-from hilbert_codegen.kernels.corner_layout import Layout
-from hilbert_codegen.kernels.corner_phases import FIRST, LANE, LAST, Phases, phases_of
-from hilbert_codegen.kernels.corner_phases_argument import PhasesArgument
+from hilbert_codegen.kernels.corner.geometry import Parts
+from hilbert_codegen.kernels.corner.lanes import CLOSE, CODES, HIGHEST, NONE
+from hilbert_codegen.kernels.corner.layout import Layout
+from hilbert_codegen.kernels.corner.phases import FIRST, LANE, LAST, Phases, phases_of
+from hilbert_codegen.kernels.corner.phases_argument import PhasesArgument
 from hilbert_codegen.spec.specification import Heads, Output, Spec
 from tests.unit.exact.test_many import spec_of
 from tests.unit.kernels.test_corner_lanes import faulty, off_grid, portable, turned

@@ -10,7 +10,7 @@ import pytest
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.reference import ideal_of
 from hilbert_codegen.kernels import IntArray, Table, corner
-from hilbert_codegen.kernels.corner_slots import NAMES, Slot, shares_of, slots_of, starts_of, tables_of
+from hilbert_codegen.kernels.corner.slots import NAMES, Slot, shares_of, slots_of, starts_of, tables_of
 from tests.unit.exact.test_many import spec_of
 
 #: Parts of an axis, heads, and the bytes that a code takes in each table.

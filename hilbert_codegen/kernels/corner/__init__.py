@@ -11,15 +11,15 @@ queries do.
 
 The modules, in the order in which they build on one another:
 
-- corner_geometry: boxes, which are parts of half cells, and the half segments listed for each;
-- corner_layout: the tables and their executable model, and what their words hold;
-- corner_tables: how the tables are made;
-- corner_argument: the proof for all tuples of codes;
-- corner_slots: the shares of several heads side by side, for assembly;
-- corner_lanes, corner_lanes_number, corner_lanes_argument: the tables of Helium, how codes get to them, with a model and
+- geometry: boxes, which are parts of half cells, and the half segments listed for each;
+- layout: the tables and their executable model, and what their words hold;
+- tables: how the tables are made;
+- argument: the proof for all tuples of codes;
+- slots: the shares of several heads side by side, for assembly;
+- lanes, lanes_number, lanes_argument: the tables of Helium, how codes get to them, with a model and
   a proof of their own;
-- corner_phases, corner_phases_argument: the same at order 1, where results are computed;
-- corner_kinds, corner_kinds_argument: the same for three heads of order 2, by kinds of boxes;
+- phases, phases_argument: the same at order 1, where results are computed;
+- kinds, kinds_argument: the same for three heads of order 2, by kinds of boxes;
 - this one: the strategy, which hands all that to the template.
 """
 
@@ -36,17 +36,17 @@ import numpy as np
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, smallest_unsigned
-from hilbert_codegen.kernels.corner_argument import Argument
-from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST, Parts, lists_of
-from hilbert_codegen.kernels.corner_kinds import Kinds, kinds_of
-from hilbert_codegen.kernels.corner_kinds_argument import KindsArgument
-from hilbert_codegen.kernels.corner_lanes import Lanes, lanes_of
-from hilbert_codegen.kernels.corner_lanes_argument import LanesArgument
-from hilbert_codegen.kernels.corner_layout import Kind, Layout
-from hilbert_codegen.kernels.corner_phases import Phases, phases_of
-from hilbert_codegen.kernels.corner_phases_argument import PhasesArgument
-from hilbert_codegen.kernels.corner_slots import NAMES, shares_of, slots_of, starts_of, tables_of
-from hilbert_codegen.kernels.corner_tables import layout_of
+from hilbert_codegen.kernels.corner.argument import Argument
+from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, Parts, lists_of
+from hilbert_codegen.kernels.corner.kinds import Kinds, kinds_of
+from hilbert_codegen.kernels.corner.kinds_argument import KindsArgument
+from hilbert_codegen.kernels.corner.lanes import Lanes, lanes_of
+from hilbert_codegen.kernels.corner.lanes_argument import LanesArgument
+from hilbert_codegen.kernels.corner.layout import Kind, Layout
+from hilbert_codegen.kernels.corner.phases import Phases, phases_of
+from hilbert_codegen.kernels.corner.phases_argument import PhasesArgument
+from hilbert_codegen.kernels.corner.slots import NAMES, shares_of, slots_of, starts_of, tables_of
+from hilbert_codegen.kernels.corner.tables import layout_of
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
 

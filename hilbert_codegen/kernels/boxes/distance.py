@@ -1,7 +1,7 @@
 """Distances to the curve for `boxes`: whole numbers in a unit of which a code of every head is a whole multiple.
 
 What a code is beyond the end of a half segment, in codes of its head, is formed from a few constants, like the places of
-boxes_whole.py. The squares are added up over the heads and compared with those of k - 1/2 codes. Nothing is rounded, so
+whole.py. The squares are added up over the heads and compared with those of k - 1/2 codes. Nothing is rounded, so
 the distance is the exact one wherever the half segment is.
 """
 
@@ -19,8 +19,8 @@ import numpy as np
 from hilbert_codegen.curves import AXES
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels import IntArray, Refused, Table
-from hilbert_codegen.kernels.boxes_layout import CHUNK, Layout, Squares
-from hilbert_codegen.kernels.boxes_whole import MOST_WORDS, WORD, number_of, term, terms_of, words_of
+from hilbert_codegen.kernels.boxes.layout import CHUNK, Layout, Squares
+from hilbert_codegen.kernels.boxes.whole import MOST_WORDS, WORD, number_of, term, terms_of, words_of
 from hilbert_codegen.spec.specification import Spec
 
 #: Distances saturate here.

@@ -24,10 +24,10 @@ from fractions import Fraction
 import numpy as np
 
 from hilbert_codegen.kernels import IntArray, Refused, Table, as_output
-from hilbert_codegen.kernels.corner_geometry import Item, Parts, lists_of
-from hilbert_codegen.kernels.corner_lanes import CLOSE, CODES, NONE, Chains, Lanes, Numbers, along, by_class
-from hilbert_codegen.kernels.corner_lanes_number import Classes, Pairs
-from hilbert_codegen.kernels.corner_layout import Layout
+from hilbert_codegen.kernels.corner.geometry import Item, Parts, lists_of
+from hilbert_codegen.kernels.corner.lanes import CLOSE, CODES, NONE, Chains, Lanes, Numbers, along, by_class
+from hilbert_codegen.kernels.corner.lanes_number import Classes, Pairs
+from hilbert_codegen.kernels.corner.layout import Layout
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
 #: Values of a lane.

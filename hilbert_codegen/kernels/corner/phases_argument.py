@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 
 from hilbert_codegen.errors import CheckFailed
-from hilbert_codegen.kernels.corner_argument import Argument
-from hilbert_codegen.kernels.corner_geometry import Item, Parts
-from hilbert_codegen.kernels.corner_lanes_argument import LanesArgument, check_rising
-from hilbert_codegen.kernels.corner_layout import Layout
-from hilbert_codegen.kernels.corner_phases import LANE, LAST, Phases
+from hilbert_codegen.kernels.corner.argument import Argument
+from hilbert_codegen.kernels.corner.geometry import Item, Parts
+from hilbert_codegen.kernels.corner.lanes_argument import LanesArgument, check_rising
+from hilbert_codegen.kernels.corner.layout import Layout
+from hilbert_codegen.kernels.corner.phases import LANE, LAST, Phases
 from hilbert_codegen.kernels.half_cells import boxes_of, check_covered
 
 

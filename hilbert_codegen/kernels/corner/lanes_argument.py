@@ -10,9 +10,9 @@ import numpy as np
 
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels import IntArray
-from hilbert_codegen.kernels.corner_geometry import ZONE, Parts
-from hilbert_codegen.kernels.corner_lanes import BYTE, CLOSE, CODES, HIGHEST, LONELY, Lanes
-from hilbert_codegen.kernels.corner_lanes_number import Classes, Pairs, Zones
+from hilbert_codegen.kernels.corner.geometry import ZONE, Parts
+from hilbert_codegen.kernels.corner.lanes import BYTE, CLOSE, CODES, HIGHEST, LONELY, Lanes
+from hilbert_codegen.kernels.corner.lanes_number import Classes, Pairs, Zones
 from hilbert_codegen.kernels.half_cells import boxes_of, check_covered
 
 

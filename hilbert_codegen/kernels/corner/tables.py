@@ -17,8 +17,8 @@ from fractions import Fraction
 import numpy as np
 
 from hilbert_codegen.kernels import IntArray, Refused
-from hilbert_codegen.kernels.corner_geometry import LAST, MOST_BOXES, ZONE, Item, Lists, Parts, gates_of, united
-from hilbert_codegen.kernels.corner_layout import NARROW, Fields, Kind, Layout
+from hilbert_codegen.kernels.corner.geometry import LAST, MOST_BOXES, ZONE, Item, Lists, Parts, gates_of, united
+from hilbert_codegen.kernels.corner.layout import NARROW, Fields, Kind, Layout
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
 #: More fractional bits of a result than this gain nothing.

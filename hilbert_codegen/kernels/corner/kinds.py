@@ -26,11 +26,11 @@ from fractions import Fraction
 import numpy as np
 
 from hilbert_codegen.kernels import IntArray, Refused, Table, as_output
-from hilbert_codegen.kernels.corner_geometry import ZONE, Parts, lists_of
-from hilbert_codegen.kernels.corner_lanes import BYTE, CODES, Numbers, along
-from hilbert_codegen.kernels.corner_lanes_number import BYTE_BITS
-from hilbert_codegen.kernels.corner_layout import Layout
-from hilbert_codegen.kernels.corner_phases import LANE, fitted, nearest_of
+from hilbert_codegen.kernels.corner.geometry import ZONE, Parts, lists_of
+from hilbert_codegen.kernels.corner.lanes import BYTE, CODES, Numbers, along
+from hilbert_codegen.kernels.corner.lanes_number import BYTE_BITS
+from hilbert_codegen.kernels.corner.layout import Layout
+from hilbert_codegen.kernels.corner.phases import LANE, fitted, nearest_of
 from hilbert_codegen.spec.specification import Spec
 
 #: The lowest bit of the axis in a number of a half segment. Below it is 0 in what stands for a close call.

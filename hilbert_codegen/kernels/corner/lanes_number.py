@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from hilbert_codegen.kernels import IntArray
-from hilbert_codegen.kernels.corner_geometry import ZONE, Parts
+from hilbert_codegen.kernels.corner.geometry import ZONE, Parts
 from hilbert_codegen.spec.specification import Spec
 
 #: What parts the classes of a distance: with one bit, with two, and with two where the other axes have one. Up to the

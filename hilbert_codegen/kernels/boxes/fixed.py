@@ -1,7 +1,7 @@
 """The build of `boxes` whose positions have a fixed number of fractional bits.
 
 Where a position that was rounded would decide a comparison or a result wrongly, fewer bits are tried, whose roundings
-differ; where none serve there is the build in whole numbers (boxes_whole.py).
+differ; where none serve there is the build in whole numbers (whole.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels import IntArray, Table, as_output
-from hilbert_codegen.kernels.boxes_layout import AXIS, FORTH, LAST, UP, Layout, Lists
+from hilbert_codegen.kernels.boxes.layout import AXIS, FORTH, LAST, UP, Layout, Lists
 from hilbert_codegen.kernels.half_cells import Geometry
 from hilbert_codegen.spec.specification import Spec
 

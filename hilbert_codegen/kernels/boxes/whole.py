@@ -17,7 +17,7 @@ import numpy as np
 
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels import IntArray, Refused, Table, as_output
-from hilbert_codegen.kernels.boxes_layout import AXIS, FORTH, LAST, UP, Layout, Lists
+from hilbert_codegen.kernels.boxes.layout import AXIS, FORTH, LAST, UP, Layout, Lists
 from hilbert_codegen.spec.specification import Spec
 
 WORD = 32

@@ -3,8 +3,8 @@
 In most boxes (half_cells.py) one half segment is nearest throughout, and the result follows from one coordinate. Elsewhere
 the listed ones are compared by squared distance, in whole numbers.
 
-There are two builds. Positions with a fixed number of fractional bits (boxes_fixed.py) are the faster; where their
-rounding would decide a comparison or a result wrongly, whole numbers of several words (boxes_whole.py) round nothing.
+There are two builds. Positions with a fixed number of fractional bits (fixed.py) are the faster; where their
+rounding would decide a comparison or a result wrongly, whole numbers of several words (whole.py) round nothing.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from hilbert_codegen.curves import AXES
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused
-from hilbert_codegen.kernels.boxes_distance import distances_of
-from hilbert_codegen.kernels.boxes_fixed import Fixed, fixed_layouts
-from hilbert_codegen.kernels.boxes_layout import Layout, Lists, entry_of, listed_from
-from hilbert_codegen.kernels.boxes_whole import Whole, whole_layout
+from hilbert_codegen.kernels.boxes.distance import distances_of
+from hilbert_codegen.kernels.boxes.fixed import Fixed, fixed_layouts
+from hilbert_codegen.kernels.boxes.layout import Layout, Lists, entry_of, listed_from
+from hilbert_codegen.kernels.boxes.whole import Whole, whole_layout
 from hilbert_codegen.kernels.half_cells import Along, Geometry, boxes_of, check_covered, same_signs
 from hilbert_codegen.spec.specification import Spec
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels import IntArray
-from hilbert_codegen.kernels.corner_argument import Argument
-from hilbert_codegen.kernels.corner_geometry import Item
-from hilbert_codegen.kernels.corner_kinds import ACROSS, AXIS, BELOW, FOLLOWS, NEXT, NUMBERS, Kinds, Zoned
-from hilbert_codegen.kernels.corner_lanes import BYTE, HIGHEST
-from hilbert_codegen.kernels.corner_lanes_argument import check_numbers, check_rising
-from hilbert_codegen.kernels.corner_layout import Layout
+from hilbert_codegen.kernels.corner.argument import Argument
+from hilbert_codegen.kernels.corner.geometry import Item
+from hilbert_codegen.kernels.corner.kinds import ACROSS, AXIS, BELOW, FOLLOWS, NEXT, NUMBERS, Kinds, Zoned
+from hilbert_codegen.kernels.corner.lanes import BYTE, HIGHEST
+from hilbert_codegen.kernels.corner.lanes_argument import check_numbers, check_rising
+from hilbert_codegen.kernels.corner.layout import Layout
 from hilbert_codegen.kernels.half_cells import boxes_of, check_covered
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hilbert_codegen.kernels import IntArray, as_output
-from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST
+from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST
 from hilbert_codegen.spec.specification import Spec
 
 #: Cells are at most 2^NARROW units long where 32 bits are enough: five times its square is below 2^31.

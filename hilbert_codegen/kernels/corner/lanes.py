@@ -16,7 +16,7 @@ calls are decoded by the portable functions.
 
 With two half cells an axis, and so at order 1, two codes are looked up at a time, in the two bytes of a lane, for half
 cells and classes of distances (`Pairs`). Box and classes together lead to the chain, if there is one. There results are
-computed (corner_phases), unless no whole numbers serve all of them.
+computed (phases.py), unless no whole numbers serve all of them.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from fractions import Fraction
 import numpy as np
 
 from hilbert_codegen.kernels import IntArray, Refused, Table, as_output
-from hilbert_codegen.kernels.corner_geometry import ZONE, Item, Parts, gates_of, lists_of
-from hilbert_codegen.kernels.corner_lanes_number import BYTE_BITS, Classes, Pairs, Zones
-from hilbert_codegen.kernels.corner_layout import Layout
+from hilbert_codegen.kernels.corner.geometry import ZONE, Item, Parts, gates_of, lists_of
+from hilbert_codegen.kernels.corner.lanes_number import BYTE_BITS, Classes, Pairs, Zones
+from hilbert_codegen.kernels.corner.layout import Layout
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
 #: The highest number that a lane holds, and a cell in units whose squares fit.

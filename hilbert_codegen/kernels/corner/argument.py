@@ -11,9 +11,9 @@ import numpy as np
 from hilbert_codegen.curves import AXES
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels import IntArray, as_output
-from hilbert_codegen.kernels.corner_geometry import ACROSS, LAST, ZONE, Item, Parts
-from hilbert_codegen.kernels.corner_layout import Kind, Layout
-from hilbert_codegen.kernels.corner_tables import margin_of
+from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, ZONE, Item, Parts
+from hilbert_codegen.kernels.corner.layout import Kind, Layout
+from hilbert_codegen.kernels.corner.tables import margin_of
 from hilbert_codegen.kernels.half_cells import boxes_of, check_covered, same_signs
 
 #: The terms of first and second order count less than this part of a unit of savings, in the proof.
