@@ -63,27 +63,28 @@ PROMISED = {
     ),
     "line, any scale": Promise(ANY_SCALE, 16 << 10, (None, None, None, None, None, 2.3), (None,) * 6),
     "corner, three heads, order 1": Promise(
-        ("curve.dimensions=3", "curve.order=1"), 2200, (36.45, 18.75, 18.3, 18.3, 18.3, 4.85), (None,) * 6, 3100
+        ("curve.dimensions=3", "curve.order=1"), 2200, (36.45, 18.75, 18.3, 18.3, 18.3, 4.65), (None,) * 6, 3100
     ),
     "corner, three heads, order 1, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=3", "curve.order=1"),
         2300,
-        (37.5, 19.95, 19.5, 19.5, 19.5, 5.0),
+        (37.5, 19.95, 19.5, 19.5, 19.5, 4.8),
         (None,) * 6,
         3100,
     ),
     "corner, three heads, order 1, no inset": Promise(
         ("heads.scale=0.00392", "curve.inset=0", "curve.dimensions=3", "curve.order=1"),
         2300,
-        (52.05, 20.4, 19.95, 19.95, 19.95, None),
+        (52.05, 20.4, 19.95, 19.95, 19.95, 4.9),
         (None,) * 6,
+        3100,
     ),
     "corner, three heads, no inset": Promise(
         ("heads.scale=0.00392", "curve.inset=0", "curve.dimensions=3", "curve.order=2"),
         5600,
-        (44.5, 26.3, 26.0, 26.0, 26.0, 5.4),
+        (44.5, 26.3, 26.0, 26.0, 26.0, 5.25),
         (None,) * 6,
-        7900,
+        6600,
     ),
     "corner, four heads, no inset": Promise(
         ("heads.scale=0.00392", "curve.inset=0", "curve.dimensions=4", "curve.order=1"),
@@ -93,14 +94,14 @@ PROMISED = {
         3700,
     ),
     "corner, three heads": Promise(
-        ("curve.dimensions=3", "curve.order=2"), 4600, (39.6, 24.4, 24.05, 24.05, 24.05, 4.95), (None,) * 6, 7900
+        ("curve.dimensions=3", "curve.order=2"), 4600, (39.6, 24.4, 24.05, 24.05, 24.05, 4.9), (None,) * 6, 6600
     ),
     "corner, three heads, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=3", "curve.order=2"),
         4600,
-        (39.3, 24.1, 23.75, 23.75, 23.75, 5.0),
+        (39.3, 24.1, 23.75, 23.75, 23.75, 4.85),
         (None,) * 6,
-        7900,
+        6600,
     ),
     "corner, four heads": Promise(
         ("curve.dimensions=4", "curve.order=1"), 2600, (44.35, 24.85, 24.45, 24.45, 24.45, 5.05), (None,) * 6, 3700

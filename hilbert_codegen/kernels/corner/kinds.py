@@ -9,9 +9,17 @@ there. A number has the axis on top, so that it leads to the code, and its resul
 
     result = base + ((distance[code] - phase) * slope >> 16)
 
-with a slope of one size that is negative where results fall, or 0 where the vertex itself is nearest. The greater distance
-tells the two apart. Close calls are settled by exact distances along the chain, so that no other list is needed, nor a
-table of the portable functions.
+with a slope of one size that is negative where results fall, or 0 where the vertex itself is nearest (fit.py). The
+greater distance tells the two apart.
+
+Vertices are 2^15 units apart and a bit, so that with e along a half segment of another corner and d across an axis, what
+it saves of the square of the distance is e^2 + 2 * 2^15 * d - 2^30, and a lane compares
+
+    (e * e >> 16) + d    with    (own * own >> 16) + CROSSING
+
+Whole numbers that are not the exact ones make that wrong by a few units: what is not that much more is a close call.
+Close calls are settled by exact distances along the chain, so that no other list is needed, nor a table of the portable
+functions.
 """
 
 from __future__ import annotations
@@ -26,11 +34,12 @@ from fractions import Fraction
 import numpy as np
 
 from hilbert_codegen.kernels import IntArray, Refused, Table, as_output
+from hilbert_codegen.kernels.corner.fit import LANE, Fit, fitted, step
 from hilbert_codegen.kernels.corner.geometry import ZONE, Parts, lists_of
-from hilbert_codegen.kernels.corner.lanes import BYTE, CODES, Numbers, along
+from hilbert_codegen.kernels.corner.lanes import BYTE, CODES, HIGHEST, along
 from hilbert_codegen.kernels.corner.lanes_number import BYTE_BITS
 from hilbert_codegen.kernels.corner.layout import Layout
-from hilbert_codegen.kernels.corner.phases import LANE, fitted, nearest_of
+from hilbert_codegen.kernels.corner.phases import nearest_of
 from hilbert_codegen.spec.specification import Spec
 
 #: The lowest bit of the axis in a number of a half segment. Below it is 0 in what stands for a close call.
@@ -38,16 +47,22 @@ AXIS = 6
 BELOW = (1 << AXIS) - 1
 #: Numbers of half segments.
 NUMBERS = 3 << AXIS
+#: What the distance across an axis is compared with: that of two vertices, halved, less what all may be off by.
+CROSSING = 1 << 14
+#: Distances of vertices that are tried: about this, by how many slopes below it, from what shift on and how often shifted,
+#: how near to exact ones; and from how many units on what may be wrong is too much.
+PITCH, SLOPES, SHIFT, SHIFTS, NEAR, MOST_WRONG = 1 << 15, 3, 4, 4, (1, 2, 4, 8), 1 << 11
+#: Up to which common denominator distances are compared in whole numbers; else what is less than that is nearly nothing.
+EXACT, NEARLY = 1 << 30, 1e-9
 #: Numbers of the places of codes.
 PLACES = 24
-#: In an entry of a chain: the lowest bit of what follows, and of the axis across; the bit that is set where anything follows.
+#: In an entry of a chain: the lowest bit of what follows, and of the axis across.
 NEXT, ACROSS = 8, 14
-FOLLOWS = 1 << 5
 
 
 #: Half cells of order 2 that are cut once more, and where: up to there, what runs across that axis can save something only
 #: where the distance along its own is above 3/8.
-BESIDE, ZONE_BESIDE = (1, 3, 4), (1 - ZONE**2) / 2
+BESIDE, ZONE_BESIDE = (2, 3, 4, 5), (1 - ZONE**2) / 2
 
 
 class Zoned(Parts):
@@ -55,6 +70,21 @@ class Zoned(Parts):
 
     def _cuts(self, cells: int) -> tuple[tuple[tuple[Fraction, ...], ...], bool]:
         return tuple((ZONE, ZONE_BESIDE) if half in BESIDE else (ZONE,) for half in range(cells)), False
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What comparisons of savings are off by.
+
+    Attributes:
+        margin: what the difference of two savings of other corners' half segments is off by at most.
+        sure: by how much one that is not more than the own one's seems more, at most. What is more seems more.
+        later: the same where the other one may be of another corner, less `margin`.
+    """
+
+    margin: int
+    sure: int
+    later: int
 
 
 @dataclass(frozen=True)
@@ -70,10 +100,11 @@ class Kinds:
         chained: the first kind that has a chain. Its entry is 1, that of the next kind 2, and so on.
         lonely: the first entry of a kind whose own vertex is nearer than both.
         links: entries of chains: the number of the half segment, above it what follows, by its place behind the entries of
-            the kinds with FOLLOWS, or 0, and the axis across. Entry 0 is 0. A half segment across two axes has an entry without a number
+            the kinds, or 0, and the axis across. Entry 0 is 0. A half segment across two axes has an entry without a number
             below its axis, a close call, and behind it one with the number, that saves no more.
-        square, cost, unit, margin: see Lanes.
-        distance: (256,) the distance of every code from the own vertex, in units of its own.
+        distance: (256,) the distance of every code from the own vertex.
+        pitch: the exact distance of two vertices in the same units.
+        wrong: what savings are off by.
         base, phase, slope: by the number of a half segment.
     """
 
@@ -85,19 +116,12 @@ class Kinds:
     chained: int
     lonely: int
     links: IntArray
-    square: IntArray
-    cost: IntArray
-    unit: int
-    margin: int
     distance: IntArray
+    pitch: Fraction
+    wrong: Wrong
     base: IntArray
     phase: IntArray
     slope: IntArray
-
-    @property
-    def rank(self) -> IntArray:
-        """(256,) the place of the distance of every code among the different ones."""
-        return np.unique(self.distance, return_inverse=True)[1]
 
     @property
     def first(self) -> int:
@@ -106,8 +130,19 @@ class Kinds:
 
     @property
     def behind(self) -> int:
-        """What is added to the place of what follows."""
-        return self.first + 1 - FOLLOWS
+        """Where those entries begin that follow others. The first one of them is 0, too."""
+        return self.first + 1
+
+    @property
+    def wide(self) -> bool:
+        """Whether phases have two bytes."""
+        return int(self.phase.max()) >= BYTE
+
+    @property
+    def numbers(self) -> slice:
+        """The numbers that tables have."""
+        used = np.flatnonzero(self.base | self.phase | self.slope)
+        return slice(int(used[0]), int(used[-1]) + 1)
 
     def kinds(self, flat: IntArray) -> IntArray:
         """The kinds of points, from their raw codes."""
@@ -127,28 +162,29 @@ class Kinds:
         one, other = (self.distance[along(flat, number >> AXIS)] for number in (first, second))
         number, far = np.where(one >= other, first, second), np.maximum(one, other)
         asked = np.flatnonzero(kind >= self.chained)
-        number[asked] = self._beside(flat[:, asked], kind[asked] - self.chained + 1, number[asked])
-        far[asked] = self.distance[along(flat[:, asked], number[asked] >> AXIS)]
+        entry = kind[asked] - self.chained + 1
+        number[asked], far[asked] = self._beside(flat[:, asked], entry, number[asked], far[asked])
         result = self.results(number, far)
         left = asked[number[asked] & BELOW == 0]
         if len(left):
             result[left] = self.exactly(portable, flat[:, left])
         return result.reshape(np.shape(raw[0]))
 
-    def _beside(self, flat: IntArray, entry: IntArray, number: IntArray) -> IntArray:
-        """The numbers of the nearest half segments, where other corners' are looked at."""
-        most = np.where(entry >= self.lonely, 0, self.square[along(flat, number >> AXIS)])
+    def _beside(self, flat: IntArray, entry: IntArray, number: IntArray, far: IntArray) -> tuple[IntArray, IntArray]:
+        """Numbers and distances of the nearest half segments, where other corners' are looked at."""
+        far = np.where(entry >= self.lonely, 0, far)
+        most, sure = (far * far >> 16) + CROSSING, self.wrong.sure
         while entry.any():
             link = self.links[entry]
-            this, across = (along(flat, link >> shift & 3) for shift in (AXIS, ACROSS))
-            saving = self.square[this] - self.cost[across]
+            this, across = (self.distance[along(flat, link >> shift & 3)] for shift in (AXIS, ACROSS))
+            saving = (this * this >> 16) + across
             nearer = (saving > most) & (entry > 0)
-            sure = (saving - 2 * self.margin > most) | (self.margin == 0)
-            number = np.where(nearer, np.where(sure, link & 255, 0), number)
-            most = np.maximum(most, saving - self.margin)
+            number = np.where(nearer, np.where(saving - sure > most, link & 255, 0), number)
+            far = np.where(nearer, this, far)
+            most = np.maximum(most, np.where(entry > 0, saving - self.wrong.margin, 0))
             further = link >> NEXT & BELOW
-            entry = np.where(further, further + self.behind, 0)
-        return number
+            entry, sure = np.where(further, further + self.behind, 0), self.wrong.later
+        return number, far
 
     def exactly(self, portable: Layout, flat: IntArray) -> IntArray:
         """The results of points by exact distances, along the chains of their kinds."""
@@ -176,63 +212,66 @@ class Kinds:
             link = int(self.links[entry])
             across: tuple[int, ...] = (link >> ACROSS,)
             if not link & BELOW:
-                link = int(self.links[self.behind + (link >> NEXT & BELOW)])
+                link = int(self.links[self.after(link)])
                 across = tuple(a for a in range(3) if a != link >> AXIS & 3)
             yield link & 255, across
-            further = link >> NEXT & BELOW
-            entry = further + self.behind if further else 0
+            entry = self.after(link)
+
+    def after(self, link: int) -> int:
+        """The entry that follows one, or 0."""
+        further = link >> NEXT & BELOW
+        return further + self.behind if further else 0
 
     def tables(self) -> tuple[Table, ...]:
         """Those of the C."""
         place = 3 * np.arange(8)
         places = [place + 1 | place << BYTE_BITS, place + 2, place | place << BYTE_BITS]
+        numbers = self.numbers
         return (
             Table(
                 "lane_kind",
                 "uint8",
-                np.concatenate([self.share, self.kind]),
-                "part of its axis that every code is in; behind, kinds of boxes",
+                np.concatenate([self.share, self.kind, *([] if self.wide else [self.phase[numbers]])]),
+                "part of its axis that every code is in; behind, kinds of boxes"
+                + ("" if self.wide else ", and phases of half segments"),
             ),
             Table(
                 "lane_line",
                 "uint16",
                 np.concatenate(
-                    [
-                        *(self.distance, self.square, self.cost % LANE, self.base, self.phase, self.slope % LANE),
-                        *(self.rank[::2] | self.rank[1::2] << BYTE_BITS, *places, self.ids, self.links),
-                    ]
+                    [self.distance, self.base[numbers], self.slope[numbers] % LANE, *places, self.ids, self.links]
+                    + ([self.phase[numbers]] if self.wide else [])
                 ),
-                "distance of every code from the own vertex, its square, and what being across costs; behind, results at "
-                "vertices, phases and slopes of half segments; places of codes; half segments of every kind; entries of chains",
+                "distance of every code from the own vertex; behind, results at vertices, and slopes of half segments; "
+                "places of codes; half segments of every kind; entries of chains" + ("; phases" if self.wide else ""),
                 8,
             ),
         )
 
     def params(self) -> dict[str, object]:
         """What the template computes with, beside the tables."""
-        by_number = 3 * CODES
-        rank = by_number + 3 * NUMBERS
-        places = rank + CODES // 2
+        first, last = self.numbers.start, self.numbers.stop
+        places = CODES + 2 * (last - first)
         ids = places + PLACES
+        links = ids + len(self.ids)
         return {
             "kinds": True,
             "phased": False,
             "stride": self.stride,
             "chained": self.chained,
             "lonely": self.lonely,
-            "some_lonely": self.lonely <= self.first,
-            "margin": self.margin,
-            "behind": self.behind,
-            "chains": any(int(link) >> NEXT & BELOW for link in self.links),
-            "square": CODES,
-            "cost": 2 * CODES,
-            "base": by_number,
-            "phase": by_number + NUMBERS,
-            "slope": by_number + 2 * NUMBERS,
-            "rank": rank,
+            "margin": self.wrong.margin,
+            "sure": self.wrong.sure,
+            "later": self.wrong.later,
+            "crossing": f"0x{CROSSING:X}",
+            "base": CODES - first,
+            "slope": CODES + last - 2 * first,
+            "phase": (links + len(self.links) if self.wide else CODES + len(self.kind)) - first,
+            "wide": self.wide,
             "places": places,
             "ids": ids,
-            "links": ids + len(self.ids),
+            "links": links,
+            "tails": links + self.behind,
             "axis": AXIS,
             "below": BELOW,
             "next": NEXT,
@@ -254,7 +293,7 @@ def kinds_of(spec: Spec) -> tuple[Kinds, Zoned]:
     if any(axis != whole.place[0] for axis in whole.place):
         raise Refused("its heads have distances of their own")
     stride = boxes.parts
-    if (stride + 1) * stride >= BYTE:
+    if (stride + 1) * (stride - 1) >= BYTE:
         raise Refused("it has too many boxes for a byte")
     own, number, alone = _own(whole)
     keys, most, links = _keys(boxes, own, number), BYTE, None
@@ -270,8 +309,7 @@ def kinds_of(spec: Spec) -> tuple[Kinds, Zoned]:
     kinds = {BYTE * x + y + 1 + stride * (z + 1): at[key] for (x, y, z), key in keys.items()}
     kind = np.zeros(max(kinds) + 1, dtype=np.int64)
     kind[list(kinds)] = list(kinds.values())
-    numbers = Numbers.of(whole.offset[0])
-    fit = fitted(whole, number, LANE >> 1)
+    fit, off = _fit(whole, number)
     base, phase, slope = np.zeros((3, NUMBERS), dtype=np.int64)
     base[: len(fit.base)], phase[: len(fit.phase)] = fit.base, fit.phase
     for n in number.values():
@@ -287,16 +325,61 @@ def kinds_of(spec: Spec) -> tuple[Kinds, Zoned]:
         chained=len(order) - len(chains),
         lonely=1 + sum(not key[1] for key in order if key[2]),
         links=links,
-        square=numbers.square,
-        cost=numbers.cost,
-        unit=numbers.unit,
-        margin=numbers.margin,
         distance=fit.distance,
+        pitch=fit.pitch,
+        wrong=off,
         base=base,
         phase=phase,
         slope=slope,
     )
     return lanes, boxes
+
+
+def _fit(whole: Parts, number: dict[int, int]) -> tuple[Fit, Wrong]:
+    """Distances with which the least is wrong. Raises Refused."""
+    best: tuple[Fit, Wrong] | None = None
+    first = round(step(whole) * LANE / PITCH)
+    for near, slope in itertools.product(NEAR, range(max(1, first - SLOPES), first + 2)):
+        shift, before = SHIFT, -1
+        for _ in range(SHIFTS):
+            fit = fitted(whole, number, slope, shift, near) if shift != before else None
+            if fit is None:
+                break
+            seems, off = wrong(whole, fit.distance, fit.pitch)
+            if seems > 0 and off.later <= MOST_WRONG and (best is None or off.sure < best[1].sure):
+                best = fit, off
+            before, shift = shift, max(0, shift + 1 - seems)
+        if best is not None and slope == first + 1:
+            return best
+    raise Refused("no distances of 16 bits serve every result and comparison")
+
+
+def wrong(whole: Parts, distance: IntArray, pitch: Fraction) -> tuple[int, Wrong]:
+    """What savings are off by with these distances, and by how much one that is more than the own one's seems more, at least."""
+    pairs = sorted(set(zip(whole.offset[0], distance.tolist(), strict=True)))
+    exact = [g for g, _ in pairs]
+    far = np.array([n for _, n in pairs])
+    square = far * far >> 16
+    # In whole numbers where those fit; else what is nearly as much may be more, and may be less.
+    scale = math.lcm(*(g.denominator for g in exact))
+    one, nearly = (scale, 0) if scale < EXACT else (1, NEARLY)
+    g = np.array([int(part * scale) if scale < EXACT else float(part) for part in exact])
+    own, mine = np.append(g * g, 0), np.append(square, 0)
+    # No more than the own one's are those with nothing across that comes near it.
+    reach = (g[-1] * g[-1] + one * (2 * g - one) > -nearly) | (far + square[-1] > CROSSING)
+    least, sure = HIGHEST, 0
+    for across, cost in zip(far[reach], one * (2 * g[reach] - one), strict=True):
+        gain = (g * g + cost)[:, None] - own
+        seems = (square + across - CROSSING)[:, None] - mine
+        least = min(least, int(seems[gain > -nearly].min(initial=HIGHEST)))
+        sure = max(sure, int(seems[gain <= nearly].max(initial=0)))
+    unit = pitch * pitch / LANE
+    spread = [int(n) - unit * part * part for n, part in zip(square, exact, strict=True)]
+    beyond = [int(n) - unit * (2 * part - 1) for n, part, found in zip(far, exact, reach, strict=True) if found] or [
+        unit
+    ]
+    margin = math.ceil(max(spread) - min(spread) + max(beyond) - min(beyond))
+    return least, Wrong(margin, sure, max(sure, 2 * margin))
 
 
 #: Numbers of both half segments of the vertex of half cells, and whether both run away.
@@ -312,7 +395,8 @@ def _own(whole: Parts) -> tuple[Own, dict[int, int], dict[int, int]]:
         count[axis] += 1
         if count[axis] > BELOW:
             raise Refused("it has too many half segments for a byte")
-        return axis << AXIS | count[axis]
+        # Those of the first axis end where the others begin.
+        return axis << AXIS | count[axis] if axis else (1 << AXIS) - count[axis]
 
     listed = lists_of(whole)
     used = dict.fromkeys(i.half for found in listed.values() for i in found if i.along is not None)
@@ -378,7 +462,7 @@ def _links(chains: list[tuple[Other, ...]]) -> IntArray | None:
 
     None where too many follow.
     """
-    tails: list[int] = []
+    tails = [0]
     placed: dict[tuple[int, ...], int] = {(): 0}
 
     def entry(words: tuple[int, ...]) -> int:
@@ -386,7 +470,7 @@ def _links(chains: list[tuple[Other, ...]]) -> IntArray | None:
         if rest not in placed:
             following = entry(rest)
             tails.append(following)
-            placed[rest] = len(tails) - 1 | FOLLOWS
+            placed[rest] = len(tails) - 1
         return words[0] | placed[rest] << NEXT
 
     words = [
@@ -398,4 +482,4 @@ def _links(chains: list[tuple[Other, ...]]) -> IntArray | None:
         for chain in chains
     ]
     first = [entry(found) for found in words]
-    return np.array([0, *first, *tails]) if len(tails) <= FOLLOWS else None
+    return np.array([0, *first, *tails]) if len(tails) <= BELOW + 1 else None

@@ -10,9 +10,9 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels import IntArray
 from hilbert_codegen.kernels.corner.argument import Argument
 from hilbert_codegen.kernels.corner.geometry import Item
-from hilbert_codegen.kernels.corner.kinds import ACROSS, AXIS, BELOW, FOLLOWS, NEXT, NUMBERS, Kinds, Zoned
+from hilbert_codegen.kernels.corner.kinds import ACROSS, AXIS, BELOW, CROSSING, NEXT, NUMBERS, Kinds, Zoned, wrong
 from hilbert_codegen.kernels.corner.lanes import BYTE, HIGHEST
-from hilbert_codegen.kernels.corner.lanes_argument import check_numbers, check_rising
+from hilbert_codegen.kernels.corner.lanes_argument import check_rising
 from hilbert_codegen.kernels.corner.layout import Layout
 from hilbert_codegen.kernels.half_cells import boxes_of, check_covered
 
@@ -21,8 +21,9 @@ class KindsArgument:
     """The proof of the tables.
 
     - Shares: the part of the axis of every code, so that no two boxes have one sum; the kind of each is in the table.
-    - Numbers: squares and distances in the order of the exact ones, so that distances tell the own half segments apart;
-      the error of squares and costs; no product exceeds what a lane holds.
+    - Numbers: distances in the order of the exact ones, so that they tell the own half segments apart; for all distances
+      along, across and from the own vertex, that a saving which is more than the own one's seems more, and by how much
+      one seems more which is not; by how much two others' differ. No sum exceeds what a lane holds.
     - The half segments of the own vertex and of the chain of a box beat all others there and stand in the order that
       settles ties; what comes later is taken only where it saves more. One across two axes is a close call where it would
       be nearer across one, which is never farther; behind it stands one of the same two axes, which is not nearer.
@@ -38,10 +39,10 @@ class KindsArgument:
     def check(self) -> None:
         """Raise CheckFailed with the first thing that is wrong."""
         lanes, geometry = self.lanes, self.geometry
-        check_numbers(geometry, lanes.square, lanes.cost, lanes.unit, lanes.margin)
         check_rising(geometry, lanes.distance, "distances are not in the order of the exact ones")
         self._shares()
         self._fits()
+        self._savings()
         for box, tables, codes in boxes_of(geometry):
             x, y, z = box
             kind = int(lanes.kind[y + 1 + BYTE * x + lanes.stride * (z + 1)])
@@ -58,24 +59,39 @@ class KindsArgument:
         lanes, geometry = self.lanes, self.geometry
         if any(not np.array_equal(lanes.share, part + 1) for part in geometry.part):
             raise CheckFailed("lanes: a code has another part of its axis than its share says")
-        if lanes.stride < geometry.parts or geometry.parts * (lanes.stride + 1) >= BYTE:
+        if lanes.stride < geometry.parts or (geometry.parts - 1) * (lanes.stride + 1) >= BYTE:
             raise CheckFailed("lanes: two boxes have the same sum of shares")
 
     def _fits(self) -> None:
         """No number exceeds its bits, and entry 0, which lanes without a chain read, is none."""
         lanes = self.lanes
-        if min(lanes.distance.min(), lanes.phase.min()) < 0 or max(lanes.distance.max(), lanes.phase.max()) > HIGHEST:
-            raise CheckFailed("lanes: a distance or a phase does not fit 15 bits")
+        if lanes.phase.min() < 0 or lanes.phase.max() > HIGHEST:
+            raise CheckFailed("lanes: a phase does not fit 15 bits")
         if np.abs(lanes.slope).max() > HIGHEST:
             raise CheckFailed("lanes: a slope does not fit 16 bits")
         numbers = np.concatenate([lanes.ids >> 8, lanes.ids & (BYTE - 1), lanes.links & (BYTE - 1)])
         if numbers.max() >= NUMBERS or (lanes.links >> ACROSS).max() > 2 or len(lanes.ids) > BYTE or lanes.links[0]:
             raise CheckFailed("lanes: a number or an axis is none")
-        further = lanes.links >> NEXT & BELOW
-        if ((further > 0) & (further & FOLLOWS == 0)).any():
-            raise CheckFailed("lanes: an entry does not say that something follows")
+        if lanes.links[lanes.behind]:
+            raise CheckFailed("lanes: what follows nothing is something")
         if (lanes.ids & BELOW == 0).any() or (lanes.ids >> 8 & BELOW == 0).any():
             raise CheckFailed("lanes: a half segment has the number of a close call")
+
+    def _savings(self) -> None:
+        """What comparisons are off by. A lane without an entry takes the sum of a square alone, which is never enough."""
+        lanes, geometry = self.lanes, self.geometry
+        if any(axis != geometry.offset[0] for axis in geometry.offset):
+            raise CheckFailed("lanes: heads have distances of their own")
+        highest = int(lanes.distance.max())
+        if highest**2 >> 16 >= CROSSING or (highest**2 >> 16) + highest > HIGHEST:
+            raise CheckFailed("lanes: savings do not fit 15 bits")
+        seems, off = wrong(geometry, lanes.distance, lanes.pitch)
+        if seems <= 0:
+            raise CheckFailed("lanes: what saves more than the own half segment may seem to save less")
+        if lanes.wrong.sure < off.sure or lanes.wrong.margin < off.margin:
+            raise CheckFailed("lanes: savings are off by more than the margin allows")
+        if lanes.wrong.later < max(lanes.wrong.sure, 2 * lanes.wrong.margin) or lanes.wrong.later > HIGHEST:
+            raise CheckFailed("lanes: what follows may be taken for sure where it is a close call")
 
     def _own(self, kind: int, cell: tuple[int, ...], where: str) -> list[Item]:
         """The half segments of the own vertex, or one for itself, all results of which are right."""
@@ -104,7 +120,7 @@ class KindsArgument:
             link = int(lanes.links[entry])
             across: tuple[int, ...] = (link >> ACROSS,)
             if not link & BELOW:
-                entry = lanes.behind + (link >> NEXT & BELOW)
+                entry = lanes.after(link)
                 close, link = link, int(lanes.links[min(entry, len(lanes.links) - 1)])
                 if not close >> NEXT & BELOW or (close ^ link) & ~(BELOW << NEXT | BELOW):
                     raise CheckFailed(f"{where}: behind a close call there is another half segment")
@@ -114,8 +130,7 @@ class KindsArgument:
             if half is None or not number & BELOW or not self._is_right(number, half, cell):
                 raise CheckFailed(f"{where}: a half segment of its chain, or its result, is wrong")
             found.append(Item(half, number >> AXIS, across))
-            further = link >> NEXT & BELOW
-            entry = further + lanes.behind if further else 0
+            entry = lanes.after(link)
         return found
 
     def _is_right(self, number: int, half: int, cell: tuple[int, ...]) -> bool:

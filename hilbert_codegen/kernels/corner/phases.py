@@ -1,12 +1,11 @@
-"""`corner` in lanes without rows of results: distances times a slope, of which every half segment has a phase of its own.
+"""`corner` in lanes without rows of results: distances shifted down, for which every half segment has a phase of its own.
 
 With half cells in pairs, so at order 1, the result of a half segment at distance g from its vertex is
 
-    result = base + (|distance[code] - phase| * slope >> 16)
+    result = base + (|distance[code] - phase| >> down)
 
-with one table of distances for all half segments, that rises with g. Where results rise with g the phase is below all
-distances, where they fall it is above. The phase holds the fraction of the result at the vertex. Whole distances that
-make every result right are found one by one (`fitted`): between any two fractions of vertices there is room for some.
+with one table of distances for all half segments, that rises with g (fit.py). Where results rise with g the phase is
+below all distances, where they fall it is above.
 
 The half segments of a vertex are told apart by the same distances. Close calls are settled one by one by exact
 distances, along a list of the half segments that can be nearest in the box. So no table of the portable functions is
@@ -19,25 +18,23 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
 from hilbert_codegen.kernels import IntArray, Refused, Table, as_output
+from hilbert_codegen.kernels.corner.fit import LANE, Fit, fitted, step
 from hilbert_codegen.kernels.corner.geometry import Item, Parts, lists_of
 from hilbert_codegen.kernels.corner.lanes import CLOSE, CODES, NONE, Chains, Lanes, Numbers, along, by_class
 from hilbert_codegen.kernels.corner.lanes_number import Classes, Pairs
 from hilbert_codegen.kernels.corner.layout import Layout
-from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
+from hilbert_codegen.spec.specification import Spec
 
-#: Values of a lane.
-LANE = 1 << 16
 #: Most entries of chains: where the last of them stands is part of an instruction.
 MOST_ENTRIES = 512
 #: In the description of a half segment of a list: below them the axes that it is across, a bit each.
 FIRST, LAST = 1 << 6, 1 << 7
-#: Slopes that are tried, and for each what is added to phases, in halves of a distance.
-SLOPES, ADDED = 12, (1, 2, 3, 0, 4)
+#: How near distances are to exact ones, at best.
+NEAR = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Phases(Lanes):
     Attributes:
         distance: (256,) the distance of every code from the own vertex, in units of its own.
         phase: by the number of a half segment.
-        slope: what a distance is multiplied by.
+        down: how far distances are shifted down.
         lists: for every box that has a chain the half segments of other corners in the order that settles ties, a byte
             each: the axes that it is across, FIRST where it is the first one of its box, LAST at the end. `role`, with
             `first`, has where they begin. The first of the axes of a box is in the high byte.
@@ -58,7 +55,7 @@ class Phases(Lanes):
 
     distance: IntArray
     phase: IntArray
-    slope: int
+    down: int
     lists: IntArray
 
     @property
@@ -93,7 +90,7 @@ class Phases(Lanes):
         return self._result(np.full(len(codes), at), self.distance[codes])
 
     def _result(self, at: IntArray, far: IntArray) -> IntArray:
-        y = np.abs(far - self.phase[at]) * self.slope >> 16
+        y = np.abs(far - self.phase[at]) >> self.down
         return as_output(self.spec, self.base[at] + y)
 
     def decode(self, portable: Layout, *raw: IntArray) -> IntArray:
@@ -188,7 +185,6 @@ class Phases(Lanes):
         number, mask = self.pairs, self.pairs.mask
         inner = mask & ((1 << number.up + number.free_bits) - 1)
         first, result, phase = holes(number)[:3]
-        shift = 16 - (self.slope.bit_length() - 1)
         return super().params() | {
             "phased": True,
             "first": f"0x{first:X}U",
@@ -197,8 +193,7 @@ class Phases(Lanes):
             "pairs": 3 * CODES,
             "result": result,
             "phase": phase,
-            "slope": f"{self.slope}U",
-            "shift": 0 if self.slope & (self.slope - 1) else shift,
+            "down": self.down,
             "inner": f"0x{inner:X}U",
             "outer": f"0x{mask & ~inner:X}U",
             "drop": number.drop,
@@ -272,7 +267,7 @@ def phases_of(spec: Spec) -> tuple[Phases, Parts]:
     for box, items in lists_of(geometry).items():
         role[number.of(box) | first] = len(written)
         written += _list_of([item for item in items if item.across], at_of, first)
-    fit = fitted(geometry, at_of)
+    fit = _fit(geometry, at_of)
     none: IntArray = np.zeros(0, dtype=np.int64)
     lanes = Phases(
         spec=spec,
@@ -290,7 +285,7 @@ def phases_of(spec: Spec) -> tuple[Phases, Parts]:
         more=np.concatenate([*chains.columns(), numbers.cost]),
         distance=fit.distance,
         phase=fit.phase,
-        slope=fit.slope,
+        down=(LANE // fit.slope).bit_length() - 1,
         lists=np.frombuffer(bytes(written), dtype=np.uint8).astype(np.int64),
     )
     return lanes, geometry
@@ -304,109 +299,13 @@ def _list_of(others: list[Item], at_of: dict[int, int], first: int) -> bytes:
     return bytes([*found[:-1], found[-1] | LAST])
 
 
-@dataclass(frozen=True)
-class _Line:
-    """The results of a half segment: they change by `slope` with every cell, from `start` on, at codes of these distances."""
-
-    at: int
-    slope: Fraction
-    start: Fraction
-    distances: IntArray
-    results: IntArray
-
-
-def _lines(geometry: Parts, at_of: dict[int, int], order: dict[Fraction, int]) -> list[_Line]:
-    spec = geometry.spec
-    c0, c1 = spec.output.codes
-    segments = len(spec.curve.points) - (not spec.curve.closed)
-    each = Fraction(c1 - c0, segments)
-    found = []
-    for half, at in at_of.items():
-        a, forth = int(geometry.heads.axis[half]), bool(geometry.forth[half])
-        vertex = int(geometry.vertex[half]) or (0 if forth or not spec.curve.closed else segments)
-        codes = np.flatnonzero(geometry.half[a] == 2 * int(geometry.at[half, a]) - (int(geometry.step[half, a]) < 0))
-        distances = np.array([order[geometry.offset[a][code]] for code in codes.tolist()], dtype=np.int64)
-        start = c0 + vertex * each + Fraction(1, 2)
-        results = geometry.heads.output[half][codes]
-        found.append(_Line(at, each if forth else -each, start, distances, results))
-    return found
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Distances with which all results are right.
-
-    Attributes:
-        distance: (256,) of every code.
-        slope: what a distance is multiplied by.
-        base, phase: by the number of a half segment.
-        falls: the same: whether its results fall with the distance.
-    """
-
-    distance: IntArray
-    slope: int
-    base: IntArray
-    phase: IntArray
-    falls: IntArray
-
-
-def fitted(geometry: Parts, at_of: dict[int, int], highest: int = LANE) -> Fit:
-    """Distances and phases below `highest`, for half segments with these numbers. Raises Refused."""
-    exact = sorted(set(geometry.offset[0]))
-    order = {g: i for i, g in enumerate(exact)}
-    lines = _lines(geometry, at_of, order)
-    # Distances are at most half a cell; a phase takes up to one unit of results on either side, rounding the rest.
-    least = math.floor(max(abs(line.slope) for line in lines) / 2 * LANE / highest) + 4
-    # A power of two is a shift.
-    for slope in (1 << (least - 1).bit_length(), *range(least, min(least + SLOPES, highest))):
-        for added in ADDED:
-            placed = [_placed(line, slope, Fraction(added, 2), geometry.spec) for line in lines]
-            distances = _rising(placed, len(exact))
-            if distances is None:
-                continue
-            shift = max((phase for rises, _, phase, _ in placed if rises), default=0)
-            base, phases, falls = np.zeros((3, max(at_of.values()) + 1), dtype=np.int64)
-            for line, (rises, begin, phase, _) in zip(lines, placed, strict=True):
-                base[line.at] = begin % LANE
-                phases[line.at] = shift - phase if rises else shift + phase
-                falls[line.at] = not rises
-            if max(int(phases.max()), distances[-1] + shift) < highest:
-                codes = np.array([distances[order[g]] + shift for g in geometry.offset[0]])
-                return Fit(codes, slope, base, phases, falls)
+def _fit(geometry: Parts, at_of: dict[int, int]) -> Fit:
+    """Distances for half segments with these numbers. Raises Refused."""
+    # Distances are at most half a cell; those that fall have phases behind that, rounded up, and all are shifted.
+    lift = math.ceil(step(geometry) / 2) + 1
+    slope = 1 << (lift + 3).bit_length()
+    for near in NEAR:
+        fit = fitted(geometry, at_of, slope, math.ceil(LANE / slope) + near, near, lift)
+        if fit is not None and max(int(fit.phase.max()), int(fit.distance.max())) < LANE:
+            return fit
     raise Refused("no distances of 16 bits serve every result")
-
-
-#: Whether results rise with the distance, the base, the phase, and for every distance index the least and greatest
-#: distances that give the results.
-_Placed = tuple[bool, int, int, tuple[IntArray, IntArray, IntArray]]
-
-
-def _placed(line: _Line, slope: int, added: Fraction, spec: Spec) -> _Placed:
-    """A half segment with its phase, and what that leaves of distances."""
-    unit = Fraction(LANE, slope)
-    wrap = 1 << INTEGER_TYPES[spec.output.dtype][0]
-    begin = math.floor(line.start)
-    rises = line.slope > 0
-    # Falling ones begin as far up as they fall.
-    lift = 0 if rises else math.ceil(-line.slope / 2) + 1
-    phase = math.ceil((line.start - begin + lift) * unit + added)
-    result = (line.results - begin + wrap // 2) % wrap - wrap // 2 + lift
-    low, high = -(-result * LANE // slope), -(-(result + 1) * LANE // slope) - 1
-    bounds = (low - phase, high - phase) if rises else (phase - high, phase - low)
-    return rises, begin - lift, phase, (line.distances, *bounds)
-
-
-def _rising(placed: list[_Placed], count: int) -> list[int] | None:
-    """Distances in their order that are within all bounds, or None."""
-    low, high = np.zeros(count, dtype=np.int64), np.full(count, LANE - 1, dtype=np.int64)
-    for _, _, _, (index, least, greatest) in placed:
-        np.maximum.at(low, index, least)
-        np.minimum.at(high, index, greatest)
-    found: list[int] = []
-    last = -1
-    for least, greatest in zip(low.tolist(), high.tolist(), strict=True):
-        last = max(least, last + 1)
-        if last > greatest:
-            return None
-        found.append(last)
-    return found

@@ -6,18 +6,19 @@ import itertools
 
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels.corner.argument import Argument
+from hilbert_codegen.kernels.corner.fit import LANE
 from hilbert_codegen.kernels.corner.geometry import Item, Parts
 from hilbert_codegen.kernels.corner.lanes_argument import LanesArgument, check_rising
 from hilbert_codegen.kernels.corner.layout import Layout
-from hilbert_codegen.kernels.corner.phases import LANE, LAST, Phases
+from hilbert_codegen.kernels.corner.phases import LAST, Phases
 from hilbert_codegen.kernels.half_cells import boxes_of, check_covered
 
 
 class PhasesArgument(LanesArgument):
     """The proof of the lanes' tables, and besides:
 
-    - Distances are in the order of the exact ones, so that they tell the own half segments apart; they, phases and the
-      slope have 16 bits.
+    - Distances are in the order of the exact ones, so that they tell the own half segments apart; they and
+      phases have 16 bits.
     - The own half segments and those of the list of a box beat all others there, stand in the order that settles ties,
       and every difference of two of their exact savings has its true sign. So the list settles every close call.
     - The results of all half segments of lists are right for all codes of their axis.
@@ -49,10 +50,10 @@ class PhasesArgument(LanesArgument):
     def _distances(self) -> None:
         lanes = self.lanes
         check_rising(self.geometry, lanes.distance, "distances are not in the order of the exact ones")
-        if min(lanes.distance.min(), lanes.phase.min(), lanes.slope) < 0:
-            raise CheckFailed("lanes: a distance, a phase or the slope is negative")
-        if max(lanes.distance.max(), lanes.phase.max(), lanes.slope) >= LANE:
-            raise CheckFailed("lanes: a distance, a phase or the slope does not fit 16 bits")
+        if min(lanes.distance.min(), lanes.phase.min()) < 0:
+            raise CheckFailed("lanes: a distance or a phase is negative")
+        if max(lanes.distance.max(), lanes.phase.max()) >= LANE:
+            raise CheckFailed("lanes: a distance or a phase does not fit 16 bits")
 
     def _list(self, box: tuple[int, ...], where: str) -> list[Item]:
         """The half segments of other corners that the list of a box has, all results of which are right."""

@@ -13,10 +13,11 @@ from hilbert_codegen.curves import make_curve
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.kernels import Refused
+from hilbert_codegen.kernels.corner.fit import LANE
 from hilbert_codegen.kernels.corner.geometry import Parts
 from hilbert_codegen.kernels.corner.lanes import CLOSE, CODES, HIGHEST, NONE
 from hilbert_codegen.kernels.corner.layout import Layout
-from hilbert_codegen.kernels.corner.phases import FIRST, LANE, LAST, Phases, phases_of
+from hilbert_codegen.kernels.corner.phases import FIRST, LAST, Phases, phases_of
 from hilbert_codegen.kernels.corner.phases_argument import PhasesArgument
 from hilbert_codegen.spec.specification import Heads, Output, Spec
 from tests.unit.exact.test_many import spec_of
@@ -82,8 +83,8 @@ def test_the_argument_notices(table: str, at: Any, change: Any, message: str, kn
     noticed(known, faulty(lanes, table, place, change(lanes, old)), message)
 
 
-def test_the_argument_notices_another_slope(known: Known) -> None:
-    noticed(known, replace(known[0], slope=known[0].slope + 9), "a result is wrong")
+def test_the_argument_notices_another_shift(known: Known) -> None:
+    noticed(known, replace(known[0], down=known[0].down + 1), "a result is wrong")
 
 
 def test_the_argument_notices_what_no_lane_holds(known: Known) -> None:
@@ -192,10 +193,9 @@ def test_no_half_segment_has_the_number_of_a_close_call(orientation: str) -> Non
     assert (there[pair > 0][exact] & lanes.mark == lanes.mark).all()
 
 
-def test_slopes_are_powers_of_two_where_distances_allow() -> None:
-    """The fractions of results at the vertices are few with four heads and 65,536 codes, many with three."""
-    assert phases_of(spec_of(4, 1))[0].params()["shift"] == 4
-    assert phases_of(spec_of(3, 1))[0].params()["shift"] == 0
+@pytest.mark.parametrize(("heads", "down"), [(3, 3), (4, 4), (5, 5), (6, 6)])
+def test_distances_have_as_many_bits_as_lanes_hold(heads: int, down: int) -> None:
+    assert phases_of(spec_of(heads, 1))[0].down == down
 
 
 def test_costs_below_zero_stand_in_the_table() -> None:
