@@ -352,7 +352,7 @@ def _exact_params(layout: Layout) -> dict[str, object]:
         "cells": [f"{cell}{end}" for cell in cells],
         "middle": listed(layout.middle),
         "second": second,
-        "falls": f"({-2 * (1 if layout.narrow or layout.short else one) * max(second, 1)}LL)",
+        "rises": 2 * max(second, 1),
     }
 
 
