@@ -63,7 +63,7 @@ PROMISED = {
     ),
     "line, any scale": Promise(ANY_SCALE, 16 << 10, (None, None, None, None, None, 2.3), (None,) * 6),
     "corner, three heads, order 1": Promise(
-        ("curve.dimensions=3", "curve.order=1"), 2200, (30.2, 18.75, 18.3, 18.3, 18.3, 4.85), (None,) * 6, 3100
+        ("curve.dimensions=3", "curve.order=1"), 2250, (30.2, 18.75, 18.3, 18.3, 18.3, 4.85), (None,) * 6, 3100
     ),
     "corner, three heads, order 1, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=3", "curve.order=1"),
@@ -124,7 +124,7 @@ PROMISED = {
     ),
     "corner, three heads, order 1, heads of their own": Promise(
         ("curve.inset=0.1", *own_scales(3), "curve.dimensions=3", "curve.order=1"),
-        3300,
+        3550,
         (32.45, 21.3, 20.85, 20.85, 20.85, None),
         (None,) * 6,
     ),

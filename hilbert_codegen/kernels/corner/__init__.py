@@ -134,7 +134,9 @@ class Corner:
                 "zone_down": down,
                 "zone_top": layout.zone >> down,
             }
-            return Implementation((*offsets.tables(), *portable.tables[1:]), given.decode, None, {**params, **own}, check)
+            return Implementation(
+                (*offsets.tables(), *portable.tables[1:]), given.decode, None, {**params, **own}, check
+            )
 
         def mve() -> Implementation:
             lanes, proof = _lanes(layout)

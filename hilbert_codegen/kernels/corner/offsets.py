@@ -48,8 +48,8 @@ class Offsets:
     def shares(self) -> IntArray:
         """The shares that the assembly adds up."""
         if not len(self.last):
-            return np.stack([self.first * self.base**axis for axis in range(3)]) >> self.up
-        return np.concatenate([self.first.reshape(2, 256), (self.last << self.down)[None, :]]) >> self.up
+            return np.asarray(np.stack([self.first * self.base**axis for axis in range(3)]) >> self.up)
+        return np.asarray(np.concatenate([self.first.reshape(2, 256), (self.last << self.down)[None, :]]) >> self.up)
 
 
 def offsets_of(shares: IntArray, base: int) -> Offsets | None:
