@@ -186,6 +186,31 @@ def test_lists_in_assembly(heads: int, order: int, grid: str, tmp_path: Path) ->
     assert verdict.passed, verdict.reason
 
 
+#: Those whose half segments of one vertex are turns; and scales of which each leaves some heads without clamped codes, with tables that
+#: are wide; codes without a sign.
+THREE: dict[str, tuple[str, ...]] = {
+    **{name: settings for name, settings in GRIDS.items() if name != "closed"},
+    "own, whole": ("curve.inset=0", "heads.scale=[0.00441, 0.00374, 0.00463]", "heads.zero_point=[-97, -127, -101]"),
+    "unsigned": ("heads.dtype=uint8", "heads.zero_point=0", "output.codes=[60000, 500]"),
+    "coarse": (*ANY_SCALE, "output.codes=[0, 40]"),
+}
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("grid", THREE)
+def test_three_heads_in_16_bit_assembly(order: int, grid: str, tmp_path: Path) -> None:
+    """The same on a Cortex-M0, through every function, short and misaligned blocks."""
+    board = needs_board("microbit", "qemu")
+    shape = "curve.dimensions=3", f"curve.order={order}", "code.strategy=corner", "code.target=cortex-m0"
+    plan = plan_of(tmp_path, order, *shape, *THREE[grid], *(own_scales(3) if grid == "own" else ()))
+    sweep, generated = make_sweep(plan), generate(plan)
+    assert "thumb1" in generated.built.variants
+    files = {**generated.files, **selftest_files(plan, sweep)}
+    program = Program(tmp_path / "image", board, choose(board.core), "depth", files)
+    verdict = run_image(EMULATORS["qemu"], program.image(), board, plan, sweep)
+    assert verdict.passed, verdict.reason
+
+
 @pytest.mark.parametrize(
     ("heads", "order", "settings"),
     [

@@ -16,6 +16,7 @@ The modules, in the order in which they build on one another:
 - tables: how the tables are made;
 - argument: the proof for all tuples of codes;
 - slots: the shares of several heads side by side, for assembly;
+- offsets: those of three heads in bytes, for assembly with 16-bit instructions;
 - lanes, lanes_number, lanes_argument: the tables of Helium, how codes get to them, with a model and
   a proof of their own;
 - phases, phases_argument: the same at order 1, where results are computed;
@@ -43,6 +44,7 @@ from hilbert_codegen.kernels.corner.kinds_argument import KindsArgument
 from hilbert_codegen.kernels.corner.lanes import Lanes, lanes_of
 from hilbert_codegen.kernels.corner.lanes_argument import LanesArgument
 from hilbert_codegen.kernels.corner.layout import Kind, Layout
+from hilbert_codegen.kernels.corner.offsets import offsets_of
 from hilbert_codegen.kernels.corner.phases import Phases, phases_of
 from hilbert_codegen.kernels.corner.phases_argument import PhasesArgument
 from hilbert_codegen.kernels.corner.slots import NAMES, shares_of, slots_of, starts_of, tables_of
@@ -109,6 +111,33 @@ class Corner:
             }
             return Implementation((*words, *portable.tables[1:]), given.decode, None, {**params, **packed}, check)
 
+        def thumb1() -> Implementation:
+            if layout.spec.dimensions != 3 or params["indirect"]:
+                raise Refused("it is for three heads with a record for every box")
+            if params["pairs"] or not _single_near(layout):
+                raise Refused("a list has more than one half segment of the own vertex")
+            offsets = offsets_of(layout.share, _multiple(layout))
+            if offsets is None:
+                raise Refused("its shares do not fit bytes")
+            given = replace(layout, share=offsets.shares())
+
+            def check() -> None:
+                if not np.array_equal(given.share, layout.share):
+                    raise CheckFailed("offset: a share is not in its place")
+                proved()
+
+            down = max(0, layout.zone.bit_length() - 8)
+            power = max(0, offsets.base.bit_length() - 1)
+            own = {
+                "offsets": offsets,
+                "power": (power, offsets.base - (1 << power)),
+                "zone_down": down,
+                "zone_top": layout.zone >> down,
+            }
+            return Implementation(
+                (*offsets.tables(), *portable.tables[1:]), given.decode, None, {**params, **own}, check
+            )
+
         def mve() -> Implementation:
             lanes, proof = _lanes(layout)
 
@@ -128,7 +157,7 @@ class Corner:
             kind=f"{layout.spec.dimensions} heads",
             note="The half cells of a query tell its own vertex, whose half segments are nearest "
             "but for queries near the middle between corners.",
-            offers={"thumb2": thumb2, "mve": mve},
+            offers={"thumb1": thumb1, "thumb2": thumb2, "mve": mve},
         )
 
 
@@ -202,6 +231,19 @@ def _base(layout: Layout) -> int:
     base = int(layout.share[1].max() // max(1, layout.share[0].max()))
     alike = all(np.array_equal(share, layout.share[0] * base**a) for a, share in enumerate(layout.share))
     return base if alike else 0
+
+
+def _multiple(layout: Layout) -> int:
+    """What the shares of one of three heads are multiplied by to be those of the next; 0 where that is not all they differ by,
+    or where heads have distances of their own.
+    """
+    return 0 if _paged(layout) else 1 << _step(layout) if _step(layout) else _base(layout)
+
+
+def _single_near(layout: Layout) -> bool:
+    """Whether every list has a single half segment of the own vertex."""
+    among = layout.record[layout.fields.kinds(layout.record) == Kind.AMONG]
+    return bool(layout.fields.is_single(layout.words[among & ((1 << layout.at) - 1)]).all())
 
 
 def _params(layout: Layout) -> dict[str, object]:
@@ -312,7 +354,7 @@ def _exact_params(layout: Layout) -> dict[str, object]:
         "cells": [f"{cell}{end}" for cell in cells],
         "middle": listed(layout.middle),
         "second": second,
-        "falls": f"({-2 * (1 if layout.narrow or layout.short else one) * max(second, 1)}LL)",
+        "rises": 2 * max(second, 1),
     }
 
 
