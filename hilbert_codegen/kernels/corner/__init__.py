@@ -37,12 +37,13 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, smallest_unsigned
 from hilbert_codegen.kernels.corner.argument import Argument
-from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, Parts, lists_of
+from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, Lists, Parts, lists_of
 from hilbert_codegen.kernels.corner.kinds import Kinds, kinds_of
 from hilbert_codegen.kernels.corner.kinds_argument import KindsArgument
 from hilbert_codegen.kernels.corner.lanes import Lanes, lanes_of
 from hilbert_codegen.kernels.corner.lanes_argument import LanesArgument
 from hilbert_codegen.kernels.corner.layout import Kind, Layout
+from hilbert_codegen.kernels.corner.paths import paths_of
 from hilbert_codegen.kernels.corner.phases import Phases, phases_of
 from hilbert_codegen.kernels.corner.phases_argument import PhasesArgument
 from hilbert_codegen.kernels.corner.slots import NAMES, shares_of, slots_of, starts_of, tables_of
@@ -66,7 +67,8 @@ class Corner:
         if INTEGER_TYPES[spec.output.dtype][0] > 16:
             raise Refused("its results have at most 16 bits")
         geometry = Parts(spec)
-        layout = layout_of(spec, geometry, lists_of(geometry))
+        lists = lists_of(geometry)
+        layout = layout_of(spec, geometry, lists)
         argument = Argument(layout, geometry)
         check = functools.cache(argument.check)
         try:
@@ -79,16 +81,18 @@ class Corner:
                 )
                 raise Refused(why) from failed
             raise Refused(str(failed)) from failed
-        return self._built(layout, check)
+        return self._built(layout, geometry, lists, check)
 
-    def _built(self, layout: Layout, proved: Callable[[], None]) -> Built:
+    def _built(self, layout: Layout, geometry: Parts, lists: Lists, proved: Callable[[], None]) -> Built:
         """`proved` is the argument, which is carried out once for all variants."""
         params = _params(layout)
         portable = Implementation(_tables(layout), layout.decode, None, params, proved)
 
         def thumb2() -> Implementation:
+            with contextlib.suppress(Refused):
+                return _of_paths(geometry, lists, portable)
             if params["alike"]:
-                return replace(portable, params={**params, "slots": [], "starts": [0], "crowded": False})
+                return replace(portable, params={**params, "paths": (), "slots": [], "starts": [0], "crowded": False})
             slots = slots_of(layout.share)
             starts = starts_of(slots)
             if len(starts) > len(NAMES):
@@ -102,6 +106,7 @@ class Corner:
                 proved()
 
             packed = {
+                "paths": (),
                 "slots": slots,
                 "words": NAMES,
                 "starts": starts,
@@ -151,6 +156,45 @@ def _lanes(layout: Layout) -> tuple[Lanes | Kinds, Callable[[], None]]:
     except CheckFailed as failed:
         raise Refused(str(failed)) from failed
     return lanes, proof
+
+
+def _of_paths(geometry: Parts, lists: Lists, portable: Implementation) -> Implementation:
+    """What the assembly computes with where every record is a path. Raises Refused."""
+    layout = layout_of(geometry.spec, geometry, lists, numbered=True)
+    only, params = _only(layout), _params(layout)
+    if len(layout.share) > 3 or not only or params["asks"]:
+        raise Refused("its lists are not compared in one way")
+    paged, slots = _paged(layout), []
+    share, gap = portable.tables[:2]
+    words: tuple[Table, ...] = (share,)
+    if paged or not params["alike"]:
+        slots = slots_of(layout.share)
+        words = tuple(tables_of(layout.share, slots))
+        layout = replace(layout, share=shares_of(list(words), slots))
+    if len(words) > 2:
+        raise Refused("it has no registers for so many tables")
+    paths = paths_of(layout, only)
+    assert layout.box is not None
+    tables = (
+        *words,
+        gap,
+        Table("path", "uint8", layout.box, "number of the path of every box"),
+        Table("listed", "uint32", paths.listed, "what paths compare with half segments of other corners"),
+    )
+    given = {
+        "paths": paths.paths,
+        "only": only,
+        "pages": paths.pages,
+        "places": slots,
+        "words": NAMES if slots else ("share",),
+        "starts": starts_of(slots) if slots else [0],
+        "crowded": False,
+        # Own half segments are nearest up to the margin below the level; from so much on the other one is.
+        "least": layout.level - layout.margin + 1,
+        "doubt": 2 * layout.margin - 1,
+        "slots": [],
+    }
+    return Implementation(tables, paths.decode, None, {**params, **given}, Argument(layout, geometry).check)
 
 
 def _tables(layout: Layout) -> tuple[Table, ...]:

@@ -365,17 +365,18 @@ class _Writer:
         return fields.several | gates | Kind.AMONG << fields.kind | at
 
 
-def layout_of(spec: Spec, geometry: Parts, lists: Lists) -> Layout:
-    """The tables. Raises Refused."""
+def layout_of(spec: Spec, geometry: Parts, lists: Lists, numbered: bool = False) -> Layout:
+    """The tables; `numbered`, records are kept once even where boxes are few. Raises Refused."""
     fields, bits = Fields.of(spec), INTEGER_TYPES[spec.output.dtype][0]
     turns, scale = _scale_of(geometry, fields.other - bits, fields.sign - bits)
     base = geometry.parts
-    direct = base**spec.dimensions <= MOST_BOXES
-    if not direct:
+    few = base**spec.dimensions <= MOST_BOXES
+    direct = few and not numbered
+    if not few:
         lists = united(geometry, lists)
     alike = all(np.array_equal(axis, axes[0]) for axes in (geometry.part, scale.g) for axis in axes)
     # Flags take a table of larger numbers and a step for every point, which few boxes do not repay.
-    step = base.bit_length() - 1 if alike and not direct and not any(geometry.cuts) and base & (base - 1) == 0 else 0
+    step = base.bit_length() - 1 if alike and not few and not any(geometry.cuts) and base & (base - 1) == 0 else 0
     flags = step * spec.dimensions
     share = np.array(geometry.part) * np.array([base**a for a in range(spec.dimensions)])[:, None]
     if step:
