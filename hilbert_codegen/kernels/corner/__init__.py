@@ -16,6 +16,7 @@ The modules, in the order in which they build on one another:
 - tables: how the tables are made;
 - argument: the proof for all tuples of codes;
 - slots: the shares of several heads side by side, for assembly;
+- paths: records as pieces of code, for assembly;
 - lanes, lanes_number, lanes_argument: the tables of Helium, how codes get to them, with a model and
   a proof of their own;
 - phases, phases_argument: the same at order 1, where results are computed;
@@ -90,7 +91,7 @@ class Corner:
 
         def thumb2() -> Implementation:
             with contextlib.suppress(Refused):
-                return _of_paths(geometry, lists, portable)
+                return _of_paths(layout, geometry, lists, portable)
             if params["alike"]:
                 return replace(portable, params={**params, "paths": (), "slots": [], "starts": [0], "crowded": False})
             slots = slots_of(layout.share)
@@ -158,12 +159,13 @@ def _lanes(layout: Layout) -> tuple[Lanes | Kinds, Callable[[], None]]:
     return lanes, proof
 
 
-def _of_paths(geometry: Parts, lists: Lists, portable: Implementation) -> Implementation:
-    """What the assembly computes with where every record is a path. Raises Refused."""
-    layout = layout_of(geometry.spec, geometry, lists, numbered=True)
-    only, params = _only(layout), _params(layout)
-    if len(layout.share) > 3 or not only or params["asks"]:
+def _of_paths(layout: Layout, geometry: Parts, lists: Lists, portable: Implementation) -> Implementation:
+    """What the assembly computes with where every record is a path, beside `layout` of the portable C. Raises Refused."""
+    only = _only(layout)
+    if layout.spec.dimensions > 3 or not only or portable.params["asks"]:
         raise Refused("its lists are not compared in one way")
+    layout = layout_of(layout.spec, geometry, lists, numbered=True)
+    params = _params(layout)
     paged, slots = _paged(layout), []
     share, gap = portable.tables[:2]
     words: tuple[Table, ...] = (share,)
@@ -185,13 +187,14 @@ def _of_paths(geometry: Parts, lists: Lists, portable: Implementation) -> Implem
         "paths": paths.paths,
         "only": only,
         "pages": paths.pages,
+        "seldom": paths.seldom,
         "places": slots,
         "words": NAMES if slots else ("share",),
         "starts": starts_of(slots) if slots else [0],
         "crowded": False,
-        # Own half segments are nearest up to the margin below the level; from so much on the other one is.
-        "least": layout.level - layout.margin + 1,
-        "doubt": 2 * layout.margin - 1,
+        # Differences of savings at which neither the own half segment nor the other one is sure: the least, and how many.
+        "close_from": layout.level - layout.margin + 1,
+        "close": 2 * layout.margin - 1,
         "slots": [],
     }
     return Implementation(tables, paths.decode, None, {**params, **given}, Argument(layout, geometry).check)

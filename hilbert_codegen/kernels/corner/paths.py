@@ -16,6 +16,8 @@ from hilbert_codegen.kernels.corner.layout import CHUNK, Kind, Layout
 
 #: At most so many records become paths, and at most so many of them compare with another corner's half segment: that one is long.
 MOST, MOST_LISTS = 40, 4
+#: The paths that end by a branch to the end of another one have together at most this share of all points.
+SELDOM = 0.2
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Path:
     """What the code of a record does.
 
     Attributes:
-        halves: one half segment; or two of the own vertex, the second being taken where its distance is greater, or, if
-            `equal`, not less.
+        halves: one half segment; or those of a turn, which have one base: the second is taken where its distance is
+            greater, or, if `equal`, not less.
         equal: see there.
         at: of a record that leads to a list: where that is among the words behind the records; else -1.
         own, other: of such a one: the paths of its own half segment and of the other corner's.
@@ -60,6 +62,18 @@ class Paths:
     layout: Layout
     paths: tuple[Path, ...]
     only: tuple[int, ...]
+
+    @property
+    def seldom(self) -> set[int]:
+        """The paths of the fewest points, which share an end."""
+        points = np.ones(1, dtype=np.int64)
+        for share in self.layout.share:
+            points = np.convolve(points, np.bincount(share))
+        assert self.layout.box is not None
+        of = np.bincount(self.layout.box[: len(points)], points, len(self.paths))
+        order = [which for which in np.argsort(of, kind="stable").tolist() if self.paths[which].halves]
+        most = np.cumsum(of[order]) <= SELDOM * of.sum()
+        return {which for which, few in zip(order, most.tolist(), strict=True) if few}
 
     @property
     def listed(self) -> IntArray:
@@ -118,9 +132,8 @@ class Paths:
         layout = self.layout
         own, along, across = (gaps[axis] >> layout.rough for axis in self.only)
         ahead = along * along - own * own + 2 * layout.cell * across - layout.level
-        result = np.where(
-            ahead >= layout.margin, *(self._nearest(self.paths[which], gaps) for which in (path.other, path.own))
-        )
+        other, mine = (self._nearest(self.paths[which], gaps) for which in (path.other, path.own))
+        result = np.asarray(np.where(ahead >= layout.margin, other, mine))
         close = np.flatnonzero(np.abs(ahead) < layout.margin)
         if len(close):
             at = np.full(len(close), path.at + len(layout.record))
@@ -154,8 +167,7 @@ def paths_of(layout: Layout, only: tuple[int, ...]) -> Paths:
             own, other = (number_of(int(layout.words[i])) for i in (at, at + 1))
             return Path(at=at - len(records), own=own, other=other)
         if kind == Kind.PAIR:
-            at = record & 0xFFFF
-            return Path(tuple(_half(layout, int(layout.words[i])) for i in (at, at + 1)))
+            raise Refused("two half segments of a vertex are no turn")
         if fields.is_turn(np.array(record)):
             minus, plus = (_half(layout, int(half)) for half in fields.unfolded(np.array(record)))
             return Path((minus, plus), not layout.ahead)
