@@ -7,6 +7,8 @@ vertex is 0, may be a part of their own, and half cells, or some of them, may be
 from __future__ import annotations
 
 import itertools
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -192,20 +194,44 @@ def _own(geometry: Parts, cell: tuple[int, ...]) -> list[Item]:
     return items(geometry, cell, [min(mine, key=lambda h: (geometry.idle(h, cell), rank[h]))])
 
 
-def united(geometry: Parts, lists: Lists) -> Lists:
-    """The same list for all boxes of the same half cells that list other corners' half segments."""
+def united(geometry: Parts, lists: Lists, apart: int = 0) -> Lists:
+    """The same list for all boxes of the same half cells that list other corners' half segments.
+
+    But `apart` lists stay as they are: those by which most half segments are spared that do not come into question, all codes
+    being equally frequent.
+    """
+    spared: Counter[tuple[tuple[int, ...], tuple[Item, ...]]] = Counter()
+    if apart:
+        whole = united(geometry, lists)
+        codes = [np.bincount(parts, minlength=geometry.parts).tolist() for parts in geometry.part]
+        for box, listed in lists.items():
+            points = math.prod(counts[part] for counts, part in zip(codes, box, strict=True))
+            spared[geometry.cell(box), tuple(listed)] += points * (len(whole[box]) - len(listed))
+    left = {key for key, count in sorted(spared.items(), key=lambda one: -one[1])[:apart] if count > 0}
     union: dict[tuple[int, ...], set[Item]] = {}
     for box, listed in lists.items():
-        if any(item.across for item in listed):
-            union.setdefault(geometry.cell(box), set()).update(listed)
+        cell = geometry.cell(box)
+        if any(item.across for item in listed) and (cell, tuple(listed)) not in left:
+            union.setdefault(cell, set()).update(listed)
     ordered = {}
-    for cell, united in union.items():
+    for cell, found in union.items():
         rank = geometry.rank(cell)
-        ordered[cell] = sorted(united, key=lambda item: (bool(item.across), rank[item.half], item.half))
-    return {
-        box: ordered[geometry.cell(box)] if any(item.across for item in listed) else listed
+        ordered[cell] = sorted(found, key=lambda item: (bool(item.across), rank[item.half], item.half))
+
+    def of(box: tuple[int, ...], listed: list[Item]) -> list[Item]:
+        cell = geometry.cell(box)
+        return ordered[cell] if any(item.across for item in listed) and (cell, tuple(listed)) not in left else listed
+
+    return {box: of(box, listed) for box, listed in lists.items()}
+
+
+def asked(geometry: Parts, lists: Lists) -> float:
+    """How many half segments of other corners a point has in the list of its box on average, all codes being equally frequent."""
+    shares = [np.bincount(parts, minlength=geometry.parts) / len(parts) for parts in geometry.part]
+    return sum(
+        float(math.prod(share[part] for share, part in zip(shares, box, strict=True))) * sum(bool(i.across) for i in listed)
         for box, listed in lists.items()
-    }
+    )
 
 
 def gates_of(across: Iterable[tuple[int, ...]]) -> list[int]:
