@@ -92,8 +92,10 @@ class Corner:
         def thumb2() -> Implementation:
             with contextlib.suppress(Refused):
                 return _of_paths(layout, geometry, lists, portable)
+            further = {"paths": (), **_ways(layout)}
             if params["alike"]:
-                return replace(portable, params={**params, "paths": (), "slots": [], "starts": [0], "crowded": False})
+                given = {**params, **further, "slots": [], "starts": [0], "crowded": False}
+                return replace(portable, params=given)
             slots = slots_of(layout.share)
             starts = starts_of(slots)
             if len(starts) > len(NAMES):
@@ -107,11 +109,11 @@ class Corner:
                 proved()
 
             packed = {
-                "paths": (),
+                **further,
                 "slots": slots,
                 "words": NAMES,
                 "starts": starts,
-                "crowded": len(starts) > 1 and params["indirect"],
+                "crowded": len(starts) > 1 and (params["indirect"] or bool(further["ways"])),
             }
             return Implementation((*words, *portable.tables[1:]), given.decode, None, {**params, **packed}, check)
 
@@ -198,6 +200,45 @@ def _of_paths(layout: Layout, geometry: Parts, lists: Lists, portable: Implement
         "slots": [],
     }
     return Implementation(tables, paths.decode, None, {**params, **given}, Argument(layout, geometry).check)
+
+
+def _led_to(layout: Layout) -> list[int]:
+    """The records of the half segments of pairs and of those of other corners."""
+    records, found = _records(layout), []
+    kinds = layout.fields.kinds(records)
+    for at in np.unique(records[kinds == Kind.PAIR] & 0xFFFF).tolist():
+        found += layout.words[at : at + 2].tolist()
+    for at in np.unique(records[kinds == Kind.AMONG] & ((1 << layout.at) - 1)).tolist():
+        for record, word in zip(layout.words[at + 1 :: 2].tolist(), layout.words[at + 2 :: 2].tolist(), strict=False):
+            found.append(record)
+            if word & LAST:
+                break
+    return found
+
+
+def _ways(layout: Layout) -> dict[str, object]:
+    """For three heads, what the uppermost bits of a record say: the way of each of their values, and the pages of distances."""
+    if layout.spec.dimensions > 3 or layout.box is not None:
+        return {"ways": ()}
+    fields = layout.fields
+    ways: list[object] = [""] * (1 << (32 - fields.sign))
+    uses = [0] * 3
+    for record in sorted({*_records(layout).tolist(), *_led_to(layout)}):
+        one = np.array(record)
+        axis, way = int(fields.axes(one)), record >> fields.sign
+        if record & fields.several:
+            ways[way] = "list"
+            continue
+        other = record >> fields.other & fields.axis_mask
+        turn = bool(fields.is_turn(one))
+        ways[way] = ("turn", axis, other) if turn else ("one", axis, int(fields.signs(one)))
+        for read in (axis, other) if turn else (axis,):
+            uses[read] += 1
+    pages = [(0, 0)] * 3
+    if _paged(layout):
+        # Lists need a register that points to the first page; the second points to that of the next two which more records read.
+        pages = [(0, 0), (1, 0), (1, 256)] if uses[1] > uses[2] else [(0, 0), (0, 256), (2, 0)]
+    return {"ways": ways, "pages": pages}
 
 
 def _tables(layout: Layout) -> tuple[Table, ...]:

@@ -27,8 +27,8 @@ MOST_BOXES = 729
 #: other less than to cut twice. What is cut once more makes fewer boxes with two half segments of the own vertex.
 MANY, FEW = 0.42, 0.2
 #: The share below which three heads of order 2 are cut at the zone in some half cells instead: those that make the fewest boxes
-#: with more than one half segment.
-SELDOM, SOME = 0.15, (1, 4, 5)
+#: with more than one half segment. Heads of their own, whose tables are long, have fewer boxes.
+SELDOM, SOME, SOME_OWN = 0.15, (1, 4, 5), (4, 5)
 #: Bits that name axes in the description of a half segment, behind which is the first of them; and the end of a list.
 ACROSS, LAST = 15, 1 << 31
 
@@ -75,7 +75,8 @@ class Parts(Geometry):
         if (2 * cells + 2) ** self.spec.dimensions <= MOST_BOXES:
             return (((ZONE,),) * cells, True) if clamped >= FEW else (((ZONE / 2, ZONE),) * cells, False)
         if self.spec.dimensions == 3 and cells == 6 and clamped < SELDOM:
-            return tuple((ZONE,) if half in SOME else () for half in range(cells)), False
+            some = SOME if all(axis == self.place[0] for axis in self.place) else SOME_OWN
+            return tuple((ZONE,) if half in some else () for half in range(cells)), False
         # More boxes than that are worth it with two half cells alone, where one cut makes no more than the two ends.
         return (((ZONE,),) * cells, False) if cells == 2 and clamped <= MANY else (((),) * cells, True)
 
