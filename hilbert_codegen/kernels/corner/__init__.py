@@ -92,10 +92,10 @@ class Corner:
         def thumb2() -> Implementation:
             with contextlib.suppress(Refused):
                 return _of_paths(layout, geometry, lists, portable)
-            further = {"paths": (), **_ways(layout)}
+            # There are no registers for the addresses of both, of shares by powers and of distances of every head.
+            further = {"paths": (), **({"ways": ()} if params["alike"] and params["paged"] else _ways(layout))}
             if params["alike"]:
-                given = {**params, **further, "slots": [], "starts": [0], "crowded": False}
-                return replace(portable, params=given)
+                return replace(portable, params={**params, **further, "slots": [], "starts": [0], "crowded": False})
             slots = slots_of(layout.share)
             starts = starts_of(slots)
             if len(starts) > len(NAMES):

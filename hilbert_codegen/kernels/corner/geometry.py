@@ -230,7 +230,8 @@ def asked(geometry: Parts, lists: Lists) -> float:
     """How many half segments of other corners a point has in the list of its box on average, all codes being equally frequent."""
     shares = [np.bincount(parts, minlength=geometry.parts) / len(parts) for parts in geometry.part]
     return sum(
-        float(math.prod(share[part] for share, part in zip(shares, box, strict=True))) * sum(bool(i.across) for i in listed)
+        float(math.prod(share[part] for share, part in zip(shares, box, strict=True)))
+        * sum(bool(i.across) for i in listed)
         for box, listed in lists.items()
     )
 
