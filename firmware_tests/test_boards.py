@@ -161,13 +161,14 @@ def test_more_heads(heads: int, layout: str, emulator: str, tmp_path: Path) -> N
 
 
 #: Grids of `test_lists_in_assembly`: no code is at an end of its axis; half segments of one vertex that are no turn; heads that
-#: are not alike.
+#: are not alike; results that fall along the curve.
 GRIDS: dict[str, tuple[str, ...]] = {
     "grid": (),
     "off": ANY_SCALE,
     "whole": ("curve.inset=0", "heads.scale=0.00392"),
     "closed": ("curve.kind=moore", "heads.scale=0.00437", "heads.zero_point=-97"),
     "own": ("curve.inset=0.1",),
+    "falling": ("output.codes=[65535, 0]",),
 }
 
 

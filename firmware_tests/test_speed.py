@@ -63,26 +63,26 @@ PROMISED = {
     ),
     "line, any scale": Promise(ANY_SCALE, 16 << 10, (None, None, None, None, None, 2.3), (None,) * 6),
     "corner, three heads, order 1": Promise(
-        ("curve.dimensions=3", "curve.order=1"), 2250, (30.2, 18.75, 18.3, 18.3, 18.3, 4.65), (None,) * 6, 3100
+        ("curve.dimensions=3", "curve.order=1"), 2250, (30.2, 18.05, 18.05, 18.05, 18.05, 4.65), (None,) * 6, 3100
     ),
     "corner, three heads, order 1, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=3", "curve.order=1"),
         2300,
-        (31.35, 19.95, 19.5, 19.5, 19.5, 4.8),
+        (31.35, 18.8, 18.8, 18.8, 18.8, 4.8),
         (None,) * 6,
         3100,
     ),
     "corner, three heads, order 1, no inset": Promise(
         ("heads.scale=0.00392", "curve.inset=0", "curve.dimensions=3", "curve.order=1"),
         2300,
-        (31.7, 20.4, 19.95, 19.95, 19.95, 4.9),
+        (31.7, 19.05, 19.05, 19.05, 19.05, 4.9),
         (None,) * 6,
         3100,
     ),
     "corner, three heads, no inset": Promise(
         ("heads.scale=0.00392", "curve.inset=0", "curve.dimensions=3", "curve.order=2"),
         5600,
-        (38.0, 26.3, 26.0, 26.0, 26.0, 5.25),
+        (38.0, 24.95, 24.95, 24.95, 24.95, 5.25),
         (None,) * 6,
         6600,
     ),
@@ -94,12 +94,12 @@ PROMISED = {
         3700,
     ),
     "corner, three heads": Promise(
-        ("curve.dimensions=3", "curve.order=2"), 4600, (33.75, 24.4, 24.05, 24.05, 24.05, 4.9), (None,) * 6, 6600
+        ("curve.dimensions=3", "curve.order=2"), 4600, (33.75, 23.35, 23.35, 23.35, 23.35, 4.9), (None,) * 6, 6600
     ),
     "corner, three heads, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=3", "curve.order=2"),
         4600,
-        (33.6, 24.1, 23.75, 23.75, 23.75, 4.85),
+        (33.6, 23.1, 23.1, 23.1, 23.1, 4.85),
         (None,) * 6,
         6600,
     ),
@@ -126,13 +126,13 @@ PROMISED = {
     "corner, three heads, order 1, heads of their own": Promise(
         ("curve.inset=0.1", *own_scales(3), "curve.dimensions=3", "curve.order=1"),
         3550,
-        (32.45, 21.3, 20.85, 20.85, 20.85, None),
+        (32.45, 19.1, 19.1, 19.1, 19.1, None),
         (None,) * 6,
     ),
     "corner, three heads, heads of their own": Promise(
         ("curve.inset=0.1", *own_scales(3), "curve.dimensions=3", "curve.order=2"),
         6400,
-        (37.2, 25.9, 25.6, 25.6, 25.6, None),
+        (37.2, 24.2, 24.2, 24.2, 24.2, None),
         (None,) * 6,
     ),
     "corner, three heads, heads of their own, no inset": Promise(
@@ -150,13 +150,13 @@ PROMISED = {
     "corner, four heads, heads of their own": Promise(
         ("curve.inset=0.1", *own_scales(4), "curve.dimensions=4", "curve.order=1"),
         4500,
-        (50.9, 29.5, 29.05, 29.05, 29.05, None),
+        (50.9, 29.55, 29.15, 29.15, 29.15, None),
         (None,) * 6,
     ),
     "corner, six heads, heads of their own": Promise(
         ("curve.inset=0.1", *own_scales(6), "curve.dimensions=6", "curve.order=1"),
         11900,
-        (87.7, 44.2, 41.85, 41.85, 41.85, None),
+        (87.7, 44.4, 42.05, 42.05, 42.05, None),
         (None,) * 6,
     ),
 }

@@ -17,6 +17,7 @@ The modules, in the order in which they build on one another:
 - argument: the proof for all tuples of codes;
 - slots: the shares of several heads side by side, for assembly;
 - offsets: those of three heads in bytes, for assembly with 16-bit instructions;
+- paths: records as pieces of code, for assembly;
 - lanes, lanes_number, lanes_argument: the tables of Helium, how codes get to them, with a model and
   a proof of their own;
 - phases, phases_argument: the same at order 1, where results are computed;
@@ -38,13 +39,14 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, smallest_unsigned
 from hilbert_codegen.kernels.corner.argument import Argument
-from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, Parts, lists_of
+from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, Lists, Parts, lists_of
 from hilbert_codegen.kernels.corner.kinds import Kinds, kinds_of
 from hilbert_codegen.kernels.corner.kinds_argument import KindsArgument
 from hilbert_codegen.kernels.corner.lanes import Lanes, lanes_of
 from hilbert_codegen.kernels.corner.lanes_argument import LanesArgument
 from hilbert_codegen.kernels.corner.layout import Kind, Layout
 from hilbert_codegen.kernels.corner.offsets import offsets_of
+from hilbert_codegen.kernels.corner.paths import paths_of
 from hilbert_codegen.kernels.corner.phases import Phases, phases_of
 from hilbert_codegen.kernels.corner.phases_argument import PhasesArgument
 from hilbert_codegen.kernels.corner.slots import NAMES, shares_of, slots_of, starts_of, tables_of
@@ -68,7 +70,8 @@ class Corner:
         if INTEGER_TYPES[spec.output.dtype][0] > 16:
             raise Refused("its results have at most 16 bits")
         geometry = Parts(spec)
-        layout = layout_of(spec, geometry, lists_of(geometry))
+        lists = lists_of(geometry)
+        layout = layout_of(spec, geometry, lists)
         argument = Argument(layout, geometry)
         check = functools.cache(argument.check)
         try:
@@ -81,16 +84,20 @@ class Corner:
                 )
                 raise Refused(why) from failed
             raise Refused(str(failed)) from failed
-        return self._built(layout, check)
+        return self._built(layout, geometry, lists, check)
 
-    def _built(self, layout: Layout, proved: Callable[[], None]) -> Built:
+    def _built(self, layout: Layout, geometry: Parts, lists: Lists, proved: Callable[[], None]) -> Built:
         """`proved` is the argument, which is carried out once for all variants."""
         params = _params(layout)
         portable = Implementation(_tables(layout), layout.decode, None, params, proved)
 
         def thumb2() -> Implementation:
+            with contextlib.suppress(Refused):
+                return _of_paths(layout, geometry, lists, portable)
+            # There are no registers for the addresses of both, of shares by powers and of distances of every head.
+            further = {"paths": (), **({"ways": ()} if params["alike"] and params["paged"] else _ways(layout))}
             if params["alike"]:
-                return replace(portable, params={**params, "slots": [], "starts": [0], "crowded": False})
+                return replace(portable, params={**params, **further, "slots": [], "starts": [0], "crowded": False})
             slots = slots_of(layout.share)
             starts = starts_of(slots)
             if len(starts) > len(NAMES):
@@ -104,10 +111,11 @@ class Corner:
                 proved()
 
             packed = {
+                **further,
                 "slots": slots,
                 "words": NAMES,
                 "starts": starts,
-                "crowded": len(starts) > 1 and params["indirect"],
+                "crowded": len(starts) > 1 and (params["indirect"] or bool(further["ways"])),
             }
             return Implementation((*words, *portable.tables[1:]), given.decode, None, {**params, **packed}, check)
 
@@ -180,6 +188,86 @@ def _lanes(layout: Layout) -> tuple[Lanes | Kinds, Callable[[], None]]:
     except CheckFailed as failed:
         raise Refused(str(failed)) from failed
     return lanes, proof
+
+
+def _of_paths(layout: Layout, geometry: Parts, lists: Lists, portable: Implementation) -> Implementation:
+    """What the assembly computes with where every record is a path, beside `layout` of the portable C. Raises Refused."""
+    only = _only(layout)
+    if layout.spec.dimensions > 3 or not only or portable.params["asks"]:
+        raise Refused("its lists are not compared in one way")
+    layout = layout_of(layout.spec, geometry, lists, numbered=True)
+    params = _params(layout)
+    paged, slots = _paged(layout), []
+    share, gap = portable.tables[:2]
+    words: tuple[Table, ...] = (share,)
+    if paged or not params["alike"]:
+        slots = slots_of(layout.share)
+        words = tuple(tables_of(layout.share, slots))
+        layout = replace(layout, share=shares_of(list(words), slots))
+    if len(words) > 2:
+        raise Refused("it has no registers for so many tables")
+    paths = paths_of(layout, only)
+    assert layout.box is not None
+    tables = (
+        *words,
+        gap,
+        Table("path", "uint8", layout.box, "number of the path of every box"),
+        Table("listed", "uint32", paths.listed, "what paths compare with half segments of other corners"),
+    )
+    given = {
+        "paths": paths.paths,
+        "only": only,
+        "pages": paths.pages,
+        "seldom": paths.seldom,
+        "places": slots,
+        "words": NAMES if slots else ("share",),
+        "starts": starts_of(slots) if slots else [0],
+        "crowded": False,
+        # Differences of savings at which neither the own half segment nor the other one is sure: the least, and how many.
+        "close_from": layout.level - layout.margin + 1,
+        "close": 2 * layout.margin - 1,
+        "slots": [],
+    }
+    return Implementation(tables, paths.decode, None, {**params, **given}, Argument(layout, geometry).check)
+
+
+def _led_to(layout: Layout) -> list[int]:
+    """The records of the half segments of pairs and of those of other corners."""
+    records, found = _records(layout), []
+    kinds = layout.fields.kinds(records)
+    for at in np.unique(records[kinds == Kind.PAIR] & 0xFFFF).tolist():
+        found += layout.words[at : at + 2].tolist()
+    for at in np.unique(records[kinds == Kind.AMONG] & ((1 << layout.at) - 1)).tolist():
+        for record, word in zip(layout.words[at + 1 :: 2].tolist(), layout.words[at + 2 :: 2].tolist(), strict=False):
+            found.append(record)
+            if word & LAST:
+                break
+    return found
+
+
+def _ways(layout: Layout) -> dict[str, object]:
+    """For three heads, what the uppermost bits of a record say: the way of each of their values, and the pages of distances."""
+    if layout.spec.dimensions > 3 or layout.box is not None:
+        return {"ways": ()}
+    fields = layout.fields
+    ways: list[object] = [""] * (1 << (32 - fields.sign))
+    uses = [0] * 3
+    for record in sorted({*_records(layout).tolist(), *_led_to(layout)}):
+        one = np.array(record)
+        axis, way = int(fields.axes(one)), record >> fields.sign
+        if record & fields.several:
+            ways[way] = "list"
+            continue
+        other = record >> fields.other & fields.axis_mask
+        turn = bool(fields.is_turn(one))
+        ways[way] = ("turn", axis, other) if turn else ("one", axis, int(fields.signs(one)))
+        for read in (axis, other) if turn else (axis,):
+            uses[read] += 1
+    pages = [(0, 0)] * 3
+    if _paged(layout):
+        # Lists need a register that points to the first page; the second points to that of the next two which more records read.
+        pages = [(0, 0), (1, 0), (1, 256)] if uses[1] > uses[2] else [(0, 0), (0, 256), (2, 0)]
+    return {"ways": ways, "pages": pages}
 
 
 def _tables(layout: Layout) -> tuple[Table, ...]:

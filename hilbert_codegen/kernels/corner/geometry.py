@@ -7,6 +7,8 @@ vertex is 0, may be a part of their own, and half cells, or some of them, may be
 from __future__ import annotations
 
 import itertools
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,8 +27,8 @@ MOST_BOXES = 729
 #: other less than to cut twice. What is cut once more makes fewer boxes with two half segments of the own vertex.
 MANY, FEW = 0.42, 0.2
 #: The share below which three heads of order 2 are cut at the zone in some half cells instead: those that make the fewest boxes
-#: with more than one half segment.
-SELDOM, SOME = 0.15, (1, 4, 5)
+#: with more than one half segment. Heads of their own, whose tables are long, have fewer boxes.
+SELDOM, SOME, SOME_OWN = 0.15, (1, 4, 5), (4, 5)
 #: Bits that name axes in the description of a half segment, behind which is the first of them; and the end of a list.
 ACROSS, LAST = 15, 1 << 31
 
@@ -73,7 +75,8 @@ class Parts(Geometry):
         if (2 * cells + 2) ** self.spec.dimensions <= MOST_BOXES:
             return (((ZONE,),) * cells, True) if clamped >= FEW else (((ZONE / 2, ZONE),) * cells, False)
         if self.spec.dimensions == 3 and cells == 6 and clamped < SELDOM:
-            return tuple((ZONE,) if half in SOME else () for half in range(cells)), False
+            some = SOME if all(axis == self.place[0] for axis in self.place) else SOME_OWN
+            return tuple((ZONE,) if half in some else () for half in range(cells)), False
         # More boxes than that are worth it with two half cells alone, where one cut makes no more than the two ends.
         return (((ZONE,),) * cells, False) if cells == 2 and clamped <= MANY else (((),) * cells, True)
 
@@ -192,20 +195,45 @@ def _own(geometry: Parts, cell: tuple[int, ...]) -> list[Item]:
     return items(geometry, cell, [min(mine, key=lambda h: (geometry.idle(h, cell), rank[h]))])
 
 
-def united(geometry: Parts, lists: Lists) -> Lists:
-    """The same list for all boxes of the same half cells that list other corners' half segments."""
+def united(geometry: Parts, lists: Lists, apart: int = 0) -> Lists:
+    """The same list for all boxes of the same half cells that list other corners' half segments.
+
+    But `apart` lists stay as they are: those by which most half segments are spared that do not come into question, all codes
+    being equally frequent.
+    """
+    spared: Counter[tuple[tuple[int, ...], tuple[Item, ...]]] = Counter()
+    if apart:
+        whole = united(geometry, lists)
+        codes = [np.bincount(parts, minlength=geometry.parts).tolist() for parts in geometry.part]
+        for box, listed in lists.items():
+            points = math.prod(counts[part] for counts, part in zip(codes, box, strict=True))
+            spared[geometry.cell(box), tuple(listed)] += points * (len(whole[box]) - len(listed))
+    left = {key for key, count in sorted(spared.items(), key=lambda one: -one[1])[:apart] if count > 0}
     union: dict[tuple[int, ...], set[Item]] = {}
     for box, listed in lists.items():
-        if any(item.across for item in listed):
-            union.setdefault(geometry.cell(box), set()).update(listed)
+        cell = geometry.cell(box)
+        if any(item.across for item in listed) and (cell, tuple(listed)) not in left:
+            union.setdefault(cell, set()).update(listed)
     ordered = {}
-    for cell, united in union.items():
+    for cell, found in union.items():
         rank = geometry.rank(cell)
-        ordered[cell] = sorted(united, key=lambda item: (bool(item.across), rank[item.half], item.half))
-    return {
-        box: ordered[geometry.cell(box)] if any(item.across for item in listed) else listed
+        ordered[cell] = sorted(found, key=lambda item: (bool(item.across), rank[item.half], item.half))
+
+    def of(box: tuple[int, ...], listed: list[Item]) -> list[Item]:
+        cell = geometry.cell(box)
+        return ordered[cell] if any(item.across for item in listed) and (cell, tuple(listed)) not in left else listed
+
+    return {box: of(box, listed) for box, listed in lists.items()}
+
+
+def asked(geometry: Parts, lists: Lists) -> float:
+    """How many half segments of other corners a point has in the list of its box on average, all codes being equally frequent."""
+    shares = [np.bincount(parts, minlength=geometry.parts) / len(parts) for parts in geometry.part]
+    return sum(
+        float(math.prod(share[part] for share, part in zip(shares, box, strict=True)))
+        * sum(bool(i.across) for i in listed)
         for box, listed in lists.items()
-    }
+    )
 
 
 def gates_of(across: Iterable[tuple[int, ...]]) -> list[int]:

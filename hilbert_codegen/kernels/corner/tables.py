@@ -17,7 +17,7 @@ from fractions import Fraction
 import numpy as np
 
 from hilbert_codegen.kernels import IntArray, Refused
-from hilbert_codegen.kernels.corner.geometry import LAST, MOST_BOXES, ZONE, Item, Lists, Parts, gates_of, united
+from hilbert_codegen.kernels.corner.geometry import LAST, MOST_BOXES, ZONE, Item, Lists, Parts, asked, gates_of, united
 from hilbert_codegen.kernels.corner.layout import NARROW, Fields, Kind, Layout
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
@@ -29,6 +29,8 @@ WIDE = 30
 SIMPLE, NEAR = 1 << 24, Fraction(1, 1 << 46)
 #: Bits of a distance up to half a cell in the comparison with 32 bits.
 ROUGH = 13
+#: Records that a byte has numbers for; and from how many half segments of other corners for a point on lists of boxes are worth more.
+NUMBERS, OFTEN = 256, 0.5
 #: Rounds in which distances are adjusted to the results at most.
 ROUNDS = 400
 
@@ -365,46 +367,65 @@ class _Writer:
         return fields.several | gates | Kind.AMONG << fields.kind | at
 
 
-def layout_of(spec: Spec, geometry: Parts, lists: Lists) -> Layout:
-    """The tables. Raises Refused."""
+@dataclass(frozen=True)
+class _Written:
+    """The records of all boxes, those that there are, their number for every box, the words that they lead to, and the bits of an index."""
+
+    found: IntArray
+    records: IntArray
+    numbers: IntArray
+    more: list[int]
+    at_bits: int
+
+
+def layout_of(spec: Spec, geometry: Parts, lists: Lists, numbered: bool = False) -> Layout:
+    """The tables; `numbered`, records are kept once even where boxes are few. Raises Refused."""
     fields, bits = Fields.of(spec), INTEGER_TYPES[spec.output.dtype][0]
     turns, scale = _scale_of(geometry, fields.other - bits, fields.sign - bits)
     base = geometry.parts
-    direct = base**spec.dimensions <= MOST_BOXES
-    if not direct:
-        lists = united(geometry, lists)
+    few = base**spec.dimensions <= MOST_BOXES
+    direct = few and not numbered
     alike = all(np.array_equal(axis, axes[0]) for axes in (geometry.part, scale.g) for axis in axes)
     # Flags take a table of larger numbers and a step for every point, which few boxes do not repay.
-    step = base.bit_length() - 1 if alike and not direct and not any(geometry.cuts) and base & (base - 1) == 0 else 0
+    step = base.bit_length() - 1 if alike and not few and not any(geometry.cuts) and base & (base - 1) == 0 else 0
     flags = step * spec.dimensions
     share = np.array(geometry.part) * np.array([base**a for a in range(spec.dimensions)])[:, None]
     if step:
         share |= (scale.g >= scale.zone).astype(np.int64) << (flags + step * np.arange(spec.dimensions))[:, None]
-    # Once to know how many bits an index takes and how many records there are, once to write.
-    at_bits, count = 16, 0
-    for final in (False, True):
-        writer = _Writer(_Records(geometry, scale, turns), count, step)
-        found: IntArray = np.zeros(base**spec.dimensions, dtype=np.int64)
-        for key, listed in lists.items():
-            others = any(item.across for item in listed)
-            record = writer.among(listed, at_bits, final) if others else writer.near(listed)
-            found[sum(part * base**a for a, part in enumerate(key))] = record
-        records, numbers = np.unique(found, return_inverse=True)
-        count = len(found) if direct else len(records)
-        if count + len(writer.more) > 1 << 16:
-            raise Refused("its lists are too long")
-        at_bits = (count + len(writer.more)).bit_length()
+
+    def written(lists: Lists) -> _Written:
+        """Once to know how many bits an index takes and how many records there are, once to write."""
+        at_bits, count = 16, 0
+        for final in (False, True):
+            writer = _Writer(_Records(geometry, scale, turns), count, step)
+            found: IntArray = np.zeros(base**spec.dimensions, dtype=np.int64)
+            for key, listed in lists.items():
+                others = any(item.across for item in listed)
+                record = writer.among(listed, at_bits, final) if others else writer.near(listed)
+                found[sum(part * base**a for a, part in enumerate(key))] = record
+            records, numbers = np.unique(found, return_inverse=True)
+            count = len(found) if direct else len(records)
+            if count + len(writer.more) > 1 << 16:
+                raise Refused("its lists are too long")
+            at_bits = (count + len(writer.more)).bit_length()
+        return _Written(found, records, numbers, writer.more, at_bits)
+
+    # Where points go through long lists, as many stay apart as bytes have numbers left for records.
+    given = written(lists if few else united(geometry, lists))
+    left = NUMBERS - len(given.records)
+    if not few and alike and left > 0 and asked(geometry, united(geometry, lists)) > OFTEN:
+        given = written(united(geometry, lists, left))
     rough = max(0, int(scale.unit / 2).bit_length() - ROUGH)
     one, factor, term, wide, slope, middle = _wide(geometry)
     layout = Layout(
         spec=spec,
         share=share,
         gap=scale.g,
-        box=None if direct else numbers,
-        record=found if direct else records,
-        more=np.array(writer.more, dtype=np.int64),
+        box=None if direct else given.numbers,
+        record=given.found if direct else given.records,
+        more=np.array(given.more, dtype=np.int64),
         shift=scale.shift,
-        at=at_bits,
+        at=given.at_bits,
         zone=scale.zone,
         flags=flags,
         rough=rough,

@@ -20,7 +20,7 @@ from hilbert_codegen.exact.reference import ideal_of
 from hilbert_codegen.kernels import IntArray, Refused
 from hilbert_codegen.kernels.corner import Corner, _only
 from hilbert_codegen.kernels.corner.argument import Argument
-from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, Item, Parts, items, lists_of
+from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, Item, Parts, asked, items, lists_of, united
 from hilbert_codegen.kernels.corner.layout import Kind, Layout
 from hilbert_codegen.kernels.corner.tables import layout_of
 from hilbert_codegen.kernels.half_cells import boxes_of, unbeaten
@@ -205,6 +205,33 @@ def test_some_half_cells_are_cut(tmp_path: Path) -> None:
     wrong = np.where(geometry.part[0] == 1, 2, geometry.part[0])
     with pytest.raises(CheckFailed, match="another box"):
         Argument(replace(layout, share=layout.share + (wrong - geometry.part[0])), geometry).check()
+
+
+def test_long_lists_that_are_frequent_stay_apart(tmp_path: Path) -> None:
+    """Six heads that never get beyond 0.7 come to long lists often: as many stay apart as bytes number records."""
+    settings = "curve.inset=0", "heads.scale=0.00311", "heads.zero_point=-102"
+    layout, geometry = off_the_grid(tmp_path, 6, *settings)
+    lists = lists_of(geometry)
+    whole, apart = united(geometry, lists), united(geometry, lists, 36)
+    assert asked(geometry, whole) > 0.75 and asked(geometry, apart) < 0.43
+    assert all(len(lists[box]) <= len(apart[box]) <= len(whole[box]) for box in lists)
+    assert len(layout.record) == 256
+    Argument(layout, geometry).check()
+    codes = np.random.default_rng(6).integers(-128, 128, (20000, 6))
+    assert np.array_equal(layout.decode(*(codes & 255).T), decode_tuples(layout.spec, codes))
+
+
+def test_lists_are_united_where_they_are_seldom_asked_for(tmp_path: Path) -> None:
+    layout, geometry = off_the_grid(tmp_path, 6, "heads.scale=0.00437", "heads.zero_point=-97", "curve.inset=0.1")
+    assert asked(geometry, united(geometry, lists_of(geometry))) < 0.35
+    assert len(layout.record) == 220
+
+
+def test_heads_of_their_own_are_cut_less(tmp_path: Path) -> None:
+    """Three heads of order 2: their tables are long."""
+    for scale, cut in (("0.00392", 3), ("[0.00392,0.0039,0.00391]", 2)):
+        _, geometry = off_the_grid(tmp_path, 3, "curve.order=2", "curve.inset=0", f"heads.scale={scale}")
+        assert sum(map(bool, geometry.cuts)) == cut
 
 
 def test_a_part_may_be_nearer_to_other_corners_throughout(tmp_path: Path) -> None:

@@ -44,14 +44,14 @@ def test_many_boxes_take_more_words_than_the_assembly_has_registers_for() -> Non
 
 def test_the_proof_notices_a_share_that_is_not_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """The model of the assembly reads the words."""
-    spec = spec_of(3, 1)
-    spec = replace(spec, heads=replace(spec.heads, zero_point=(-128, -120, -110)))
+    spec = spec_of(4, 1)
+    spec = replace(spec, heads=replace(spec.heads, zero_point=(-128, -120, -110, -100)))
 
     def moved(shares: IntArray, slots: list[Slot]) -> list[Table]:
         return [replace(table, values=np.roll(table.values, 1)) for table in tables_of(shares, slots)]
 
     monkeypatch.setattr(corner, "tables_of", moved)
-    made = corner.Corner().build(spec, ideal_of(spec, np.zeros((1, 3), dtype=np.int64)), False).offers["thumb2"]()
+    made = corner.Corner().build(spec, ideal_of(spec, np.zeros((1, 4), dtype=np.int64)), False).offers["thumb2"]()
     assert made is not None and made.argument is not None
     with pytest.raises(CheckFailed, match="not in its place"):
         made.argument()
