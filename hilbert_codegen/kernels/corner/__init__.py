@@ -47,7 +47,7 @@ from hilbert_codegen.kernels.corner.lanes_argument import LanesArgument
 from hilbert_codegen.kernels.corner.layout import Kind, Layout
 from hilbert_codegen.kernels.corner.offsets import offsets_of
 from hilbert_codegen.kernels.corner.paths import paths_of
-from hilbert_codegen.kernels.corner.phases import Phases, phases_of
+from hilbert_codegen.kernels.corner.phases import phases_of
 from hilbert_codegen.kernels.corner.phases_argument import PhasesArgument
 from hilbert_codegen.kernels.corner.slots import NAMES, shares_of, slots_of, starts_of, tables_of
 from hilbert_codegen.kernels.corner.tables import layout_of
@@ -156,7 +156,7 @@ class Corner:
             def decode(*raw: IntArray) -> IntArray:
                 return lanes.decode(layout, *raw)
 
-            tables = lanes.tables() if isinstance(lanes, Phases | Kinds) else (*portable.tables, *lanes.tables())
+            tables = lanes.tables() if lanes.complete else (*portable.tables, *lanes.tables())
             return Implementation(tables, decode, None, lanes.params(), check)
 
         return Built(

@@ -124,6 +124,11 @@ class Kinds:
     slope: IntArray
 
     @property
+    def complete(self) -> bool:
+        """Whether the portable functions' tables are not needed."""
+        return True
+
+    @property
     def first(self) -> int:
         """How many kinds have a chain."""
         return len(self.ids) - self.chained
@@ -149,8 +154,11 @@ class Kinds:
         x, y, z = self.share[flat]
         return np.asarray(self.kind[y + BYTE * x + self.stride * z - BYTE])
 
-    def results(self, number: IntArray, far: IntArray) -> IntArray:
-        """The results of half segments at distances."""
+    def results(self, begin: int, codes: IntArray) -> IntArray:
+        """The results of the half segment of a number at codes of its axis."""
+        return self._results(np.full(len(codes), begin), self.distance[codes])
+
+    def _results(self, number: IntArray, far: IntArray) -> IntArray:
         off = (far - self.phase[number]) * self.slope[number] >> 16
         return as_output(self.spec, self.base[number] + off)
 
@@ -164,7 +172,7 @@ class Kinds:
         asked = np.flatnonzero(kind >= self.chained)
         entry = kind[asked] - self.chained + 1
         number[asked], far[asked] = self._beside(flat[:, asked], entry, number[asked], far[asked])
-        result = self.results(number, far)
+        result = self._results(number, far)
         left = asked[number[asked] & BELOW == 0]
         if len(left):
             result[left] = self.exactly(portable, flat[:, left])
@@ -194,7 +202,7 @@ class Kinds:
         number = np.array(
             [self._nearest(portable, kind, [(g[a][i], slope[a][i]) for a in range(3)]) for i, kind in enumerate(kinds)]
         )
-        return self.results(number, self.distance[along(flat, number >> AXIS)])
+        return self._results(number, self.distance[along(flat, number >> AXIS)])
 
     def _nearest(self, portable: Layout, kind: int, place: list[tuple[int, int]]) -> int:
         """The number of the nearest half segment of a kind."""

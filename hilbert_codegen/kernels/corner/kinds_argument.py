@@ -7,12 +7,11 @@ import itertools
 import numpy as np
 
 from hilbert_codegen.errors import CheckFailed
-from hilbert_codegen.kernels import IntArray
 from hilbert_codegen.kernels.corner.argument import Argument
 from hilbert_codegen.kernels.corner.geometry import Item
 from hilbert_codegen.kernels.corner.kinds import ACROSS, AXIS, BELOW, CROSSING, NEXT, NUMBERS, Kinds, Zoned, wrong
 from hilbert_codegen.kernels.corner.lanes import BYTE, HIGHEST
-from hilbert_codegen.kernels.corner.lanes_argument import check_rising
+from hilbert_codegen.kernels.corner.lanes_argument import Results, check_rising
 from hilbert_codegen.kernels.corner.layout import Layout
 from hilbert_codegen.kernels.half_cells import boxes_of, check_covered
 
@@ -34,7 +33,7 @@ class KindsArgument:
     def __init__(self, lanes: Kinds, geometry: Zoned, portable: Layout) -> None:
         self.lanes, self.geometry = lanes, geometry
         self._exact = Argument(portable, geometry)
-        self._right: dict[tuple[int, int, int], bool] = {}
+        self._of = Results(geometry, lanes.results)
 
     def check(self) -> None:
         """Raise CheckFailed with the first thing that is wrong."""
@@ -101,7 +100,7 @@ class KindsArgument:
         for number in dict.fromkeys((both >> 8, both & (BYTE - 1))):
             along = None if not lanes.slope[number] else number >> AXIS
             half = self.geometry.into(along, (), cell)
-            if half is None or not self._is_right(number, half, cell):
+            if half is None or not self._of.right(number, half, number >> AXIS, cell):
                 raise CheckFailed(f"{where}: an own half segment, or its result, is wrong")
             found.append(Item(half, along, ()))
         alone = any(item.along is None for item in found)
@@ -127,22 +126,8 @@ class KindsArgument:
                 across = tuple(axis for axis in range(3) if axis != link >> AXIS & 3)
             number = link & (BYTE - 1)
             half = None if number >> AXIS in across else self.geometry.into(number >> AXIS, across, cell)
-            if half is None or not number & BELOW or not self._is_right(number, half, cell):
+            if half is None or not number & BELOW or not self._of.right(number, half, number >> AXIS, cell):
                 raise CheckFailed(f"{where}: a half segment of its chain, or its result, is wrong")
             found.append(Item(half, number >> AXIS, across))
             entry = lanes.after(link)
         return found
-
-    def _is_right(self, number: int, half: int, cell: tuple[int, ...]) -> bool:
-        """Whether the results of a number are those of a half segment, for all codes of its axis in a box."""
-        geometry, lanes = self.geometry, self.lanes
-        key = number, half, cell[number >> AXIS]
-        if key not in self._right:
-            codes: IntArray = np.flatnonzero(geometry.half[number >> AXIS] == cell[number >> AXIS])
-            exact = geometry.heads.output[half]
-            # A vertex alone has one result, by the codes of an axis of its own.
-            own = int(geometry.heads.axis[half])
-            wanted = exact[codes] if own == number >> AXIS else exact[geometry.half[own] == cell[own]][:1]
-            found = lanes.results(np.full(len(codes), number), lanes.distance[codes])
-            self._right[key] = bool((found == wanted).all())
-        return self._right[key]

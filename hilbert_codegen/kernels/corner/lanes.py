@@ -87,6 +87,11 @@ class Lanes:
     more: IntArray
 
     @property
+    def complete(self) -> bool:
+        """Whether the portable functions' tables are not needed: here they settle close calls."""
+        return False
+
+    @property
     def entries(self) -> int:
         """How many entries chains have."""
         return (len(self.more) - CODES) // 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -53,6 +54,29 @@ def check_numbers(geometry: Parts, square: IntArray, cost: IntArray, unit: int, 
         raise CheckFailed("lanes: savings do not fit 16 bits")
 
 
+class Results:
+    """Whether results of lanes are right.
+
+    `results` gives those that begin somewhere, or have a number, at codes of the axis.
+    """
+
+    def __init__(self, geometry: Parts, results: Callable[[int, IntArray], IntArray]) -> None:
+        self._geometry, self._results = geometry, results
+        self._right: dict[tuple[int, int, int], bool] = {}
+
+    def right(self, begin: int, half: int, axis: int, box: tuple[int, ...]) -> bool:
+        """Whether they are those of a half segment, for all codes of an axis in a box."""
+        geometry, key = self._geometry, (begin, half, box[axis])
+        if key not in self._right:
+            codes: IntArray = np.flatnonzero(geometry.half[axis] == box[axis])
+            exact = geometry.heads.output[half]
+            # A vertex alone has one result, by the codes of an axis of its own.
+            own = int(geometry.heads.axis[half])
+            wanted = exact[codes] if own == axis else exact[geometry.half[own] == box[own]][:1]
+            self._right[key] = bool((self._results(begin, codes) == wanted).all())
+        return self._right[key]
+
+
 class LanesArgument:
     """The proof of the lanes' tables.
 
@@ -67,7 +91,7 @@ class LanesArgument:
 
     def __init__(self, lanes: Lanes, geometry: Parts) -> None:
         self.lanes, self.geometry = lanes, geometry
-        self._right: dict[tuple[int, int, int], bool] = {}
+        self._of = Results(geometry, lanes.results)
 
     def check(self) -> None:
         """Raise CheckFailed with the first thing that is wrong."""
@@ -149,7 +173,7 @@ class LanesArgument:
         if len(own) != len(found):
             raise CheckFailed(f"{where}: there is no half segment along an axis of it")
         for half, axis, begin in zip(own, axes, lanes.begins(number), strict=False):
-            if not self._is_right(begin, half, axis, box):
+            if not self._of.right(begin, half, axis, box):
                 raise CheckFailed(f"{where}: a result is wrong")
         return own
 
@@ -182,7 +206,7 @@ class LanesArgument:
             items, exact = self._close(along, across, box), base[entry] != CLOSE
             if exact:
                 items = [item for item in items if item[1] == (across,)]
-                if not items or not self._is_right(base[entry], items[0][0], along, box):
+                if not items or not self._of.right(base[entry], items[0][0], along, box):
                     raise CheckFailed(f"{where}: a result of another corner's half segment is wrong")
             if not items:
                 raise CheckFailed(f"{where}: an entry of a chain is of no half segment")
@@ -203,16 +227,3 @@ class LanesArgument:
                 if half is not None:
                     found.append((half, many))
         return found
-
-    def _is_right(self, base: int, half: int, axis: int, box: tuple[int, ...]) -> bool:
-        """Whether the results from a base on are those of a half segment, for all codes of an axis in a box."""
-        geometry, lanes = self.geometry, self.lanes
-        key = base, half, box[axis]
-        if key not in self._right:
-            codes: IntArray = np.flatnonzero(geometry.half[axis] == box[axis])
-            exact = geometry.heads.output[half]
-            # A vertex alone has one result, by the codes of an axis of its own.
-            own = int(geometry.heads.axis[half])
-            wanted = exact[codes] if own == axis else exact[geometry.half[own] == box[own]][:1]
-            self._right[key] = bool((lanes.results(base, codes) == wanted).all())
-        return self._right[key]

@@ -59,6 +59,11 @@ class Phases(Lanes):
     lists: IntArray
 
     @property
+    def complete(self) -> bool:
+        """The portable functions' tables are not needed."""
+        return True
+
+    @property
     def pairs(self) -> Pairs:
         """How a box is found."""
         assert isinstance(self.number, Pairs)

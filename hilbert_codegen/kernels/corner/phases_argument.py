@@ -66,7 +66,7 @@ class PhasesArgument(LanesArgument):
                 # In place of a list without half segments: one of the own vertex, which saves no more than itself.
                 continue
             half = None if along in across else self.geometry.into(along, across, box)
-            if half is None or not self._is_right(at, half, along, box):
+            if half is None or not self._of.right(at, half, along, box):
                 raise CheckFailed(f"{where}: a half segment of its list, or its result, is wrong")
             found.append(Item(half, along, across))
         return found
