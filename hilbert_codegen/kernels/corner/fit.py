@@ -53,8 +53,7 @@ def lines(geometry: Parts, at_of: dict[int, int], order: dict[Fraction, int]) ->
         distances = np.array([order[geometry.offset[a][code]] for code in codes.tolist()], dtype=np.int64)
         start = spec.output.codes[0] + vertex * each + Fraction(1, 2)
         results = geometry.heads.output[half][codes]
-        slope = each if forth else -each
-        found.append(Line(at, slope, start, distances, results))
+        found.append(Line(at, each if forth else -each, start, distances, results))
     return found
 
 

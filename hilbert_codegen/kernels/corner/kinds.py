@@ -1,6 +1,6 @@
 """`corner` in lanes for three heads of order 2: half segments have numbers, and boxes with the same of them are one kind.
 
-Half cells are cut in two, by distances. Of the share that every code has, the same for all heads, one table gives
+Half cells are cut in two or three, by distances. Of the share that every code has, the same for all heads, one table gives
 
     kind = kinds[share[y] + 256 * share[x] + stride * share[z]]
 
@@ -12,7 +12,7 @@ there. A number has the axis on top, so that it leads to the code, and its resul
 with a slope of one size that is negative where results fall, or 0 where the vertex itself is nearest (fit.py). The
 greater distance tells the two apart.
 
-Vertices are 2^15 units apart and a bit, so that with e along a half segment of another corner and d across an axis, what
+Vertices are about 2^15 units apart, so that with e along a half segment of another corner and d across an axis, what
 it saves of the square of the distance is e^2 + 2 * 2^15 * d - 2^30, and a lane compares
 
     (e * e >> 16) + d    with    (own * own >> 16) + CROSSING
@@ -58,8 +58,6 @@ EXACT, NEARLY = 1 << 30, 1e-9
 PLACES = 24
 #: In an entry of a chain: the lowest bit of what follows, and of the axis across.
 NEXT, ACROSS = 8, 14
-
-
 #: Half cells of order 2 that are cut once more, and where: up to there, what runs across that axis can save something only
 #: where the distance along its own is above 3/8.
 BESIDE, ZONE_BESIDE = (2, 3, 4, 5), (1 - ZONE**2) / 2
@@ -383,9 +381,8 @@ def wrong(whole: Parts, distance: IntArray, pitch: Fraction) -> tuple[int, Wrong
         sure = max(sure, int(seems[gain <= nearly].max(initial=0)))
     unit = pitch * pitch / LANE
     spread = [int(n) - unit * part * part for n, part in zip(square, exact, strict=True)]
-    beyond = [int(n) - unit * (2 * part - 1) for n, part, found in zip(far, exact, reach, strict=True) if found] or [
-        unit
-    ]
+    across_by = [int(n) - unit * (2 * part - 1) for n, part, found in zip(far, exact, reach, strict=True) if found]
+    beyond = across_by or [Fraction(0)]
     margin = math.ceil(max(spread) - min(spread) + max(beyond) - min(beyond))
     return least, Wrong(margin, sure, max(sure, 2 * margin))
 
