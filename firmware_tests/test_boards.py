@@ -20,7 +20,7 @@ from hilbert_codegen.emit.prove import proof_domain, reference_for
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.kernels import STRATEGIES
 from hilbert_codegen.spec.plan import Plan, make_plan
-from hilbert_codegen.targets.boards import BOARDS
+from hilbert_codegen.targets.boards import BOARDS, Board
 from hilbert_codegen.targets.emulators import EMULATORS
 from hilbert_codegen.targets.toolchains import TOOLCHAINS, choose
 from tests import decoders
@@ -179,11 +179,16 @@ def test_lists_in_assembly(heads: int, order: int, grid: str, tmp_path: Path) ->
     board = needs_board("mps2-an386", "unicorn")
     shape = f"curve.dimensions={heads}", f"curve.order={order}", "code.strategy=corner", "code.target=cortex-m4"
     plan = plan_of(tmp_path, order, *shape, *GRIDS[grid], *(own_scales(heads) if grid == "own" else ()))
+    passes_with(plan, "thumb2", board, "unicorn", tmp_path)
+
+
+def passes_with(plan: Plan, variant: str, board: Board, emulator: str, tmp_path: Path) -> None:
+    """The decoder of a plan has the variant, and all functions give the exact results on the board."""
     sweep, generated = make_sweep(plan), generate(plan)
-    assert "thumb2" in generated.built.variants
+    assert variant in generated.built.variants
     files = {**generated.files, **selftest_files(plan, sweep)}
     program = Program(tmp_path / "image", board, choose(board.core), "depth", files)
-    verdict = run_image(EMULATORS["unicorn"], program.image(), board, plan, sweep)
+    verdict = run_image(EMULATORS[emulator], program.image(), board, plan, sweep)
     assert verdict.passed, verdict.reason
 
 
@@ -204,12 +209,7 @@ def test_three_heads_in_16_bit_assembly(order: int, grid: str, tmp_path: Path) -
     board = needs_board("microbit", "qemu")
     shape = "curve.dimensions=3", f"curve.order={order}", "code.strategy=corner", "code.target=cortex-m0"
     plan = plan_of(tmp_path, order, *shape, *THREE[grid], *(own_scales(3) if grid == "own" else ()))
-    sweep, generated = make_sweep(plan), generate(plan)
-    assert "thumb1" in generated.built.variants
-    files = {**generated.files, **selftest_files(plan, sweep)}
-    program = Program(tmp_path / "image", board, choose(board.core), "depth", files)
-    verdict = run_image(EMULATORS["qemu"], program.image(), board, plan, sweep)
-    assert verdict.passed, verdict.reason
+    passes_with(plan, "thumb1", board, "qemu", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -239,13 +239,7 @@ def test_more_heads_in_lanes(heads: int, order: int, settings: tuple[str, ...], 
     board = needs_board("mps3-an547", "qemu")
     shape = f"curve.dimensions={heads}", f"curve.order={order}", "code.strategy=corner", "code.target=cortex-m55"
     plan = plan_of(tmp_path, order, *shape, *settings)
-    sweep, generated = make_sweep(plan), generate(plan)
-    assert "mve" in generated.built.variants
-    program = Program(
-        tmp_path / "image", board, choose(board.core), "depth", {**generated.files, **selftest_files(plan, sweep)}
-    )
-    verdict = run_image(EMULATORS["qemu"], program.image(), board, plan, sweep)
-    assert verdict.passed, verdict.reason
+    passes_with(plan, "mve", board, "qemu", tmp_path)
 
 
 @pytest.mark.parametrize("strategy", ["closed", "octant"])

@@ -104,12 +104,6 @@ class Corner:
                 raise Refused("it has no registers for so many tables")
             words = tables_of(layout.share, slots)
             given = replace(layout, share=shares_of(words, slots))
-
-            def check() -> None:
-                if not np.array_equal(given.share, layout.share):
-                    raise CheckFailed("words: a share is not in its place")
-                proved()
-
             packed = {
                 **further,
                 "slots": slots,
@@ -117,6 +111,7 @@ class Corner:
                 "starts": starts,
                 "crowded": len(starts) > 1 and (params["indirect"] or bool(further["ways"])),
             }
+            check = _in_place(given, layout, "words", proved)
             return Implementation((*words, *portable.tables[1:]), given.decode, None, {**params, **packed}, check)
 
         def thumb1() -> Implementation:
@@ -128,12 +123,6 @@ class Corner:
             if offsets is None:
                 raise Refused("its shares do not fit bytes")
             given = replace(layout, share=offsets.shares())
-
-            def check() -> None:
-                if not np.array_equal(given.share, layout.share):
-                    raise CheckFailed("offset: a share is not in its place")
-                proved()
-
             down = max(0, layout.zone.bit_length() - 8)
             power = max(0, offsets.base.bit_length() - 1)
             own = {
@@ -142,6 +131,7 @@ class Corner:
                 "zone_down": down,
                 "zone_top": layout.zone >> down,
             }
+            check = _in_place(given, layout, "offset", proved)
             return Implementation(
                 (*offsets.tables(), *portable.tables[1:]), given.decode, None, {**params, **own}, check
             )
@@ -167,6 +157,17 @@ class Corner:
             "but for queries near the middle between corners.",
             offers={"thumb1": thumb1, "thumb2": thumb2, "mve": mve},
         )
+
+
+def _in_place(given: Layout, layout: Layout, where: str, proved: Callable[[], None]) -> Callable[[], None]:
+    """The proof of a layout whose shares are taken from other tables: that they are the same, and the argument."""
+
+    def check() -> None:
+        if not np.array_equal(given.share, layout.share):
+            raise CheckFailed(f"{where}: a share is not in its place")
+        proved()
+
+    return check
 
 
 def _lanes(layout: Layout) -> tuple[Lanes | Kinds, Callable[[], None]]:
