@@ -62,7 +62,7 @@ class Fit:
     """Distances with which all results are right.
 
     Attributes:
-        distance: (256,) of every code.
+        distance: (heads, 256) of every code.
         slope: what a distance is multiplied by.
         pitch: the exact distance of two vertices in the same units.
         base, phase: by the number of a half segment.
@@ -84,7 +84,7 @@ def fitted(
     ones, give or take `near`. With a `lift`, bases of results that fall are that much less than those of vertices: then all
     distances less phases have one sign for a half segment, and slopes need none.
     """
-    exact = sorted(set(geometry.offset[0]))
+    exact = sorted({g for axis in geometry.offset for g in axis})
     found = lines(geometry, at_of, {g: i for i, g in enumerate(exact)})
     pitch = step(geometry) * LANE / slope
     wrap = 1 << INTEGER_TYPES[geometry.spec.output.dtype][0]
@@ -96,7 +96,7 @@ def fitted(
     for line, start, turn in zip(found, bases, phases, strict=True):
         base[line.at], phase[line.at], falls[line.at] = start % LANE, turn, line.slope < 0
     of = dict(zip(exact, distances, strict=True))
-    return Fit(np.array([of[g] for g in geometry.offset[0]]), slope, pitch, base, phase, falls)
+    return Fit(np.array([[of[g] for g in axis] for axis in geometry.offset]), slope, pitch, base, phase, falls)
 
 
 def step(geometry: Parts) -> Fraction:

@@ -12,12 +12,7 @@ there. A number has the axis on top, so that it leads to the code, and its resul
 with a slope of one size that is negative where results fall, or 0 where the vertex itself is nearest (fit.py). The
 greater distance tells the two apart.
 
-Vertices are about 2^15 units apart, so that with e along a half segment of another corner and d across an axis, what
-it saves of the square of the distance is e^2 + 2 * 2^15 * d - 2^30, and a lane compares
-
-    (e * e >> 16) + d    with    (own * own >> 16) + CROSSING
-
-Whole numbers that are not the exact ones make that wrong by a few units: what is not that much more is a close call.
+What half segments of other corners save is compared by the same distances (savings.py).
 Close calls are settled by exact distances along the chain, so that no other list is needed, nor a table of the portable
 functions.
 """
@@ -34,12 +29,13 @@ from fractions import Fraction
 import numpy as np
 
 from hilbert_codegen.kernels import IntArray, Refused, Table, as_output
-from hilbert_codegen.kernels.corner.fit import LANE, Fit, fitted, step
+from hilbert_codegen.kernels.corner.fit import LANE
 from hilbert_codegen.kernels.corner.geometry import ZONE, Parts, lists_of
-from hilbert_codegen.kernels.corner.lanes import BYTE, CODES, HIGHEST, along
+from hilbert_codegen.kernels.corner.lanes import BYTE, CODES, along
 from hilbert_codegen.kernels.corner.lanes_number import BYTE_BITS
 from hilbert_codegen.kernels.corner.layout import Layout
 from hilbert_codegen.kernels.corner.phases import nearest_of
+from hilbert_codegen.kernels.corner.savings import CROSSING, Wrong, fitting
 from hilbert_codegen.spec.specification import Spec
 
 #: The lowest bit of the axis in a number of a half segment. Below it is 0 in what stands for a close call.
@@ -47,13 +43,6 @@ AXIS = 6
 BELOW = (1 << AXIS) - 1
 #: Numbers of half segments.
 NUMBERS = 3 << AXIS
-#: What the distance across an axis is compared with: that of two vertices, halved, less what all may be off by.
-CROSSING = 1 << 14
-#: Distances of vertices that are tried: about this, by how many slopes below it, from what shift on and how often shifted,
-#: how near to exact ones; and from how many units on what may be wrong is too much.
-PITCH, SLOPES, SHIFT, SHIFTS, NEAR, MOST_WRONG = 1 << 15, 3, 4, 4, (1, 2, 4, 8), 1 << 11
-#: Up to which common denominator distances are compared in whole numbers; else what is less than that is nearly nothing.
-EXACT, NEARLY = 1 << 30, 1e-9
 #: Numbers of the places of codes.
 PLACES = 24
 #: In an entry of a chain: the lowest bit of what follows, and of the axis across.
@@ -68,21 +57,6 @@ class Zoned(Parts):
 
     def _cuts(self, cells: int) -> tuple[tuple[tuple[Fraction, ...], ...], bool]:
         return tuple((ZONE, ZONE_BESIDE) if half in BESIDE else (ZONE,) for half in range(cells)), False
-
-
-@dataclass(frozen=True)
-class Wrong:
-    """What comparisons of savings are off by.
-
-    Attributes:
-        margin: what the difference of two savings of other corners' half segments is off by at most.
-        sure: by how much one that is not more than the own one's seems more, at most. What is more seems more.
-        later: the same where the other one may be of another corner, less `margin`.
-    """
-
-    margin: int
-    sure: int
-    later: int
 
 
 @dataclass(frozen=True)
@@ -315,7 +289,7 @@ def kinds_of(spec: Spec) -> tuple[Kinds, Zoned]:
     kinds = {BYTE * x + y + 1 + stride * (z + 1): at[key] for (x, y, z), key in keys.items()}
     kind = np.zeros(max(kinds) + 1, dtype=np.int64)
     kind[list(kinds)] = list(kinds.values())
-    fit, off = _fit(whole, number)
+    fit, off = fitting(whole, number)
     base, phase, slope = np.zeros((3, NUMBERS), dtype=np.int64)
     base[: len(fit.base)], phase[: len(fit.phase)] = fit.base, fit.phase
     for n in number.values():
@@ -331,7 +305,7 @@ def kinds_of(spec: Spec) -> tuple[Kinds, Zoned]:
         chained=len(order) - len(chains),
         lonely=1 + sum(not key[1] for key in order if key[2]),
         links=links,
-        distance=fit.distance,
+        distance=fit.distance[0],
         pitch=fit.pitch,
         wrong=off,
         base=base,
@@ -339,52 +313,6 @@ def kinds_of(spec: Spec) -> tuple[Kinds, Zoned]:
         slope=slope,
     )
     return lanes, boxes
-
-
-def _fit(whole: Parts, number: dict[int, int]) -> tuple[Fit, Wrong]:
-    """Distances with which the least is wrong. Raises Refused."""
-    best: tuple[Fit, Wrong] | None = None
-    first = round(step(whole) * LANE / PITCH)
-    for near, slope in itertools.product(NEAR, range(max(1, first - SLOPES), first + 2)):
-        shift, before = SHIFT, -1
-        for _ in range(SHIFTS):
-            fit = fitted(whole, number, slope, shift, near) if shift != before else None
-            if fit is None:
-                break
-            seems, off = wrong(whole, fit.distance, fit.pitch)
-            if seems > 0 and off.later <= MOST_WRONG and (best is None or off.sure < best[1].sure):
-                best = fit, off
-            before, shift = shift, max(0, shift + 1 - seems)
-        if best is not None and slope == first + 1:
-            return best
-    raise Refused("no distances of 16 bits serve every result and comparison")
-
-
-def wrong(whole: Parts, distance: IntArray, pitch: Fraction) -> tuple[int, Wrong]:
-    """What savings are off by with these distances, and by how much one that is more than the own one's seems more, at least."""
-    pairs = sorted(set(zip(whole.offset[0], distance.tolist(), strict=True)))
-    exact = [g for g, _ in pairs]
-    far = np.array([n for _, n in pairs])
-    square = far * far >> 16
-    # In whole numbers where those fit; else what is nearly as much may be more, and may be less.
-    scale = math.lcm(*(g.denominator for g in exact))
-    one, nearly = (scale, 0) if scale < EXACT else (1, NEARLY)
-    g = np.array([int(part * scale) if scale < EXACT else float(part) for part in exact])
-    own, mine = np.append(g * g, 0), np.append(square, 0)
-    # No more than the own one's are those with nothing across that comes near it.
-    reach = (g[-1] * g[-1] + one * (2 * g - one) > -nearly) | (far + square[-1] > CROSSING)
-    least, sure = HIGHEST, 0
-    for across, cost in zip(far[reach], one * (2 * g[reach] - one), strict=True):
-        gain = (g * g + cost)[:, None] - own
-        seems = (square + across - CROSSING)[:, None] - mine
-        least = min(least, int(seems[gain > -nearly].min(initial=HIGHEST)))
-        sure = max(sure, int(seems[gain <= nearly].max(initial=0)))
-    unit = pitch * pitch / LANE
-    spread = [int(n) - unit * part * part for n, part in zip(square, exact, strict=True)]
-    across_by = [int(n) - unit * (2 * part - 1) for n, part, found in zip(far, exact, reach, strict=True) if found]
-    beyond = across_by or [Fraction(0)]
-    margin = math.ceil(max(spread) - min(spread) + max(beyond) - min(beyond))
-    return least, Wrong(margin, sure, max(sure, 2 * margin))
 
 
 #: Numbers of both half segments of the vertex of half cells, and whether both run away.

@@ -9,10 +9,11 @@ import numpy as np
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels.corner.argument import Argument
 from hilbert_codegen.kernels.corner.geometry import Item
-from hilbert_codegen.kernels.corner.kinds import ACROSS, AXIS, BELOW, CROSSING, NEXT, NUMBERS, Kinds, Zoned, wrong
+from hilbert_codegen.kernels.corner.kinds import ACROSS, AXIS, BELOW, NEXT, NUMBERS, Kinds, Zoned
 from hilbert_codegen.kernels.corner.lanes import BYTE, HIGHEST
 from hilbert_codegen.kernels.corner.lanes_argument import Results, check_rising
 from hilbert_codegen.kernels.corner.layout import Layout
+from hilbert_codegen.kernels.corner.savings import CROSSING, wrong
 from hilbert_codegen.kernels.half_cells import boxes_of, check_covered
 
 
@@ -84,7 +85,7 @@ class KindsArgument:
         highest = int(lanes.distance.max())
         if highest**2 >> 16 >= CROSSING or (highest**2 >> 16) + highest > HIGHEST:
             raise CheckFailed("lanes: savings do not fit 15 bits")
-        seems, off = wrong(geometry, lanes.distance, lanes.pitch)
+        seems, off = wrong(geometry, np.array([lanes.distance] * len(geometry.offset)), lanes.pitch)
         if seems <= 0:
             raise CheckFailed("lanes: what saves more than the own half segment may seem to save less")
         if lanes.wrong.sure < off.sure or lanes.wrong.margin < off.margin:

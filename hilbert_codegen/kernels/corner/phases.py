@@ -288,7 +288,7 @@ def phases_of(spec: Spec) -> tuple[Phases, Parts]:
         gates=none,
         lead=none,
         more=np.concatenate([*chains.columns(), numbers.cost]),
-        distance=fit.distance,
+        distance=fit.distance[0],
         phase=fit.phase,
         down=(LANE // fit.slope).bit_length() - 1,
         lists=np.frombuffer(bytes(written), dtype=np.uint8).astype(np.int64),

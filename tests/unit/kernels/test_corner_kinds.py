@@ -17,17 +17,16 @@ from hilbert_codegen.kernels.corner.kinds import (
     ACROSS,
     AXIS,
     BELOW,
-    CROSSING,
     NEXT,
     NUMBERS,
     Kinds,
-    Wrong,
     Zoned,
     kinds_of,
 )
 from hilbert_codegen.kernels.corner.kinds_argument import KindsArgument
 from hilbert_codegen.kernels.corner.lanes import BYTE, HIGHEST
 from hilbert_codegen.kernels.corner.layout import Layout
+from hilbert_codegen.kernels.corner.savings import CROSSING, Wrong
 from hilbert_codegen.spec.specification import Heads, Output, Spec
 from tests.unit.exact.test_many import spec_of
 from tests.unit.kernels.test_corner_lanes import ROUND, faulty, off_grid, portable
