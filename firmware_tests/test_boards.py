@@ -212,6 +212,10 @@ def test_three_heads_in_16_bit_assembly(order: int, grid: str, tmp_path: Path) -
     passes_with(plan, "thumb1", board, "qemu", tmp_path)
 
 
+#: Heads that are not alike.
+OWN = ("curve.inset=0.1", "heads.scale=[0.00437, 0.0041, 0.0045]", "heads.zero_point=[-97, -105, -88]")
+
+
 @pytest.mark.parametrize(
     ("heads", "order", "settings"),
     [
@@ -230,6 +234,8 @@ def test_three_heads_in_16_bit_assembly(order: int, grid: str, tmp_path: Path) -
         (3, 2, ("curve.orientation=-y,x,z", "heads.dtype=uint8", "heads.zero_point=0", "output.codes=[10000, 500]")),
         (3, 2, ("curve.inset=0.05", "heads.scale=0.0052", "heads.zero_point=-60", "output.codes=[1000, 60000]")),
         (3, 2, ("output.dtype=uint8", "output.codes=[0, 255]")),
+        (3, 2, OWN),
+        (3, 2, (*OWN, "curve.inset=0", "heads.layout=planar", "output.codes=[60000, 10]")),
         (3, 2, ("curve.kind=moore",)),
         (3, 2, ("curve.kind=moore", "curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97")),
     ],

@@ -75,6 +75,7 @@ def test_no_finding_without_a_reason(strategy: str, tmp_path: Path) -> None:
         if strategy == "corner":  # lanes by kinds of boxes
             of_two = ["curve.order=2", "curve.inset=0.1"]
             shapes_of_three += [of_two, [*of_two, "heads.scale=0.00437", "heads.layout=planar", "output.dtype=uint8"]]
+            shapes_of_three += [[*of_two, "heads.scale=[0.00437, 0.0041, 0.0044]"]]
         if strategy == "boxes":  # numbers of several words, for an open curve and a closed one
             wide = [
                 "heads.scale=[0.00437, 0.0041, 0.0044]",

@@ -38,7 +38,7 @@ import numpy as np
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, smallest_unsigned
-from hilbert_codegen.kernels.corner.argument import Argument
+from hilbert_codegen.kernels.corner.argument import Argument, CloseCall
 from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, Lists, Parts, lists_of
 from hilbert_codegen.kernels.corner.kinds import Kinds, kinds_of
 from hilbert_codegen.kernels.corner.kinds_argument import KindsArgument
@@ -178,10 +178,10 @@ def _lanes(layout: Layout) -> tuple[Lanes | Kinds, Callable[[], None]]:
     spec = layout.spec
     with contextlib.suppress(Refused):
         phases, boxes = phases_of(spec)
-        return phases, PhasesArgument(phases, boxes, layout).check
+        return phases, _told_apart(PhasesArgument(phases, boxes, layout).check)
     with contextlib.suppress(Refused):
         kinds, zoned = kinds_of(spec)
-        return kinds, KindsArgument(kinds, zoned, layout).check
+        return kinds, _told_apart(KindsArgument(kinds, zoned, layout).check)
     lanes, boxes = lanes_of(spec)
     proof = functools.cache(LanesArgument(lanes, boxes).check)
     try:
@@ -189,6 +189,16 @@ def _lanes(layout: Layout) -> tuple[Lanes | Kinds, Callable[[], None]]:
     except CheckFailed as failed:
         raise Refused(str(failed)) from failed
     return lanes, proof
+
+
+def _told_apart(check: Callable[[], None]) -> Callable[[], None]:
+    """A proof, carried out once. Raises Refused where exact distances of 64 bits do not tell half segments apart."""
+    proof = functools.cache(check)
+    try:
+        proof()
+    except CloseCall as failed:
+        raise Refused(str(failed)) from failed
+    return proof
 
 
 def _of_paths(layout: Layout, geometry: Parts, lists: Lists, portable: Implementation) -> Implementation:

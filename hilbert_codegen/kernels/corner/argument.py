@@ -20,6 +20,10 @@ from hilbert_codegen.kernels.half_cells import boxes_of, check_covered, same_sig
 FIRST_ORDER = 1 << 80
 
 
+class CloseCall(CheckFailed):
+    """Exact distances do not tell two half segments apart in 64 bits: the scales need more."""
+
+
 class Argument:
     """The proof of a layout for all tuples of codes, box by box, in whole numbers. It reads the tables that the C has.
 
@@ -152,9 +156,9 @@ class Argument:
     def check_apart(
         self, pairs: Iterable[tuple[Item, Item]], box: tuple[int, ...], codes: list[IntArray], where: str
     ) -> None:
-        """Raise CheckFailed unless exact distances tell the half segments of every pair apart."""
+        """Raise CloseCall unless exact distances tell the half segments of every pair apart."""
         if not self.unrounded and not all(self._agree(one, other, box, codes) for one, other in pairs):
-            raise CheckFailed(f"{where}: two half segments are too close a call")
+            raise CloseCall(f"{where}: two half segments are too close a call")
 
     def _agree(self, one: Item, other: Item, box: tuple[int, ...], codes: list[IntArray]) -> bool:
         """Whether the difference of two savings, exact and in 64 bits, has one sign for all codes of a box."""

@@ -1,8 +1,12 @@
 """`corner` in lanes for three heads of order 2: half segments have numbers, and boxes with the same of them are one kind.
 
-Half cells are cut in two or three, by distances. Of the share that every code has, the same for all heads, one table gives
+Half cells are cut in two or three, by distances. Of the share that every code has one table gives
 
-    kind = kinds[share[y] + 256 * share[x] + stride * share[z]]
+    kind = kinds[share[y] + page * share[x] + stride * share[z]]
+
+Shares and distances are the same for all heads where those are alike, and a page is 256. Else heads have tables of their
+own, and that of the third one's shares has multiples of `stride`; a page is as many kinds as are without a chain, less
+one, so that one register has both.
 
 A kind has the numbers of both half segments of the own vertex and a chain of those of other corners that can be nearer
 there. A number has the axis on top, so that it leads to the code, and its results are
@@ -36,6 +40,7 @@ from hilbert_codegen.kernels.corner.lanes_number import BYTE_BITS
 from hilbert_codegen.kernels.corner.layout import Layout
 from hilbert_codegen.kernels.corner.phases import nearest_of
 from hilbert_codegen.kernels.corner.savings import CROSSING, Wrong, fitting
+from hilbert_codegen.kernels.half_cells import Geometry
 from hilbert_codegen.spec.specification import Spec
 
 #: The lowest bit of the axis in a number of a half segment. Below it is 0 in what stands for a close call.
@@ -47,8 +52,8 @@ NUMBERS = 3 << AXIS
 PLACES = 24
 #: In an entry of a chain: the lowest bit of what follows, and of the axis across.
 NEXT, ACROSS = 8, 14
-#: Half cells of order 2 that are cut once more, and where: up to there, what runs across that axis can save something only
-#: where the distance along its own is above 3/8.
+#: Half cells of order 2 that are cut once more where heads are alike, as others have long tables; and where: up to there,
+#: what runs across that axis can save something only where the distance along its own is above 3/8.
 BESIDE, ZONE_BESIDE = (2, 3, 4, 5), (1 - ZONE**2) / 2
 
 
@@ -56,7 +61,13 @@ class Zoned(Parts):
     """Boxes of half cells that are cut by the distance."""
 
     def _cuts(self, cells: int) -> tuple[tuple[tuple[Fraction, ...], ...], bool]:
-        return tuple((ZONE, ZONE_BESIDE) if half in BESIDE else (ZONE,) for half in range(cells)), False
+        beside = BESIDE if alike(self) else ()
+        return tuple((ZONE, ZONE_BESIDE) if half in beside else (ZONE,) for half in range(cells)), False
+
+
+def alike(geometry: Geometry) -> bool:
+    """Whether all heads have the same distances."""
+    return all(axis == geometry.place[0] for axis in geometry.place)
 
 
 @dataclass(frozen=True)
@@ -65,16 +76,16 @@ class Kinds:
 
     Attributes:
         spec: what is computed.
-        share: (256,) what every code adds, one more than its part of the axis.
-        stride: what shares of the third head are multiplied by.
-        kind: the kind of every box, from the sum of its shares, less 256.
+        share: (1, 256) of heads that are alike, or (heads, 256), what every code adds: see `shares_of`.
+        stride, page: what the third and the first head's parts of their axes are multiplied by.
+        kind: the kind of every box, from the sum of its shares, less as many as `share` has.
         ids: the numbers of both half segments of the own vertex of every kind: that which wins ties is in the high byte.
         chained: the first kind that has a chain. Its entry is 1, that of the next kind 2, and so on.
         lonely: the first entry of a kind whose own vertex is nearer than both.
         links: entries of chains: the number of the half segment, above it what follows, by its place behind the entries of
             the kinds, or 0, and the axis across. Entry 0 is 0. A half segment across two axes has an entry without a number
             below its axis, a close call, and behind it one with the number, that saves no more.
-        distance: (256,) the distance of every code from the own vertex.
+        distance: (1, 256) or (heads, 256), the distance of every code from the own vertex.
         pitch: the exact distance of two vertices in the same units.
         wrong: what savings are off by.
         base, phase, slope: by the number of a half segment.
@@ -83,6 +94,7 @@ class Kinds:
     spec: Spec
     share: IntArray
     stride: int
+    page: int
     kind: IntArray
     ids: IntArray
     chained: int
@@ -123,12 +135,25 @@ class Kinds:
 
     def kinds(self, flat: IntArray) -> IntArray:
         """The kinds of points, from their raw codes."""
-        x, y, z = self.share[flat]
-        return np.asarray(self.kind[y + BYTE * x + self.stride * z - BYTE])
+        x, y, z = (self.share[self.row(axis)][codes] for axis, codes in enumerate(flat))
+        return np.asarray(self.kind[y + self.page * x + (z if self.own else self.stride * z) - self.share.size])
+
+    @property
+    def own(self) -> bool:
+        """Whether heads have tables of their own."""
+        return len(self.share) > 1
+
+    def row(self, axis: int) -> int:
+        """Which one of the tables by code an axis has."""
+        return axis if self.own else 0
 
     def results(self, begin: int, codes: IntArray) -> IntArray:
         """The results of the half segment of a number at codes of its axis."""
-        return self._results(np.full(len(codes), begin), self.distance[codes])
+        return self._results(np.full(len(codes), begin), self.distance[self.row(begin >> AXIS)][codes])
+
+    def _far(self, flat: IntArray, axis: IntArray) -> IntArray:
+        """The distances of points along an axis each."""
+        return np.asarray(self.distance[axis if self.own else 0, along(flat, axis)])
 
     def _results(self, number: IntArray, far: IntArray) -> IntArray:
         off = (far - self.phase[number]) * self.slope[number] >> 16
@@ -139,7 +164,7 @@ class Kinds:
         flat = np.stack([np.asarray(bits).reshape(-1) for bits in raw])
         kind = self.kinds(flat)
         first, second = self.ids[kind] >> 8, self.ids[kind] & 255
-        one, other = (self.distance[along(flat, number >> AXIS)] for number in (first, second))
+        one, other = (self._far(flat, number >> AXIS) for number in (first, second))
         number, far = np.where(one >= other, first, second), np.maximum(one, other)
         asked = np.flatnonzero(kind >= self.chained)
         entry = kind[asked] - self.chained + 1
@@ -156,7 +181,7 @@ class Kinds:
         most, sure = (far * far >> 16) + CROSSING, self.wrong.sure
         while entry.any():
             link = self.links[entry]
-            this, across = (self.distance[along(flat, link >> shift & 3)] for shift in (AXIS, ACROSS))
+            this, across = (self._far(flat, link >> shift & 3) for shift in (AXIS, ACROSS))
             saving = (this * this >> 16) + across
             nearer = (saving > most) & (entry > 0)
             number = np.where(nearer, np.where(saving - sure > most, link & 255, 0), number)
@@ -174,7 +199,7 @@ class Kinds:
         number = np.array(
             [self._nearest(portable, kind, [(g[a][i], slope[a][i]) for a in range(3)]) for i, kind in enumerate(kinds)]
         )
-        return self._results(number, self.distance[along(flat, number >> AXIS)])
+        return self._results(number, self._far(flat, number >> AXIS))
 
     def _nearest(self, portable: Layout, kind: int, place: list[tuple[int, int]]) -> int:
         """The number of the nearest half segment of a kind."""
@@ -211,18 +236,25 @@ class Kinds:
             Table(
                 "lane_kind",
                 "uint8",
-                np.concatenate([self.share, self.kind, *([] if self.wide else [self.phase[numbers]])]),
-                "part of its axis that every code is in; behind, kinds of boxes"
+                np.concatenate([self.share.reshape(-1), self.kind, *([] if self.wide else [self.phase[numbers]])]),
+                f"part of its axis that every code {'of each head ' if self.own else ''}is in; behind, kinds of boxes"
                 + ("" if self.wide else ", and phases of half segments"),
             ),
             Table(
                 "lane_line",
                 "uint16",
                 np.concatenate(
-                    [self.distance, self.base[numbers], self.slope[numbers] % LANE, *places, self.ids, self.links]
+                    [
+                        self.distance.reshape(-1),
+                        self.base[numbers],
+                        self.slope[numbers] % LANE,
+                        *places,
+                        self.ids,
+                        self.links,
+                    ]
                     + ([self.phase[numbers]] if self.wide else [])
                 ),
-                "distance of every code from the own vertex; behind, results at vertices, and slopes of half segments; "
+                f"distance of every code {'of each head ' if self.own else ''}from the own vertex; behind, results at vertices, and slopes of half segments; "
                 "places of codes; half segments of every kind; entries of chains" + ("; phases" if self.wide else ""),
                 8,
             ),
@@ -231,22 +263,26 @@ class Kinds:
     def params(self) -> dict[str, object]:
         """What the template computes with, beside the tables."""
         first, last = self.numbers.start, self.numbers.stop
-        places = CODES + 2 * (last - first)
+        codes = self.distance.size
+        places = codes + 2 * (last - first)
         ids = places + PLACES
         links = ids + len(self.ids)
         return {
             "kinds": True,
             "phased": False,
             "stride": self.stride,
+            "page": self.page,
             "chained": self.chained,
             "lonely": self.lonely,
             "margin": self.wrong.margin,
             "sure": self.wrong.sure,
             "later": self.wrong.later,
             "crossing": f"0x{CROSSING:X}",
-            "base": CODES - first,
-            "slope": CODES + last - 2 * first,
-            "phase": (links + len(self.links) if self.wide else CODES + len(self.kind)) - first,
+            "own": self.own,
+            "codes": CODES,
+            "base": codes - first,
+            "slope": codes + last - 2 * first,
+            "phase": (links + len(self.links) if self.wide else codes + len(self.kind)) - first,
             "wide": self.wide,
             "places": places,
             "ids": ids,
@@ -270,23 +306,30 @@ def kinds_of(spec: Spec) -> tuple[Kinds, Zoned]:
     if spec.dimensions != 3:
         raise Refused("it has not three heads")
     whole, boxes = Parts(spec, cut=False), Zoned(spec)
-    if any(axis != whole.place[0] for axis in whole.place):
-        raise Refused("its heads have distances of their own")
     stride = boxes.parts
     if (stride + 1) * (stride - 1) >= BYTE:
         raise Refused("it has too many boxes for a byte")
+    distinct = not alike(whole)
     own, number, alone = _own(whole)
-    keys, most, links = _keys(boxes, own, number), BYTE, None
+    keys, links = _keys(boxes, own, number), None
+    page = stride * stride if distinct else BYTE
+    chained = max(len({key for key in keys.values() if not key[2]}), page + 1 if distinct else 0)
+    most = BYTE - chained
     while links is None:
         keys = _merged(boxes, keys, number, most)
         order = sorted(dict.fromkeys(keys.values()), key=lambda key: (bool(key[2]), key[1]))
         chains = [key[2] for key in order if key[2]]
-        links, most = _links(chains), len(order) - 1
-    if len(chains) == len(order):
+        links, most = _links(chains), len(chains) - 1
+    plain = len(order) - len(chains)
+    if not plain:
         raise Refused("every box has a chain")
+    # Kinds without a chain that are too few have the last of them again.
+    order = order[:plain] + [order[plain - 1]] * (chained - plain) + order[plain:]
     ids = np.array([first << 8 | second for (first, second), _, _ in order])
     at = {key: i for i, key in enumerate(order)}
-    kinds = {BYTE * x + y + 1 + stride * (z + 1): at[key] for (x, y, z), key in keys.items()}
+    begin = 0 if distinct else 1 + stride
+    page = chained - 1 if distinct else BYTE
+    kinds = {page * x + y + stride * z + begin: at[key] for (x, y, z), key in keys.items()}
     kind = np.zeros(max(kinds) + 1, dtype=np.int64)
     kind[list(kinds)] = list(kinds.values())
     fit, off = fitting(whole, number)
@@ -298,14 +341,15 @@ def kinds_of(spec: Spec) -> tuple[Kinds, Zoned]:
         base[n] = value % LANE
     lanes = Kinds(
         spec=spec,
-        share=boxes.part[0] + 1,
+        share=shares_of(boxes, page if distinct else 0),
         stride=stride,
+        page=page,
         kind=kind,
         ids=ids,
-        chained=len(order) - len(chains),
+        chained=chained,
         lonely=1 + sum(not key[1] for key in order if key[2]),
         links=links,
-        distance=fit.distance[0],
+        distance=fit.distance if distinct else fit.distance[:1],
         pitch=fit.pitch,
         wrong=off,
         base=base,
@@ -313,6 +357,16 @@ def kinds_of(spec: Spec) -> tuple[Kinds, Zoned]:
         slope=slope,
     )
     return lanes, boxes
+
+
+def shares_of(boxes: Zoned, page: int) -> IntArray:
+    """What codes add: one more than their parts; or with a `page` of tables of heads' own, what the place of the kind is the
+    sum of, behind these tables: the first one's times the page."""
+    if not page:
+        return np.asarray(boxes.part[0][None] + 1)
+    x, y, z = boxes.part
+    ahead = BYTE * len(boxes.part)
+    return np.stack([x + ahead // page, y + ahead % page, z * boxes.parts])
 
 
 #: Numbers of both half segments of the vertex of half cells, and whether both run away.
@@ -362,7 +416,7 @@ def _keys(boxes: Zoned, own: Own, number: dict[int, int]) -> dict[tuple[int, ...
 def _merged(
     boxes: Zoned, keys: dict[tuple[int, ...], Key], number: dict[int, int], most: int
 ) -> dict[tuple[int, ...], Key]:
-    """The same with at most so many kinds: boxes of the same half cells share a chain where few codes go further along
+    """The same with at most so many kinds that have a chain: boxes of the same half cells share a chain where few codes go further along
     it for that. Raises Refused."""
     found = dict(keys)
     codes = [{part: len(group) for part, group in axis.items()} for axis in boxes.groups()]
@@ -371,7 +425,7 @@ def _merged(
     for box in keys:
         cells.setdefault(boxes.cell(box), []).append(box)
     rank = {cell: {n: int(boxes.rank(cell)[half]) for half, n in number.items()} for cell in cells}
-    while len(users := Counter(found.values())) > most:
+    while len(users := Counter(key for key in found.values() if key[2])) > most:
         best: tuple[float, list[tuple[int, ...]], Key] | None = None
         for cell, inside in cells.items():
             chained = dict.fromkeys(found[box] for box in inside if found[box][2])

@@ -9,7 +9,7 @@ import numpy as np
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels.corner.argument import Argument
 from hilbert_codegen.kernels.corner.geometry import Item
-from hilbert_codegen.kernels.corner.kinds import ACROSS, AXIS, BELOW, NEXT, NUMBERS, Kinds, Zoned
+from hilbert_codegen.kernels.corner.kinds import ACROSS, AXIS, BELOW, NEXT, NUMBERS, Kinds, Zoned, shares_of
 from hilbert_codegen.kernels.corner.lanes import BYTE, HIGHEST
 from hilbert_codegen.kernels.corner.lanes_argument import Results, check_rising
 from hilbert_codegen.kernels.corner.layout import Layout
@@ -45,7 +45,7 @@ class KindsArgument:
         self._savings()
         for box, tables, codes in boxes_of(geometry):
             x, y, z = box
-            kind = int(lanes.kind[y + 1 + BYTE * x + lanes.stride * (z + 1)])
+            kind = int(lanes.kind[y + lanes.page * x + lanes.stride * z + (0 if lanes.own else 1 + lanes.stride)])
             where, cell = f"lanes: box {box}", geometry.cell(box)
             rank = geometry.rank(cell)
             items = self._own(kind, cell, where) + self._chain(kind, cell, where)
@@ -57,9 +57,11 @@ class KindsArgument:
 
     def _shares(self) -> None:
         lanes, geometry = self.lanes, self.geometry
-        if any(not np.array_equal(lanes.share, part + 1) for part in geometry.part):
+        wanted = shares_of(geometry, lanes.page if lanes.own else 0)
+        alike = lanes.own or all(np.array_equal(part, geometry.part[0]) for part in geometry.part)
+        if not alike or not np.array_equal(lanes.share, wanted):
             raise CheckFailed("lanes: a code has another part of its axis than its share says")
-        if lanes.stride < geometry.parts or (geometry.parts - 1) * (lanes.stride + 1) >= BYTE:
+        if lanes.stride < geometry.parts or (geometry.parts - 1) * (lanes.stride + 1) >= lanes.page:
             raise CheckFailed("lanes: two boxes have the same sum of shares")
 
     def _fits(self) -> None:
@@ -80,12 +82,12 @@ class KindsArgument:
     def _savings(self) -> None:
         """What comparisons are off by. A lane without an entry takes the sum of a square alone, which is never enough."""
         lanes, geometry = self.lanes, self.geometry
-        if any(axis != geometry.offset[0] for axis in geometry.offset):
+        if not lanes.own and any(axis != geometry.offset[0] for axis in geometry.offset):
             raise CheckFailed("lanes: heads have distances of their own")
         highest = int(lanes.distance.max())
         if highest**2 >> 16 >= CROSSING or (highest**2 >> 16) + highest > HIGHEST:
             raise CheckFailed("lanes: savings do not fit 15 bits")
-        seems, off = wrong(geometry, np.array([lanes.distance] * len(geometry.offset)), lanes.pitch)
+        seems, off = wrong(geometry, np.broadcast_to(lanes.distance, (len(geometry.offset), BYTE)), lanes.pitch)
         if seems <= 0:
             raise CheckFailed("lanes: what saves more than the own half segment may seem to save less")
         if lanes.wrong.sure < off.sure or lanes.wrong.margin < off.margin:
