@@ -65,8 +65,7 @@ class Argument:
             if sorted(order, key=lambda h: (rank[h], h)) != order:
                 raise CheckFailed(f"{where}: the list is not in the order that settles ties")
             check_covered(geometry, cell, tables, order + geometry.spared(order, box), rank, where)
-            pairs = itertools.combinations(listed, 2)
-            self.check_apart(((one, other) for one, other in pairs if one.across or other.across), box, codes, where)
+            self.check_apart(listed, box, codes, where)
 
     def _places(self) -> None:
         geometry, layout = self.geometry, self.layout
@@ -153,11 +152,14 @@ class Argument:
             self._right[key] = signed and bool((as_output(layout.spec, found) == exact).all())
         return self._right[key]
 
-    def check_apart(
-        self, pairs: Iterable[tuple[Item, Item]], box: tuple[int, ...], codes: list[IntArray], where: str
-    ) -> None:
-        """Raise CloseCall unless exact distances tell the half segments of every pair apart."""
-        if not self.unrounded and not all(self._agree(one, other, box, codes) for one, other in pairs):
+    def check_apart(self, items: Iterable[Item], box: tuple[int, ...], codes: list[IntArray], where: str) -> None:
+        """Raise CloseCall unless exact distances tell those of other corners apart from the own ones and from each other.
+
+        Of the own vertex's two the one with the greater distance along it is nearer, whose order is known.
+        """
+        pairs = itertools.combinations(items, 2)
+        apart = (self._agree(*pair, box, codes) for pair in pairs if pair[0].across or pair[1].across)
+        if not self.unrounded and not all(apart):
             raise CloseCall(f"{where}: two half segments are too close a call")
 
     def _agree(self, one: Item, other: Item, box: tuple[int, ...], codes: list[IntArray]) -> bool:

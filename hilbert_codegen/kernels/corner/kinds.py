@@ -163,9 +163,7 @@ class Kinds:
         """The executable model."""
         flat = np.stack([np.asarray(bits).reshape(-1) for bits in raw])
         kind = self.kinds(flat)
-        first, second = self.ids[kind] >> 8, self.ids[kind] & 255
-        one, other = (self._far(flat, number >> AXIS) for number in (first, second))
-        number, far = np.where(one >= other, first, second), np.maximum(one, other)
+        number, far = self._owns(flat, kind)
         asked = np.flatnonzero(kind >= self.chained)
         entry = kind[asked] - self.chained + 1
         number[asked], far[asked] = self._beside(flat[:, asked], entry, number[asked], far[asked])
@@ -174,6 +172,12 @@ class Kinds:
         if len(left):
             result[left] = self.exactly(portable, flat[:, left])
         return result.reshape(np.shape(raw[0]))
+
+    def _owns(self, flat: IntArray, kind: IntArray) -> tuple[IntArray, IntArray]:
+        """The numbers and distances of the nearer half segments of the own vertices of points."""
+        first, second = self.ids[kind] >> 8, self.ids[kind] & 255
+        one, other = (self._far(flat, number >> AXIS) for number in (first, second))
+        return np.where(one >= other, first, second), np.maximum(one, other)
 
     def _beside(self, flat: IntArray, entry: IntArray, number: IntArray, far: IntArray) -> tuple[IntArray, IntArray]:
         """Numbers and distances of the nearest half segments, where other corners' are looked at."""
@@ -193,20 +197,23 @@ class Kinds:
 
     def exactly(self, portable: Layout, flat: IntArray) -> IntArray:
         """The results of points by exact distances, along the chains of their kinds."""
-        kinds = self.kinds(flat).tolist()
+        kind = self.kinds(flat)
+        kinds = kind.tolist()
+        own = self._owns(flat, kind)[0].tolist()
         found = [portable.exact(axis, bits) for axis, bits in enumerate(flat)]
         g, slope = (np.stack(part).tolist() for part in zip(*found, strict=True))
         number = np.array(
-            [self._nearest(portable, kind, [(g[a][i], slope[a][i]) for a in range(3)]) for i, kind in enumerate(kinds)]
+            [
+                self._nearest(portable, kind, own[i], [(g[a][i], slope[a][i]) for a in range(3)])
+                for i, kind in enumerate(kinds)
+            ]
         )
         return self._results(number, self._far(flat, number >> AXIS))
 
-    def _nearest(self, portable: Layout, kind: int, place: list[tuple[int, int]]) -> int:
-        """The number of the nearest half segment of a kind."""
-        first, second = int(self.ids[kind]) >> 8, int(self.ids[kind]) & 255
-        own = (first >> AXIS, first), (second >> AXIS, second)
+    def _nearest(self, portable: Layout, kind: int, own: int, place: list[tuple[int, int]]) -> int:
+        """The number of the nearest half segment of a kind, of which the `own` one is nearer than the other."""
         others = ((number >> AXIS, number, across) for number, across in self.chain(kind))
-        return nearest_of(portable, place, own, kind - self.chained + 1 >= self.lonely, others)[1]
+        return nearest_of(portable, place, (own >> AXIS, own), kind - self.chained + 1 >= self.lonely, others)[1]
 
     def chain(self, kind: int) -> Iterator[tuple[int, tuple[int, ...]]]:
         """The numbers of the half segments of a chain, and the axes that each is across."""

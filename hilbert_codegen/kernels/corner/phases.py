@@ -119,19 +119,20 @@ class Phases(Lanes):
     def exactly(self, portable: Layout, flat: IntArray) -> IntArray:
         """The results of points by exact distances, along the lists of their boxes."""
         number = self.pairs.boxes(self.pairs.totals(self.share, flat)).tolist()
+        far = self.distance[flat].T.tolist()
         found = [portable.exact(axis, bits) for axis, bits in enumerate(flat)]
         g, slope = (np.stack(part).tolist() for part in zip(*found, strict=True))
         nearest = [
-            self._nearest(portable, number[i], [(g[a][i], slope[a][i]) for a in range(len(flat))])
+            self._nearest(portable, number[i], far[i], [(g[a][i], slope[a][i]) for a in range(len(flat))])
             for i in range(len(number))
         ]
         codes = flat[[axis for axis, _ in nearest], np.arange(len(nearest))]
         return self._result(np.array([at for _, at in nearest]), self.distance[codes])
 
-    def _nearest(self, portable: Layout, number: int, place: list[tuple[int, int]]) -> tuple[int, int]:
+    def _nearest(self, portable: Layout, number: int, far: list[int], place: list[tuple[int, int]]) -> tuple[int, int]:
         """The axis and number of the nearest half segment of the box `number`."""
         axis, other = self.axes(number)
-        own = (axis, number | self.first), (other, number)
+        own = (axis, number | self.first) if far[axis] >= far[other] else (other, number)
         return nearest_of(portable, place, own, False, self.listed(number))
 
     def listed(self, number: int) -> Iterator[tuple[int, int, tuple[int, ...]]]:
@@ -214,19 +215,17 @@ Half = tuple[int, int]
 def nearest_of(
     portable: Layout,
     place: list[tuple[int, int]],
-    own: tuple[Half, Half],
+    own: Half,
     alone: bool,
     others: Iterable[tuple[int, int, tuple[int, ...]]],
 ) -> Half:
-    """The nearest half segment by exact distances: of both own ones, the first of which wins ties, or of the vertex `alone`, and
-    of others, the axis and number of each and the axes that it is across. `place` is what `Layout.exact` gives for every axis.
+    """The nearest half segment by exact distances: the nearer one of the own vertex, or the vertex `alone`, and others, the axis
+    and number of each and the axes that it is across. `place` is what `Layout.exact` gives for every axis.
     """
     one, bits = portable.one, portable.second
     square = [(g * g, (2 * g * s << bits) + (s * s if bits else 0)) for g, s in place]
     cost = [(one * (one - 2 * g), -2 * one * s << bits) for g, s in place]
-    (axis, nearest), second = own
-    if square[second[0]] > square[axis]:
-        axis, nearest = second
+    axis, nearest = own
     most = (0, 0) if alone else square[axis]
     for this, number, across in others:
         saving = tuple(square[this][i] - sum(cost[a][i] for a in across) for i in range(2))
