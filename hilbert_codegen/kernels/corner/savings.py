@@ -66,7 +66,10 @@ def fitting(whole: Parts, number: dict[int, int]) -> tuple[Fit, Wrong]:
 
 
 def wrong(whole: Parts, distance: IntArray, pitch: Fraction) -> tuple[int, Wrong]:
-    """What savings are off by with these distances, and by how much one that is more than the own one's seems more, at least."""
+    """What savings are off by with these distances, and by how much one that is more than the own one's seems more, at least.
+
+    Distances rise with the exact ones.
+    """
     pairs = sorted(
         {pair for one in zip(whole.offset, distance.tolist(), strict=True) for pair in zip(*one, strict=True)}
     )
@@ -77,15 +80,16 @@ def wrong(whole: Parts, distance: IntArray, pitch: Fraction) -> tuple[int, Wrong
     scale = math.lcm(*(g.denominator for g in exact))
     one, nearly = (scale, 0) if scale < EXACT else (1, NEARLY)
     g = np.array([int(part * scale) if scale < EXACT else float(part) for part in exact])
-    own, mine = np.append(g * g, 0), np.append(square, 0)
+    own, mine = np.insert(g * g, 0, 0), np.insert(square, 0, 0)
     # No more than the own one's are those with nothing across that comes near it.
     reach = (g[-1] * g[-1] + one * (2 * g - one) > -nearly) | (far + square[-1] > CROSSING)
-    least, sure = HIGHEST, 0
-    for across, cost in zip(far[reach], one * (2 * g[reach] - one), strict=True):
-        gain = (g * g + cost)[:, None] - own
-        seems = (square + across - CROSSING)[:, None] - mine
-        least = min(least, int(seems[gain > -nearly].min(initial=HIGHEST)))
-        sure = max(sure, int(seems[gain <= nearly].max(initial=0)))
+    gain = g * g + one * (2 * g[reach, None] - one)
+    seems = square + far[reach, None] - CROSSING
+    # Of the own ones that a saving is more than the greatest, and of those that it is not more than the least.
+    below, above = np.searchsorted(own, gain + nearly), np.searchsorted(own, gain - nearly)
+    more, not_more = below > 0, above < len(own)
+    least = int((seems - mine[below - 1])[more].min(initial=HIGHEST))
+    sure = int((seems[not_more] - mine[above[not_more]]).max(initial=0))
     unit = pitch * pitch / LANE
     spread = [int(n) - unit * part * part for n, part in zip(square, exact, strict=True)]
     across_by = [int(n) - unit * (2 * part - 1) for n, part, found in zip(far, exact, reach, strict=True) if found]
