@@ -132,7 +132,7 @@ PROMISED = {
     "corner, three heads, heads of their own": Promise(
         ("curve.inset=0.1", *own_scales(3), "curve.dimensions=3", "curve.order=2"),
         6400,
-        (37.2, 24.2, 24.2, 24.2, 24.2, None),
+        (37.2, 24.2, 24.2, 24.2, 24.2, 5.85),
         (None,) * 6,
     ),
     "corner, three heads, heads of their own, no inset": Promise(
@@ -144,7 +144,7 @@ PROMISED = {
             "curve.order=2",
         ),
         6900,
-        (41.75, None, None, None, None, None),
+        (41.75, None, None, None, None, 6.25),
         (None,) * 6,
     ),
     "corner, four heads, heads of their own": Promise(
