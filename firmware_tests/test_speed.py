@@ -63,21 +63,21 @@ PROMISED = {
     ),
     "line, any scale": Promise(ANY_SCALE, 16 << 10, (None, None, None, None, None, 2.3), (None,) * 6),
     "corner, three heads, order 1": Promise(
-        ("curve.dimensions=3", "curve.order=1"), 2250, (30.2, 18.05, 18.05, 18.05, 18.05, 4.65), (None,) * 6, 3100
+        ("curve.dimensions=3", "curve.order=1"), 2250, (30.2, 18.05, 18.05, 18.05, 18.05, 4.4), (None,) * 6, 2050
     ),
     "corner, three heads, order 1, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=3", "curve.order=1"),
         2300,
-        (31.35, 18.8, 18.8, 18.8, 18.8, 4.8),
+        (31.35, 18.8, 18.8, 18.8, 18.8, 4.55),
         (None,) * 6,
-        3100,
+        2050,
     ),
     "corner, three heads, order 1, no inset": Promise(
         ("heads.scale=0.00392", "curve.inset=0", "curve.dimensions=3", "curve.order=1"),
         2300,
-        (31.7, 19.05, 19.05, 19.05, 19.05, 4.9),
+        (31.7, 19.05, 19.05, 19.05, 19.05, 4.65),
         (None,) * 6,
-        3100,
+        2050,
     ),
     "corner, three heads, no inset": Promise(
         ("heads.scale=0.00392", "curve.inset=0", "curve.dimensions=3", "curve.order=2"),
@@ -89,9 +89,9 @@ PROMISED = {
     "corner, four heads, no inset": Promise(
         ("heads.scale=0.00392", "curve.inset=0", "curve.dimensions=4", "curve.order=1"),
         2600,
-        (None, 27.95, 27.5, 27.5, 27.5, 6.0),
+        (None, 27.95, 27.5, 27.5, 27.5, 5.8),
         (None,) * 6,
-        3700,
+        2650,
     ),
     "corner, three heads": Promise(
         ("curve.dimensions=3", "curve.order=2"), 4600, (33.75, 23.35, 23.35, 23.35, 23.35, 4.9), (None,) * 6, 6600
@@ -104,29 +104,29 @@ PROMISED = {
         6600,
     ),
     "corner, four heads": Promise(
-        ("curve.dimensions=4", "curve.order=1"), 2600, (44.35, 24.85, 24.45, 24.45, 24.45, 5.05), (None,) * 6, 3700
+        ("curve.dimensions=4", "curve.order=1"), 2600, (44.35, 24.85, 24.45, 24.45, 24.45, 4.8), (None,) * 6, 2650
     ),
     "corner, six heads": Promise(
-        ("curve.dimensions=6", "curve.order=1"), 8100, (66.35, 36.25, 35.95, 35.95, 35.95, 7.0), (None,) * 6, 9700
+        ("curve.dimensions=6", "curve.order=1"), 8100, (66.35, 36.25, 35.95, 35.95, 35.95, 7.1), (None,) * 6, 8600
     ),
     "corner, four heads, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=4", "curve.order=1"),
         2600,
-        (45.2, 27.6, 27.2, 27.2, 27.2, 5.65),
+        (45.2, 27.6, 27.2, 27.2, 27.2, 5.4),
         (None,) * 6,
-        3700,
+        2650,
     ),
     "corner, six heads, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=6", "curve.order=1"),
         7000,
         (66.95, 38.85, 38.5, 38.5, 38.5, 8.45),
         (None,) * 6,
-        9200,
+        8100,
     ),
     "corner, three heads, order 1, heads of their own": Promise(
         ("curve.inset=0.1", *own_scales(3), "curve.dimensions=3", "curve.order=1"),
         3550,
-        (32.45, 19.1, 19.1, 19.1, 19.1, None),
+        (32.45, 19.1, 19.1, 19.1, 19.1, 4.85),
         (None,) * 6,
     ),
     "corner, three heads, heads of their own": Promise(
@@ -150,13 +150,13 @@ PROMISED = {
     "corner, four heads, heads of their own": Promise(
         ("curve.inset=0.1", *own_scales(4), "curve.dimensions=4", "curve.order=1"),
         4500,
-        (50.9, 29.55, 29.15, 29.15, 29.15, None),
+        (50.9, 29.55, 29.15, 29.15, 29.15, 6.5),
         (None,) * 6,
     ),
     "corner, six heads, heads of their own": Promise(
         ("curve.inset=0.1", *own_scales(6), "curve.dimensions=6", "curve.order=1"),
         11900,
-        (87.7, 44.4, 42.05, 42.05, 42.05, None),
+        (87.7, 44.4, 42.05, 42.05, 42.05, 10.1),
         (None,) * 6,
     ),
 }

@@ -78,17 +78,17 @@ class Fit:
 
 
 def fitted(
-    geometry: Parts, at_of: dict[int, int], slope: int, shift: int, near: int, lift: int | None = None
+    geometry: Parts, at_of: dict[int, int], slope: int, shift: int, near: int, lifted: bool = False
 ) -> Fit | None:
     """Distances for half segments with these numbers, or None. All of them and all phases are `shift` more than the exact
-    ones, give or take `near`. With a `lift`, bases of results that fall are that much less than those of vertices: then all
-    distances less phases have one sign for a half segment, and slopes need none.
+    ones, give or take `near`. `lifted`, results of a half segment are all above its base: then distances less phases have one
+    sign, slopes need none, and phases may be negative.
     """
     exact = sorted({g for axis in geometry.offset for g in axis})
     found = lines(geometry, at_of, {g: i for i, g in enumerate(exact)})
     pitch = step(geometry) * LANE / slope
     wrap = 1 << INTEGER_TYPES[geometry.spec.output.dtype][0]
-    solved = _solved(found, [g * pitch + shift for g in exact], Fraction(LANE, slope), shift, near, wrap, lift)
+    solved = _solved(found, [g * pitch + shift for g in exact], Fraction(LANE, slope), shift, near, wrap, lifted)
     if solved is None:
         return None
     distances, phases, bases = solved
@@ -106,7 +106,7 @@ def step(geometry: Parts) -> Fraction:
 
 
 def _solved(
-    found: list[Line], wanted: list[Fraction], unit: Fraction, shift: int, near: int, wrap: int, lift: int | None
+    found: list[Line], wanted: list[Fraction], unit: Fraction, shift: int, near: int, wrap: int, lifted: bool
 ) -> tuple[list[int], list[int], list[int]] | None:
     """Distances, phases and bases, or None."""
     slope = round(LANE / unit)
@@ -116,11 +116,8 @@ def _solved(
     bases = []
     for place, line in enumerate(found, len(wanted)):
         rises = line.slope > 0
-        begin = math.floor(line.start)
-        if lift is None:
-            begin += rises
-        elif not rises:
-            begin -= lift
+        # The least result is half a cell away.
+        begin = math.floor(line.start + (line.slope / 2 if lifted and not rises else 0)) + (rises and not lifted)
         bases.append(begin)
         result = (line.results - begin + wrap // 2) % wrap - wrap // 2
         # What the distance is more than the phase: times the slope, or the negative one, it lies in one LANE above a result.
@@ -130,7 +127,8 @@ def _solved(
         bounds += [(phase, line.distances, high), (line.distances, phase, -low)]
         fraction = (begin - line.start if rises else line.start - begin) * unit + shift
         top = math.ceil(fraction) + near
-        bounds += [_bound(zero, place, top), _bound(place, zero, -max(0, math.floor(fraction) - near))]
+        least = math.floor(fraction) - near
+        bounds += [_bound(zero, place, top), _bound(place, zero, -(least if lifted else max(0, least)))]
     for place, distance in enumerate(wanted):
         bounds += [_bound(zero, place, math.ceil(distance) + near)]
         bounds += [_bound(place, zero, -max(0, math.floor(distance) - near))]

@@ -390,7 +390,7 @@ def lanes_of(spec: Spec) -> tuple[Lanes, Parts]:
     chain = np.zeros(0, dtype=np.int64)
     if isinstance(number, Pairs):
         chain, gates, lead = by_class(Classes(spec, number), results.of, chains), chain, chain
-        share = number.share(geometry.half[0], geometry.offset[0])
+        share = number.share(geometry.half, geometry.offset)
     else:
         zone = np.array([[g > ZONE for g in axis] for axis in geometry.offset], dtype=np.int64)
         share = number.share(np.array(geometry.half), zone)

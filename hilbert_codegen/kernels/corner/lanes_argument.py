@@ -13,7 +13,7 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels import IntArray
 from hilbert_codegen.kernels.corner.geometry import ZONE, Parts
 from hilbert_codegen.kernels.corner.lanes import BYTE, CLOSE, CODES, HIGHEST, LONELY, Lanes
-from hilbert_codegen.kernels.corner.lanes_number import Classes, Pairs, Zones
+from hilbert_codegen.kernels.corner.lanes_number import Classes, Pairs, Sums, Zones
 from hilbert_codegen.kernels.half_cells import boxes_of, check_covered
 
 
@@ -107,6 +107,10 @@ class LanesArgument:
             order = self._checked(box, rank) + sorted(self._others(box, self.lanes.number, where))
             check_covered(self.geometry, box, tables, order + self.geometry.spared(order, box), rank, where)
 
+    def _right(self, begin: int, half: int, axis: int, box: tuple[int, ...]) -> bool:
+        """Whether the results that begin there are those of a half segment, at codes of an axis."""
+        return self._of.right(begin, half, axis, box)
+
     @property
     def _heads(self) -> int:
         return self.lanes.number.heads
@@ -141,17 +145,17 @@ class LanesArgument:
             kind = Classes(self.lanes.spec, number).of
         share = self.lanes.share.reshape(-1, BYTE)
         # One code of each kind: those of the same half cell, class or zone, and shares.
-        rows = [share if isinstance(number, Pairs) else share[a : a + 1] for a in heads]
+        rows = [share[a : a + 1] if isinstance(number, Zones | Sums) else share for a in heads]
         kinds = [np.vstack([geometry.half[a], kind[a], rows[a]]) for a in heads]
         each = [np.unique(axis, axis=1, return_index=True)[1] for axis in kinds]
         tuples = np.array(list(itertools.product(*each))).T
         total = number.totals(self.lanes.share, tuples)
-        found = sum(geometry.half[a][tuples[a]] * number.weight[a] for a in heads)
-        if not np.array_equal(number.boxes(total), found):
+        box = np.asarray(sum(geometry.half[a][tuples[a]] * number.weight[a] for a in heads))
+        if not np.array_equal(number.boxes(total), box):
             raise CheckFailed("lanes: a code has another box than its share says")
         if isinstance(number, Pairs):
             classes = number.classes(tuple(kind[a][tuples[a]] for a in heads))
-            right = np.array_equal(number.index(total), found | classes)
+            right = np.array_equal(number.index(total), number.placed(box) | classes)
         else:
             right = np.array_equal(number.zone(total), sum(kind[a][tuples[a]] << a for a in heads))
         if not right:
@@ -175,7 +179,7 @@ class LanesArgument:
         if len(own) != len(found):
             raise CheckFailed(f"{where}: there is no half segment along an axis of it")
         for half, axis, begin in zip(own, axes, lanes.begins(number), strict=False):
-            if not self._of.right(begin, half, axis, box):
+            if not self._right(begin, half, axis, box):
                 raise CheckFailed(f"{where}: a result is wrong")
         return own
 
@@ -202,13 +206,13 @@ class LanesArgument:
         found: list[Link] = []
         if lanes.more[2 * lanes.entries]:
             raise CheckFailed("lanes: there is something behind the end of a chain")
-        pair, base, further = lanes.more[:-CODES].reshape(3, -1).tolist()
+        pair, base, further = lanes.more[: 3 * lanes.entries].reshape(3, -1).tolist()
         while 0 < entry < lanes.entries and len(found) < lanes.entries:
             along, across = pair[entry] & 255, pair[entry] >> 8
             items, exact = self._close(along, across, box), base[entry] != CLOSE
             if exact:
                 items = [item for item in items if item[1] == (across,)]
-                if not items or not self._of.right(base[entry], items[0][0], along, box):
+                if not items or not self._right(base[entry], items[0][0], along, box):
                     raise CheckFailed(f"{where}: a result of another corner's half segment is wrong")
             if not items:
                 raise CheckFailed(f"{where}: an entry of a chain is of no half segment")

@@ -186,10 +186,10 @@ class Pairs:
         """They do."""
         return True
 
-    def share(self, half: IntArray, offset: list[Fraction]) -> IntArray:
-        """(pairs, 256): what codes add in every pair, by their half cells and by their distances."""
-        of = [np.array([sum(g > cut for cut in cuts) for g in offset]) for cuts in self.cuts]
-        return np.array([half << self.halves + i | of[i] << place for i, place in enumerate(self.places)])
+    def share(self, half: list[IntArray], offset: list[list[Fraction]]) -> IntArray:
+        """(pairs, 256): what codes add in every pair, by half cells and distances, which all heads have alike."""
+        of = [np.array([sum(g > cut for cut in cuts) for g in offset[0]]) for cuts in self.cuts]
+        return np.array([half[0] << self.halves + i | of[i] << place for i, place in enumerate(self.places)])
 
     def totals(self, share: IntArray, flat: IntArray) -> IntArray:
         """The totals of points, from their raw codes."""
@@ -224,6 +224,101 @@ class Pairs:
         """The number of a box of half cells."""
         return sum(half * weight for half, weight in zip(box, self.weight, strict=True))
 
+    def placed(self, number: IntArray | int) -> IntArray:
+        """The number of a box as an index has it."""
+        return np.asarray(number)
+
+
+@dataclass(frozen=True)
+class Sums(Pairs):
+    """The same for heads that are not alike: every axis is looked up by a table of its own.
+
+    An index has the classes of all axes, from the lowest bit on, and above them the half cells: those are the number of
+    the box. Shares are bytes: those of axes behind are shifted.
+    """
+
+    @cached_property
+    def swapped(self) -> bool:
+        """It has no pairs."""
+        return False
+
+    @cached_property
+    def lacking(self) -> int | None:
+        """The axis whose class no index has."""
+        return self.free
+
+    def cuts_of(self, axis: int) -> tuple[Fraction, ...]:
+        """What parts the classes of an axis: as with pairs."""
+        return () if axis == self.free else Pairs(self.heads, self.free).cuts_of(axis)
+
+    @cached_property
+    def lowest(self) -> list[int]:
+        """The lowest bit of the class of every axis in an index, and behind them that of the box."""
+        widths = [len(self.cuts_of(axis)).bit_length() for axis in range(self.heads)]
+        return [sum(widths[:axis]) for axis in range(self.heads + 1)]
+
+    @cached_property
+    def drop(self) -> int:
+        """Bits of an index below its box."""
+        return self.lowest[-1]
+
+    @cached_property
+    def shifts(self) -> list[int]:
+        """How far the shares of every axis are shifted, that they fit bytes: as few different ones as it takes."""
+        found: list[int] = []
+        while len(found) < self.heads:
+            most, first = self.index_bits, len(found)
+            for axis in range(first, self.heads):
+                below = min(most, self.lowest[axis] if self.cuts_of(axis) else self.drop + axis)
+                if below < self.drop + axis - BYTE_BITS + 1:
+                    break
+                most, first = below, axis + 1
+            found += [most] * (first - len(found))
+        return found
+
+    @cached_property
+    def index_bits(self) -> int:
+        """Bits of an index."""
+        return self.drop + self.heads
+
+    @cached_property
+    def weight(self) -> list[int]:
+        """What a half cell of every axis adds to the number."""
+        return [1 << axis for axis in range(self.heads)]
+
+    def share(self, half: list[IntArray], offset: list[list[Fraction]]) -> IntArray:
+        """(heads, 256): what codes add, by their half cells and by their distances."""
+        of = [np.array([sum(g > cut for cut in self.cuts_of(a)) for g in axis]) for a, axis in enumerate(offset)]
+        return np.array(
+            [(half[a] << self.drop + a | of[a] << self.lowest[a]) >> self.shifts[a] for a in range(self.heads)]
+        )
+
+    def totals(self, share: IntArray, flat: IntArray) -> IntArray:
+        """The totals of points, from their raw codes."""
+        return np.asarray(
+            sum(share[a][bits] << shift for (a, bits), shift in zip(enumerate(flat), self.shifts, strict=True))
+        )
+
+    def index(self, total: IntArray) -> IntArray:
+        """The number of a box and the classes of all axes but the one that it lacks."""
+        return total
+
+    def boxes(self, total: IntArray) -> IntArray:
+        """The numbers of the boxes."""
+        return np.asarray(total >> self.drop)
+
+    def classes(self, classes: tuple[IntArray | int, ...]) -> IntArray:
+        """What the classes of all axes add to the index."""
+        found: IntArray = np.zeros(1, dtype=np.int64)
+        for axis in range(self.heads):
+            if axis != self.free:
+                found = found | np.asarray(classes[axis]) << self.lowest[axis]
+        return found
+
+    def placed(self, number: IntArray | int) -> IntArray:
+        """The number of a box as an index has it."""
+        return np.asarray(number) << self.drop
+
 
 class Classes(Parts):
     """Boxes of half cells cut into the classes that an index has."""
@@ -246,4 +341,4 @@ class Classes(Parts):
 
     def index(self, box: tuple[int, ...]) -> int:
         """The index of a box: the number of its half cells, and its classes."""
-        return self.number.of(self.cell(box)) | int(self.number.classes(self.classes(box))[0])
+        return int(self.number.placed(self.number.of(self.cell(box)))) | int(self.number.classes(self.classes(box))[0])

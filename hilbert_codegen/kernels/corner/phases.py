@@ -2,66 +2,92 @@
 
 With half cells in pairs, so at order 1, the result of a half segment at distance g from its vertex is
 
-    result = base + (|distance[code] - phase| >> down)
+    result = base + (|distance[code] - phase| * slope >> 15)
 
 with one table of distances for all half segments, that rises with g (fit.py). Where results rise with g the phase is
-below all distances, where they fall it is above.
+below all distances, where they fall it is above. Where no factor of 15 bits serves all results, distances of 16 bits do
+and a shift in place of it.
 
-The half segments of a vertex are told apart by the same distances. Close calls are settled one by one by exact
-distances, along a list of the half segments that can be nearest in the box. So no table of the portable functions is
-needed.
+The half segments of a vertex are told apart by the same distances, and so is what those of other corners save
+(savings.py). Close calls are settled one by one by exact distances, along a list of the half segments that can be nearest
+in the box. So no table of the portable functions is needed.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from hilbert_codegen.kernels import IntArray, Refused, Table, as_output
-from hilbert_codegen.kernels.corner.fit import LANE, Fit, fitted, step
+from hilbert_codegen.kernels.corner.fit import LANE
 from hilbert_codegen.kernels.corner.geometry import Item, Parts, lists_of
-from hilbert_codegen.kernels.corner.lanes import CLOSE, CODES, NONE, Chains, Lanes, Numbers, along, by_class
-from hilbert_codegen.kernels.corner.lanes_number import Classes, Pairs
+from hilbert_codegen.kernels.corner.lanes import BYTE, CLOSE, CODES, NONE, Chains, Lanes, along, by_class
+from hilbert_codegen.kernels.corner.lanes_number import Classes, Pairs, Sums
 from hilbert_codegen.kernels.corner.layout import Layout
+from hilbert_codegen.kernels.corner.savings import PITCH, Scale, fitting_lifted
 from hilbert_codegen.spec.specification import Spec
 
-#: Most entries of chains: where the last of them stands is part of an instruction.
-MOST_ENTRIES = 512
+#: Where the last entries of chains begin at most: that is part of an instruction.
+FARTHEST = 2047
 #: In the description of a half segment of a list: below them the axes that it is across, a bit each.
 FIRST, LAST = 1 << 6, 1 << 7
-#: How near distances are to exact ones, at best.
-NEAR = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
 class Phases(Lanes):
-    """Lanes whose `base` is by half segment; `line` has but squares, `place` is empty.
+    """Lanes whose `base` is by half segment; `line` has distances from the own vertex, and `more` entries alone.
+
+    Where heads are not alike, `line` has 256 distances of every head, and their axes lead to them (`own`).
 
     A half segment has a number, too: that of the box of its vertex, with `first` where it is the first of the two that
     the box has. Entries of chains have it in place of where results begin, with `mark`: so CLOSE is none of theirs.
 
     Attributes:
-        distance: (256,) the distance of every code from the own vertex, in units of its own.
         phase: by the number of a half segment.
-        down: how far distances are shifted down.
+        slope: what a distance less a phase is multiplied by, in half the units of results that a cell has; or 0.
+        down: how far it is shifted down then.
+        pitch: the exact distance of two vertices in the same units.
+        scale: how savings are taken; `margin` is what they are off by.
+        later: by how much one that is not more than another seems more, at most.
         lists: for every box that has a chain the half segments of other corners in the order that settles ties, a byte
             each: the axes that it is across, FIRST where it is the first one of its box, LAST at the end. `role`, with
             `first`, has where they begin. The first of the axes of a box is in the high byte.
     """
 
-    distance: IntArray
     phase: IntArray
+    slope: int
     down: int
+    pitch: Fraction
+    scale: Scale
+    later: int
     lists: IntArray
 
     @property
     def complete(self) -> bool:
         """The portable functions' tables are not needed."""
         return True
+
+    @property
+    def entries(self) -> int:
+        """How many entries chains have."""
+        return len(self.more) // 3
+
+    @property
+    def own(self) -> bool:
+        """Whether every head has shares and distances of its own."""
+        return isinstance(self.number, Sums)
+
+    def along(self, number: int) -> int:
+        """The axis of a half segment."""
+        return self.axes(number & self.pairs.mask)[0 if number & self.first else 1]
+
+    def distances(self, flat: IntArray, axis: IntArray) -> IntArray:
+        """The distances of points along an axis each."""
+        return np.asarray(self.line[along(flat, axis) + (axis * CODES if self.own else 0)])
 
     @property
     def pairs(self) -> Pairs:
@@ -92,42 +118,56 @@ class Phases(Lanes):
         at = begin & ~self.mark
         if not 0 <= at < len(self.base):
             return np.full(len(codes), NONE)
-        return self._result(np.full(len(codes), at), self.distance[codes])
+        axis = np.full(len(codes), self.along(at))
+        return self._result(np.full(len(codes), at), self.distances(codes[None].repeat(self.pairs.heads, 0), axis))
 
     def _result(self, at: IntArray, far: IntArray) -> IntArray:
-        y = np.abs(far - self.phase[at]) >> self.down
-        return as_output(self.spec, self.base[at] + y)
+        off = np.abs(far - self.phase[at])
+        return as_output(self.spec, self.base[at] + (off * self.slope >> 15 if self.slope else off >> self.down))
 
     def decode(self, portable: Layout, *raw: IntArray) -> IntArray:
         """The executable model."""
         flat = np.stack([np.asarray(bits).reshape(-1) for bits in raw])
         total = self.pairs.totals(self.share, flat)
         number = self.pairs.boxes(total)
-        first, second = (along(flat, self.role[number] >> shift & 255) for shift in (8, 0))
-        wins = self.line[first] >= self.line[second]
-        at, code = number | np.where(wins, self.first, 0), np.where(wins, first, second)
+        one, other = (self.distances(flat, self.role[number] >> shift & 255) for shift in (8, 0))
+        far, at = np.maximum(one, other), number | np.where(one >= other, self.first, 0)
         entry = self.chain[self.pairs.index(total)]
         asked = np.flatnonzero(entry)
-        at[asked], code[asked] = self._among(flat[:, asked], entry[asked], at[asked] | self.mark, code[asked])
+        at[asked], far[asked] = self._beside(flat[:, asked], entry[asked], at[asked] | self.mark, far[asked])
         left = asked[at[asked] == CLOSE]
         at[asked] &= ~self.mark
-        result = self._result(at, self.distance[code])
+        result = self._result(at, far)
         if len(left):
             result[left] = self.exactly(portable, flat[:, left])
         return result.reshape(np.shape(raw[0]))
 
+    def _beside(self, flat: IntArray, entry: IntArray, at: IntArray, far: IntArray) -> tuple[IntArray, IntArray]:
+        """Numbers and distances of the nearest ones, where other corners' half segments are looked at."""
+        most = self.scale.square(far) + self.scale.crossing
+        while entry.any():
+            pair, there, further = (self.more[entry + i * self.entries] for i in range(3))
+            this, across = (self.distances(flat, pair >> shift & 255) for shift in (0, 8))
+            saving = self.scale.square(this) + self.scale.beside(across)
+            nearer = (saving > most) & (entry > 0)
+            at = np.where(nearer, np.where(saving - self.later > most, there, CLOSE), at)
+            far = np.where(nearer, this, far)
+            most = np.maximum(most, saving - self.margin)
+            entry = further
+        return at, far
+
     def exactly(self, portable: Layout, flat: IntArray) -> IntArray:
         """The results of points by exact distances, along the lists of their boxes."""
         number = self.pairs.boxes(self.pairs.totals(self.share, flat)).tolist()
-        far = self.distance[flat].T.tolist()
+        far = np.stack([self.distances(flat, np.full(flat.shape[1], axis)) for axis in range(len(flat))]).T.tolist()
         found = [portable.exact(axis, bits) for axis, bits in enumerate(flat)]
         g, slope = (np.stack(part).tolist() for part in zip(*found, strict=True))
         nearest = [
             self._nearest(portable, number[i], far[i], [(g[a][i], slope[a][i]) for a in range(len(flat))])
             for i in range(len(number))
         ]
-        codes = flat[[axis for axis, _ in nearest], np.arange(len(nearest))]
-        return self._result(np.array([at for _, at in nearest]), self.distance[codes])
+        axis, at = (np.array(part) for part in zip(*nearest, strict=True))
+        return self._result(at, self.distances(flat, axis))
 
     def _nearest(self, portable: Layout, number: int, far: list[int], place: list[tuple[int, int]]) -> tuple[int, int]:
         """The axis and number of the nearest half segment of the box `number`."""
@@ -148,11 +188,11 @@ class Phases(Lanes):
     def tables(self) -> tuple[Table, ...]:
         """Those of the C."""
         _, result, phase, _ = holes(self.pairs)
-        boxes = np.zeros((self.pairs.mask | self.first | result | phase) + 1, dtype=np.int64)
+        boxes = np.zeros((self.pairs.mask | self.first | phase) + 1, dtype=np.int64)
         known = np.arange(len(self.base))
         known = known[known & ~(self.pairs.mask | self.first) == 0]
         boxes[known] = np.where(known & self.first, self.role[known], self.beside_lanes(self.role[known]))
-        boxes[known | result], boxes[known | phase] = self.base[known], self.phase[known]
+        boxes[known | result], boxes[known | phase] = self.base[known], self.phase[known] % LANE
         return (
             self.share_table,
             Table(
@@ -161,14 +201,12 @@ class Phases(Lanes):
                 np.concatenate(
                     [
                         self.line,
-                        self.distance,
-                        self.more[-CODES:] % LANE,
                         self.beside_lanes(self.more[: self.entries]),
-                        self.more[self.entries : -CODES],
+                        self.more[self.entries :],
                     ]
                 ),
-                "square of the distance of every code from the own vertex, the distance, and what being across costs; "
-                "behind, axes along and across of entries of chains, their half segments, and what is next",
+                "distance of every code from the own vertex; behind, axes along and across of entries of chains, their "
+                "half segments, and what is next",
                 8,
             ),
             Table(
@@ -186,26 +224,42 @@ class Phases(Lanes):
             ),
         )
 
+    def beside_lanes(self, axes: IntArray) -> IntArray:
+        """Two axes in a number as the C has them: codes of all heads are side by side, also where heads have arrays."""
+        beside = (0, 0) if self.own else (1, 0) if self.pairs.swapped else (0, 1)
+        return (axes % BYTE - beside[0]) % BYTE | (axes // BYTE - beside[1]) % BYTE << 8
+
     def params(self) -> dict[str, object]:
         """What the template computes with, beside the tables."""
         number, mask = self.pairs, self.pairs.mask
         inner = mask & ((1 << number.up + number.free_bits) - 1)
         first, result, phase = holes(number)[:3]
-        return super().params() | {
-            "phased": True,
-            "first": f"0x{first:X}U",
-            "mark": self.mark,
-            "mask": mask,
-            "pairs": 3 * CODES,
-            "result": result,
-            "phase": phase,
-            "down": self.down,
-            "inner": f"0x{inner:X}U",
-            "outer": f"0x{mask & ~inner:X}U",
-            "drop": number.drop,
-            "weights": ", ".join(f"0x{weight:X}U" for weight in number.weight),
-            "axes": number.axes,
-        }
+        named = {"shifts": number.shifts, "drop": number.drop} if isinstance(number, Sums) else {}
+        return (
+            super().params()
+            | named
+            | {
+                "own": self.own,
+                "phased": True,
+                "first": f"0x{first:X}U",
+                "mark": self.mark,
+                "mask": mask,
+                "pairs": len(self.line),
+                "result": result,
+                "phase": phase,
+                "slope": self.slope,
+                "down": self.down,
+                "times": self.scale.times,
+                "rough": self.scale.rough,
+                "crossing": self.scale.crossing,
+                "later": self.later,
+                "inner": f"0x{inner:X}U",
+                "outer": f"0x{mask & ~inner:X}U",
+                "drop": number.drop,
+                "weights": ", ".join(f"0x{weight:X}U" for weight in number.weight),
+                "axes": number.axes,
+            }
+        )
 
 
 #: The axis and the number of a half segment.
@@ -249,9 +303,8 @@ def phases_of(spec: Spec) -> tuple[Phases, Parts]:
     geometry = Parts(spec, cut=False)
     if geometry.parts != 2:
         raise Refused("it has more than two half cells an axis")
-    if any(axis != geometry.place[0] for axis in geometry.place):
-        raise Refused("its heads have distances of their own")
-    number = Pairs(spec.dimensions, int(np.argmax(np.bincount(geometry.heads.axis))))
+    alike = all(axis == geometry.place[0] for axis in geometry.place)
+    number = (Pairs if alike else Sums)(spec.dimensions, int(np.argmax(np.bincount(geometry.heads.axis))))
     first = holes(number)[0]
     role = np.zeros((number.mask | first) + 1, dtype=np.int64)
     at_of: dict[int, int] = {}
@@ -262,34 +315,38 @@ def phases_of(spec: Spec) -> tuple[Phases, Parts]:
         along_own = [int(geometry.heads.axis[half]) for half in own]
         role[number.of(box)] = along_own[0] << 8 | along_own[-1]
         at_of |= {own[-1]: number.of(box)} | {own[0]: number.of(box) | first}
-    numbers, chains = Numbers.of(geometry.offset[0]), Chains()
+    chains = Chains()
     mark = mark_of(number, role)
     chain = by_class(Classes(spec, number), lambda half: at_of[half] | mark, chains)
-    if len(chains.entries) > MOST_ENTRIES:
+    if CODES * (1 if alike else spec.dimensions) + 2 * len(chains.entries) > FARTHEST:
         raise Refused("its chains have too many entries")
     written = bytearray()
     for box, items in lists_of(geometry).items():
         role[number.of(box) | first] = len(written)
         written += _list_of([item for item in items if item.across], at_of, first)
-    fit = _fit(geometry, at_of)
+    fit, scale, off = fitting_lifted(geometry, at_of)
+    shifted = fit.pitch > PITCH
     none: IntArray = np.zeros(0, dtype=np.int64)
     lanes = Phases(
         spec=spec,
         number=number,
-        share=number.share(geometry.half[0], geometry.offset[0]),
-        line=numbers.square,
-        unit=numbers.unit,
-        margin=numbers.margin,
+        share=number.share(geometry.half, geometry.offset),
+        line=(fit.distance[0] if alike else fit.distance).reshape(-1),
+        unit=0,
+        margin=off.margin,
         place=none,
         role=role,
         base=fit.base,
         chain=chain,
         gates=none,
         lead=none,
-        more=np.concatenate([*chains.columns(), numbers.cost]),
-        distance=fit.distance[0],
+        more=np.concatenate(chains.columns()),
         phase=fit.phase,
-        down=(LANE // fit.slope).bit_length() - 1,
+        slope=0 if shifted else fit.slope // 2,
+        down=(LANE // fit.slope).bit_length() - 1 if shifted else 0,
+        pitch=fit.pitch,
+        scale=scale,
+        later=off.later,
         lists=np.frombuffer(bytes(written), dtype=np.uint8).astype(np.int64),
     )
     return lanes, geometry
@@ -301,15 +358,3 @@ def _list_of(others: list[Item], at_of: dict[int, int], first: int) -> bytes:
         sum(1 << axis for axis in item.across) | (FIRST if at_of[item.half] & first else 0) for item in others
     ] or [FIRST]
     return bytes([*found[:-1], found[-1] | LAST])
-
-
-def _fit(geometry: Parts, at_of: dict[int, int]) -> Fit:
-    """Distances for half segments with these numbers. Raises Refused."""
-    # Distances are at most half a cell; those that fall have phases behind that, rounded up, and all are shifted.
-    lift = math.ceil(step(geometry) / 2) + 1
-    slope = 1 << (lift + 3).bit_length()
-    for near in NEAR:
-        fit = fitted(geometry, at_of, slope, math.ceil(LANE / slope) + near, near, lift)
-        if fit is not None and max(int(fit.phase.max()), int(fit.distance.max())) < LANE:
-            return fit
-    raise Refused("no distances of 16 bits serve every result")

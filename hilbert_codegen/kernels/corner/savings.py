@@ -6,13 +6,14 @@ it saves of the square of the distance is e^2 + 2 * 2^15 * d - 2^30, and a lane 
     (e * e >> 16) + d    with    (own * own >> 16) + CROSSING
 
 Whole numbers that are not the exact ones make that wrong by a few units: what is not that much more is a close call.
+Vertices elsewhere than 2^15 units apart have another factor of d (Scale).
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -46,6 +47,36 @@ class Wrong:
     later: int
 
 
+@dataclass(frozen=True)
+class Scale:
+    """How distances across an axis are taken where vertices are not 2^15 units apart.
+
+    Attributes:
+        rough: bits of distances that comparisons leave out.
+        times: what a distance across is multiplied by, of which 15 bits go.
+        crossing: what that of two vertices, halved, comes to.
+    """
+
+    rough: int = 0
+    times: int = PITCH
+    crossing: int = CROSSING
+
+    @classmethod
+    def of(cls, pitch: Fraction) -> Scale:
+        """That of vertices which are so far apart."""
+        rough = max(0, (math.ceil(pitch) - 1).bit_length() - PITCH.bit_length() + 1)
+        part = pitch / (1 << rough)
+        return cls(rough, min(round(part), PITCH - 1), round(part * part / LANE))
+
+    def square(self, distance: IntArray) -> IntArray:
+        """What a distance along a half segment saves."""
+        return np.asarray((distance >> self.rough) ** 2 >> 16)
+
+    def beside(self, distance: IntArray) -> IntArray:
+        """What one across an axis does, more than where its half segment is no nearer."""
+        return np.asarray((distance >> self.rough) * self.times >> 15)
+
+
 def fitting(whole: Parts, number: dict[int, int]) -> tuple[Fit, Wrong]:
     """Distances for half segments with these numbers with which the least is wrong. Raises Refused."""
     best: tuple[Fit, Wrong] | None = None
@@ -65,34 +96,70 @@ def fitting(whole: Parts, number: dict[int, int]) -> tuple[Fit, Wrong]:
     raise Refused("no distances of 16 bits serve every result and comparison")
 
 
-def wrong(whole: Parts, distance: IntArray, pitch: Fraction) -> tuple[int, Wrong]:
-    """What savings are off by with these distances, and by how much one that is more than the own one's seems more, at least.
+def fitting_lifted(whole: Parts, number: dict[int, int]) -> tuple[Fit, Scale, Wrong]:
+    """Distances that less a phase have one sign (`fitted`), with which the least is wrong. Raises Refused.
 
-    Distances rise with the exact ones.
-    """
+    First those of vertices less than PITCH apart: half their slope is a factor of 15 bits. Then those with a shift."""
+    shifting = 1 << math.ceil(step(whole) / 2 + 4).bit_length()
+    each = step(whole)
+    first = math.floor(each * LANE / PITCH / 2) + 1
+    # With a whole number of units in a result bounds of whole numbers leave most.
+    units = [math.floor(PITCH / each) - i for i in range(SLOPES)]
+    halves = dict.fromkeys([*range(first, first + SLOPES), *(-(-PITCH // unit) for unit in units if unit > 0)])
+    for slopes in ([2 * half for half in halves if 2 * half < PITCH], [shifting]):
+        for near in NEAR:
+            found = [one for slope in slopes if (one := _lifted(whole, number, slope, near))]
+            if found:
+                return min(found, key=lambda one: one[2].later)
+    raise Refused("no distances of 16 bits serve every result and comparison")
+
+
+def _lifted(whole: Parts, number: dict[int, int], slope: int, near: int) -> tuple[Fit, Scale, Wrong] | None:
+    # No phase is negative where distances fill 16 bits.
+    shifted = step(whole) * LANE > PITCH * slope
+    fit = fitted(whole, number, slope, near + (LANE // slope if shifted else 0), near, True)
+    if fit is None:
+        return None
+    distance, phase = fit.distance, fit.phase
+    highest = max(distance.max() - min(0, phase.min()), phase.max())
+    if highest > (LANE - 1 if shifted else HIGHEST) or (shifted and phase.min() < 0):
+        return None
+    scale = Scale.of(fit.pitch)
+    seems, _ = wrong(whole, fit.distance, fit.pitch, scale)
+    if seems < HIGHEST:
+        # What is more seems one more; where nothing is, nothing has to.
+        scale = replace(scale, crossing=scale.crossing + seems - 1)
+    seems, off = wrong(whole, fit.distance, fit.pitch, scale)
+    return (fit, scale, off) if seems > 0 and off.later <= MOST_WRONG else None
+
+
+def wrong(whole: Parts, distance: IntArray, pitch: Fraction, by: Scale | None = None) -> tuple[int, Wrong]:
+    """What savings are off by with these distances, and by how much one that is more than the own one's seems more, at least."""
+    by = by or Scale()
+    pitch /= 1 << by.rough
     pairs = sorted(
         {pair for one in zip(whole.offset, distance.tolist(), strict=True) for pair in zip(*one, strict=True)}
     )
     exact = [g for g, _ in pairs]
     far = np.array([n for _, n in pairs])
-    square = far * far >> 16
+    square, beside = by.square(far), by.beside(far)
     # In whole numbers where those fit; else what is nearly as much may be more, and may be less.
     scale = math.lcm(*(g.denominator for g in exact))
     one, nearly = (scale, 0) if scale < EXACT else (1, NEARLY)
     g = np.array([int(part * scale) if scale < EXACT else float(part) for part in exact])
-    own, mine = np.insert(g * g, 0, 0), np.insert(square, 0, 0)
+    # What is more, and what is not, comes with more of the own distances, and seems to.
+    own, mine = np.append(0, g * g), np.maximum.accumulate(np.append(0, square))
+    fewest = np.minimum.accumulate(np.append(0, square)[::-1])[::-1]
     # No more than the own one's are those with nothing across that comes near it.
-    reach = (g[-1] * g[-1] + one * (2 * g - one) > -nearly) | (far + square[-1] > CROSSING)
-    gain = g * g + one * (2 * g[reach, None] - one)
-    seems = square + far[reach, None] - CROSSING
-    # Of the own ones that a saving is more than the greatest, and of those that it is not more than the least.
-    below, above = np.searchsorted(own, gain + nearly), np.searchsorted(own, gain - nearly)
-    more, not_more = below > 0, above < len(own)
-    least = int((seems - mine[below - 1])[more].min(initial=HIGHEST))
-    sure = int((seems[not_more] - mine[above[not_more]]).max(initial=0))
+    reach = (g[-1] * g[-1] + one * (2 * g - one) > -nearly) | (beside + square[-1] > by.crossing)
+    gain = g * g + one * (2 * g[reach] - one)[:, None]
+    seems = square + beside[reach][:, None] - by.crossing
+    more, less = np.searchsorted(own, gain + nearly), np.searchsorted(own, gain - nearly)
+    least = int((seems - mine[more - 1])[more > 0].min(initial=HIGHEST))
+    sure = int((seems - fewest[np.minimum(less, len(own) - 1)])[less < len(own)].max(initial=0))
     unit = pitch * pitch / LANE
     spread = [int(n) - unit * part * part for n, part in zip(square, exact, strict=True)]
-    across_by = [int(n) - unit * (2 * part - 1) for n, part, found in zip(far, exact, reach, strict=True) if found]
+    across_by = [int(n) - unit * (2 * part - 1) for n, part, found in zip(beside, exact, reach, strict=True) if found]
     beyond = across_by or [Fraction(0)]
     margin = math.ceil(max(spread) - min(spread) + max(beyond) - min(beyond))
     return least, Wrong(margin, sure, max(sure, 2 * margin))

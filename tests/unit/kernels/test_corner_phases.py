@@ -16,6 +16,7 @@ from hilbert_codegen.kernels import Refused
 from hilbert_codegen.kernels.corner.fit import LANE
 from hilbert_codegen.kernels.corner.geometry import Parts
 from hilbert_codegen.kernels.corner.lanes import CLOSE, CODES, HIGHEST, NONE
+from hilbert_codegen.kernels.corner.lanes_number import Pairs, Sums
 from hilbert_codegen.kernels.corner.layout import Layout
 from hilbert_codegen.kernels.corner.phases import FIRST, LAST, Phases, phases_of
 from hilbert_codegen.kernels.corner.phases_argument import PhasesArgument
@@ -24,14 +25,34 @@ from tests.unit.exact.test_many import spec_of
 from tests.unit.kernels.test_corner_lanes import faulty, off_grid, portable, turned
 
 Known = tuple[Phases, Parts, Layout]
-KNOWN = {"cell grid": spec_of(4, 1), "off the grid": off_grid(4, 1), "six": spec_of(6, 1)}
+#: Scales and zero points of heads that are not alike.
+SCALES = (0.00437, 0.0041, 0.0045, 0.00425, 0.0043, 0.00415)
+ZERO_POINTS = (-97, -105, -88, -100, -93, -110)
+
+
+def own_heads(heads: int, spec: Spec | None = None) -> Spec:
+    """Order 1 with a scale and a zero point of every head."""
+    scales = tuple(Fraction(scale) for scale in SCALES[:heads])
+    head = Heads("int8", "interleaved", scales, ZERO_POINTS[:heads], (Fraction(0), Fraction(1)))
+    return replace(spec or spec_of(heads, 1), heads=head, inset=Fraction(1, 10))
+
+
+#: With three heads on the cell grid no factor of 15 bits serves all results.
+SHIFTED = spec_of(3, 1)
+KNOWN = {
+    "cell grid": spec_of(4, 1),
+    "off the grid": off_grid(4, 1),
+    "own": own_heads(4),
+    "shifted": SHIFTED,
+    "six": spec_of(6, 1),
+}
 
 
 def known_of(spec: Spec) -> Known:
     return *phases_of(spec), portable(spec)
 
 
-@pytest.fixture(scope="module", params=["cell grid", "off the grid"])
+@pytest.fixture(scope="module", params=["cell grid", "off the grid", "own"])
 def known(request: pytest.FixtureRequest) -> Known:
     return known_of(KNOWN[request.param])
 
@@ -63,11 +84,11 @@ def test_the_argument_holds(known: Known) -> None:
 @pytest.mark.parametrize(
     ("table", "at", "change", "message"),
     [
-        ("share", lambda lanes: 3, lambda lanes, old: old ^ 1 << lanes.pairs.halves, "another box than"),
-        ("share", lambda lanes: 3, lambda lanes, old: old ^ 1 << lanes.pairs.places[0], "another zone or class than"),
-        ("line", lambda lanes: 100, lambda lanes, old: old + 700, "squares are not in the order|off by more"),
-        ("more", lambda lanes: 3 * lanes.entries + 128, lambda lanes, old: old - 40, "off by more"),
-        ("distance", lambda lanes: 100, lambda lanes, old: old + 1500, "a result is wrong"),
+        ("share", lambda lanes: 3, lambda lanes, old: old ^ bits_of(lanes)[0], "another box than"),
+        ("share", lambda lanes: 3, lambda lanes, old: old ^ bits_of(lanes)[1], "another zone or class than"),
+        ("share", lambda lanes: -3, lambda lanes, old: old ^ bits_of(lanes)[2], "another box than"),
+        ("line", lambda lanes: 100, lambda lanes, old: old + 700, "distances are not in the order"),
+        ("line", lambda lanes: -28, lambda lanes, old: old - 700, "distances are not in the order"),
         ("role", lambda lanes: 0, lambda lanes, old: old ^ 1 << 8, "lanes: box"),
         ("base", lambda lanes: lanes.first, lambda lanes, old: old + 1, "a result is wrong"),
         ("phase", lambda lanes: lanes.first, lambda lanes, old: old + 600, "a result is wrong"),
@@ -83,15 +104,67 @@ def test_the_argument_notices(table: str, at: Any, change: Any, message: str, kn
     noticed(known, faulty(lanes, table, place, change(lanes, old)), message)
 
 
-def test_the_argument_notices_another_shift(known: Known) -> None:
+def bits_of(lanes: Phases) -> tuple[int, int, int]:
+    """The bits of shares that are a half cell and a class of the first axis, and a half cell of the last one."""
+    number = lanes.pairs
+    if isinstance(number, Sums):
+        return 1 << number.drop, 1 << number.lowest[0], 1 << number.drop + number.heads - 1 - number.shifts[-1]
+    return 1 << number.halves, 1 << number.places[0], 1 << number.halves + number.pairs - 1
+
+
+def test_the_argument_notices_another_factor(known: Known) -> None:
+    noticed(known, replace(known[0], slope=known[0].slope * 101 // 100), "a result is wrong")
+    noticed(known, replace(known[0], slope=0), "there is no factor")
+    noticed(known, replace(known[0], down=1), "one and a shift")
+
+
+def test_the_argument_notices_another_shift() -> None:
+    known = known_of(SHIFTED)
     noticed(known, replace(known[0], down=known[0].down + 1), "a result is wrong")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"times": 3}, "may seem to save less|off by more"),
+        ({"crossing": 10}, "may seem to save less"),
+        ({"crossing": -20}, "off by more"),
+        ({"crossing": 32000}, "do not fit 15 bits"),
+        ({"rough": 1}, "may seem to save less|off by more"),
+    ],
+)
+def test_the_argument_notices_savings_that_are_taken_in_another_way(
+    change: dict[str, int], message: str, known: Known
+) -> None:
+    lanes = known[0]
+    scale = replace(lanes.scale, **{name: getattr(lanes.scale, name) + by for name, by in change.items()})
+    if "times" in change:
+        scale = replace(scale, times=lanes.scale.times // 2)
+    noticed(known, replace(lanes, scale=scale), message)
+
+
+def test_the_argument_notices_heads_that_are_not_alike() -> None:
+    """Tables of one head serve all only where all are alike; those of each have its codes in their place."""
+    lanes, boxes, layout = known_of(own_heads(4))
+    rows = lanes.line.reshape(-1, CODES)
+    noticed(
+        (lanes, boxes, layout), replace(lanes, line=rows[[1, 0, 2, 3]].reshape(-1)), "distances are not in the order"
+    )
+    shares = lanes.share[[1, 0, 2, 3]]
+    noticed((lanes, boxes, layout), replace(lanes, share=shares), "another box than|another zone or class")
+    alike = phases_of(spec_of(4, 1))[0]
+    noticed(
+        (lanes, boxes, layout), replace(alike, spec=lanes.spec), "another box than|another zone or class|of their own"
+    )
 
 
 def test_the_argument_notices_what_no_lane_holds(known: Known) -> None:
     lanes = known[0]
-    unused = next(i for i in range(len(lanes.phase)) if i & ~(lanes.pairs.mask | lanes.first))
-    noticed(known, faulty(lanes, "phase", unused, LANE), "does not fit 16 bits")
-    noticed(known, faulty(lanes, "phase", unused, -1), "is negative")
+    for phase in (HIGHEST + 1, -HIGHEST - 1, int(lanes.line.max()) - HIGHEST - 1):
+        noticed(known, faulty(lanes, "phase", lanes.first, phase), "does not fit its bits")
+    shifted = known_of(SHIFTED)
+    for phase in (LANE, -1):
+        noticed(shifted, faulty(shifted[0], "phase", shifted[0].first, phase), "does not fit its bits")
 
 
 def test_the_argument_notices_distances_that_are_the_same() -> None:
@@ -101,8 +174,8 @@ def test_the_argument_notices_distances_that_are_the_same() -> None:
     order = np.argsort(lanes.line, kind="stable")
     low = next(int(at) for at in order if lanes.line[at] > 0)
     high = next(int(at) for at in order if lanes.line[at] > lanes.line[low])
-    same = np.where(lanes.line == lanes.line[low], lanes.distance[high], lanes.distance)
-    noticed(known, replace(lanes, distance=same), "distances are not in the order")
+    same = np.where(lanes.line == lanes.line[low], lanes.line[high], lanes.line)
+    noticed(known, replace(lanes, line=same), "distances are not in the order")
 
 
 def test_the_argument_notices_faults_in_lists(six: Known) -> None:
@@ -118,10 +191,10 @@ def test_the_argument_notices_faults_in_lists(six: Known) -> None:
     noticed(six, replace(lanes, lists=exchanged), "order that settles ties")
 
 
-def test_the_argument_notices_a_margin_that_is_too_small() -> None:
-    known = known_of(KNOWN["off the grid"])
-    assert known[0].margin > 0
-    noticed(known, replace(known[0], margin=known[0].margin // 4), "off by more than the margin")
+def test_the_argument_notices_a_margin_that_is_too_small(known: Known) -> None:
+    lanes = known[0]
+    noticed(known, replace(lanes, margin=lanes.margin // 4), "off by more than the margin")
+    noticed(known, replace(lanes, later=lanes.later // 4), "off by more than the margin")
 
 
 def test_the_argument_notices_exact_distances_that_do_not_tell() -> None:
@@ -140,6 +213,13 @@ def test_a_half_segment_that_is_none_has_no_results(known: Known) -> None:
 EXACT = [
     *(spec_of(heads, 1) for heads in (3, 4, 5, 6)),
     *(off_grid(heads, 1) for heads in (3, 4, 5, 6)),
+    *(own_heads(heads) for heads in (3, 4, 5, 6)),
+    *(own_heads(4, turned(4, orientation)) for orientation in ("u,z,y,x", "x,-u,z,y")),
+    own_heads(5, turned(5, "v,y,z,u,x")),
+    own_heads(6, replace(spec_of(6, 1), output=Output("uint8", (255, 0)))),
+    own_heads(3, spec_of(3, 1, "moore")),
+    own_heads(4, replace(spec_of(4, 1), output=Output("uint8", (0, 9)))),
+    replace(spec_of(4, 1), output=Output("uint8", (0, 2))),
     *(turned(4, orientation) for orientation in ("x,y,u,z", "u,z,y,x", "x,-u,z,y", "x,-y,z,u")),
     *(turned(heads, orientation) for heads, orientation in ((3, "x,z,y"), (3, "z,y,x"), (5, "v,y,z,u,x"))),
     replace(spec_of(6, 1), output=Output("uint8", (0, 255))),
@@ -172,9 +252,7 @@ def test_exact_distances_give_every_point(name: str) -> None:
 def test_savings_that_rounded_squares_leave_open_are_close_calls() -> None:
     """With a margin far above the error many are, and all results are right."""
     lanes, boxes, layout = known_of(KNOWN["off the grid"])
-    wide = 600
-    costs = [min(round(lanes.unit * (1 - 2 * g)) - wide, HIGHEST) for g in boxes.offset[0]]
-    rough = replace(lanes, margin=wide, more=np.append(lanes.more[: 3 * lanes.entries], costs))
+    rough = replace(lanes, margin=600, later=1200)
     PhasesArgument(rough, boxes, layout).check()
     queries = np.random.default_rng(7).integers(0, 256, (20000, 4))
     assert np.array_equal(rough.decode(layout, *queries.T), decode_tuples(KNOWN["off the grid"], queries))
@@ -187,24 +265,38 @@ def test_no_half_segment_has_the_number_of_a_close_call(orientation: str) -> Non
     lanes, _ = phases_of(turned(4, orientation))
     found = {at for number in boxes_of(lanes) for _, at, across in lanes.listed(number) if across}
     assert (0 in found) == (lanes.mark > 0) == (orientation != "x,y,z,u")
-    pair, there, _ = lanes.more[: 3 * lanes.entries].reshape(3, -1)
+    pair, there, _ = lanes.more.reshape(3, -1)
     exact = there[pair > 0] != CLOSE
     assert exact.sum() >= len(exact) - 2
     assert (there[pair > 0][exact] & lanes.mark == lanes.mark).all()
 
 
-@pytest.mark.parametrize(("heads", "down"), [(3, 3), (4, 4), (5, 5), (6, 6)])
-def test_distances_have_as_many_bits_as_lanes_hold(heads: int, down: int) -> None:
-    assert phases_of(spec_of(heads, 1))[0].down == down
+@pytest.mark.parametrize(("heads", "down"), [(3, 3), (4, 0), (5, 5), (6, 0)])
+def test_a_shift_stands_for_the_factor_where_15_bits_are_too_few(heads: int, down: int) -> None:
+    lanes, _ = phases_of(spec_of(heads, 1))
+    assert (lanes.slope == 0, lanes.down) == (down > 0, down)
+    assert lanes.scale.rough == (2 if down else 0)
 
 
-def test_costs_below_zero_stand_in_the_table() -> None:
-    """Where a code is half way between two vertices, the cost is 0 less the margin."""
-    lanes, _ = phases_of(replace(spec_of(4, 1), inset=Fraction(1, 10)))
-    costs = lanes.more[-CODES:]
-    line = lanes.tables()[1].values
-    assert costs.min() < 0
-    assert np.array_equal(line[2 * CODES : 3 * CODES].astype(np.uint16).view(np.int16), costs)
+def test_heads_that_are_alike_are_looked_up_in_pairs() -> None:
+    assert type(phases_of(spec_of(4, 1))[0].number) is Pairs
+    assert type(phases_of(own_heads(4))[0].number) is Sums
+
+
+@pytest.mark.parametrize("heads", [3, 4, 5, 6])
+@pytest.mark.parametrize("free", range(6))
+def test_shares_of_heads_that_are_not_alike_are_bytes(heads: int, free: int) -> None:
+    """Those of few axes are shifted, and every index is made of other bits."""
+    if free >= heads:
+        pytest.skip("there is no such head")
+    number = Sums(heads, free)
+    for axis in range(heads):
+        bits = [1 << number.drop + axis, *(1 << number.lowest[axis] for _ in number.cuts_of(axis))]
+        assert all(bit >> number.shifts[axis] << number.shifts[axis] == bit for bit in bits)
+        assert max(bits) >> number.shifts[axis] < CODES
+    assert len(set(number.shifts)) <= 3
+    assert number.shifts == sorted(number.shifts)
+    assert number.shifts[0] == 0
 
 
 def test_codes_that_reach_but_one_half_of_an_axis() -> None:
@@ -222,10 +314,6 @@ def test_codes_that_reach_but_one_half_of_an_axis() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(Refused, match="more than two half cells"):
         phases_of(spec_of(3, 2))
-    spec = spec_of(4, 1)
-    scales = (Fraction(1, 256), Fraction(1, 200), Fraction(1, 256), Fraction(1, 256))
-    with pytest.raises(Refused, match="distances of their own"):
-        phases_of(replace(spec, heads=replace(spec.heads, scale=scales)))
     with pytest.raises(Refused, match="no distances of 16 bits"):
         phases_of(
             replace(spec_of(3, 1), curve=make_curve("moore", 1, dimensions=3), output=Output("uint16", (3, 65000)))
