@@ -107,7 +107,7 @@ PROMISED = {
         ("curve.dimensions=4", "curve.order=1"), 2600, (44.35, 24.85, 24.45, 24.45, 24.45, 4.8), (None,) * 6, 2650
     ),
     "corner, six heads": Promise(
-        ("curve.dimensions=6", "curve.order=1"), 8100, (66.35, 36.25, 35.95, 35.95, 35.95, 7.1), (None,) * 6, 8600
+        ("curve.dimensions=6", "curve.order=1"), 8100, (64.9, 35.6, 35.25, 35.25, 35.25, 7.1), (None,) * 6, 8600
     ),
     "corner, four heads, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=4", "curve.order=1"),
@@ -118,8 +118,8 @@ PROMISED = {
     ),
     "corner, six heads, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=6", "curve.order=1"),
-        7000,
-        (66.95, 38.85, 38.5, 38.5, 38.5, 8.45),
+        7300,
+        (62.9, 36.7, 36.3, 36.3, 36.3, 8.45),
         (None,) * 6,
         8100,
     ),
@@ -150,13 +150,13 @@ PROMISED = {
     "corner, four heads, heads of their own": Promise(
         ("curve.inset=0.1", *own_scales(4), "curve.dimensions=4", "curve.order=1"),
         4500,
-        (50.9, 29.55, 29.15, 29.15, 29.15, 6.5),
+        (50.95, 28.85, 28.45, 28.45, 28.45, 6.5),
         (None,) * 6,
     ),
     "corner, six heads, heads of their own": Promise(
         ("curve.inset=0.1", *own_scales(6), "curve.dimensions=6", "curve.order=1"),
         11900,
-        (87.7, 44.4, 42.05, 42.05, 42.05, 10.1),
+        (83.3, 41.3, 38.95, 38.95, 38.95, 10.1),
         (None,) * 6,
     ),
 }

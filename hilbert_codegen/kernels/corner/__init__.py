@@ -30,6 +30,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -39,6 +40,7 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, smallest_unsigned
 from hilbert_codegen.kernels.corner.argument import Argument, CloseCall
+from hilbert_codegen.kernels.corner.bounds import bounds_of
 from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, Lists, Parts, lists_of
 from hilbert_codegen.kernels.corner.kinds import Kinds, kinds_of
 from hilbert_codegen.kernels.corner.kinds_argument import KindsArgument
@@ -52,6 +54,11 @@ from hilbert_codegen.kernels.corner.phases_argument import PhasesArgument
 from hilbert_codegen.kernels.corner.slots import NAMES, shares_of, slots_of, starts_of, tables_of
 from hilbert_codegen.kernels.corner.tables import layout_of
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
+
+#: Below this share of half segments of other corners that are looked at in the zone the assembly asks for the zone first.
+ZONED = 0.8
+#: Above this share of points of boxes with lists that are in the zone it does not ask for that of the whole list before.
+ASKED = 0.75
 
 
 class Corner:
@@ -95,9 +102,23 @@ class Corner:
             with contextlib.suppress(Refused):
                 return _of_paths(layout, geometry, lists, portable)
             # There are no registers for the addresses of both, of shares by powers and of distances of every head.
-            further = {"paths": (), **({"ways": ()} if params["alike"] and params["paged"] else _ways(layout))}
+            savings = bounds_of(layout, geometry)
+            asked, zoned = _zoned(layout)
+            further: dict[str, object] = {
+                "paths": (),
+                **({"ways": ()} if params["alike"] and params["paged"] else _ways(layout)),
+                "savings": savings.params(),
+                "zoned": zoned < ZONED,
+            }
+            if params["asks"] and asked > ASKED:
+                further |= {"asks": False, "gates": "", "flags": 0}
+
+            def sure() -> None:
+                proved()
+                savings.check(geometry)
+
             if params["alike"]:
-                return replace(portable, params={**params, **further, "slots": [], "starts": [0], "crowded": False})
+                return replace(portable, params={**params, **further, "slots": [], "starts": [0]}, argument=sure)
             slots = slots_of(layout.share)
             starts = starts_of(slots)
             if len(starts) > len(NAMES):
@@ -109,9 +130,10 @@ class Corner:
                 "slots": slots,
                 "words": NAMES,
                 "starts": starts,
-                "crowded": len(starts) > 1 and (params["indirect"] or bool(further["ways"])),
+                "moved": [head for head, slot in enumerate(slots) if slot.up],
+                "unmoved": [replace(slot, up=0) for slot in slots],
             }
-            check = _in_place(given, layout, "words", proved)
+            check = _in_place(given, layout, "words", sure)
             return Implementation((*words, *portable.tables[1:]), given.decode, None, {**params, **packed}, check)
 
         def thumb1() -> Implementation:
@@ -233,7 +255,6 @@ def _of_paths(layout: Layout, geometry: Parts, lists: Lists, portable: Implement
         "places": slots,
         "words": NAMES if slots else ("share",),
         "starts": starts_of(slots) if slots else [0],
-        "crowded": False,
         # Differences of savings at which neither the own half segment nor the other one is sure: the least, and how many.
         "close_from": layout.level - layout.margin + 1,
         "close": 2 * layout.margin - 1,
@@ -343,6 +364,31 @@ def _single_near(layout: Layout) -> bool:
     """Whether every list has a single half segment of the own vertex."""
     among = layout.record[layout.fields.kinds(layout.record) == Kind.AMONG]
     return bool(layout.fields.is_single(layout.words[among & ((1 << layout.at) - 1)]).all())
+
+
+def _zoned(layout: Layout) -> tuple[float, float]:
+    """Of the points of boxes with lists the share in the zone along an axis that the list asks for; and of the half segments of lists
+    the share that are in the zone along the axis by which they are asked for. All codes are equally frequent.
+    """
+    fields, low = layout.fields, (1 << layout.flags) - 1 if layout.flags else -1
+    axes = []
+    for shares, gap in zip(layout.share & low, layout.gap, strict=True):
+        beyond = {int(share): gap[shares == share] >= layout.zone for share in np.unique(shares)}
+        axes.append({share: (len(found), float(found.mean())) for share, found in beyond.items()})
+    boxes = list(itertools.product(*axes))
+    records = layout.of_box(np.array([sum(shares) for shares in boxes]))
+    asked, zoned = np.zeros(2), np.zeros(2)
+    for i in np.flatnonzero(fields.kinds(records) == Kind.AMONG).tolist():
+        counts, parts = zip(*(axis[share] for axis, share in zip(axes, boxes[i], strict=True)), strict=True)
+        points = float(math.prod(counts))
+        asked += points, points * (1 - math.prod(1 - parts[axis] for axis in layout.gates(int(records[i]))))
+        for at in range((int(records[i]) & ((1 << layout.at) - 1)) + 2, len(layout.words), 2):
+            word = int(layout.words[at])
+            zoned += points, points * parts[word >> ACROSS & 7]
+            if word & LAST:
+                break
+    whole = max(1.0, float(asked[0])), max(1.0, float(zoned[0]))
+    return float(asked[1]) / whole[0], float(zoned[1]) / whole[1]
 
 
 def _params(layout: Layout) -> dict[str, object]:

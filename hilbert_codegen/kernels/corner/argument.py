@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +14,7 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels import IntArray, as_output
 from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, ZONE, Item, Parts
 from hilbert_codegen.kernels.corner.layout import Kind, Layout
-from hilbert_codegen.kernels.corner.tables import margin_of
+from hilbert_codegen.kernels.corner.tables import margin_of, shares_of
 from hilbert_codegen.kernels.half_cells import boxes_of, check_covered, same_signs
 
 #: The terms of first and second order count less than this part of a unit of savings, in the proof.
@@ -58,8 +59,7 @@ class Argument:
         for box, tables, codes in boxes_of(geometry):
             where = f"box {box}"
             cell = geometry.cell(box)
-            number = sum(part * geometry.parts**a for a, part in enumerate(box))
-            listed = self._listed(int(layout.of_box(np.array([number]))[0]), cell, box, where)
+            listed = self._listed(int(layout.of_box(np.array([geometry.number_of(box)]))[0]), cell, box, where)
             rank = geometry.rank(cell)
             order = [item.half for item in listed]
             if sorted(order, key=lambda h: (rank[h], h)) != order:
@@ -69,9 +69,13 @@ class Argument:
 
     def _places(self) -> None:
         geometry, layout = self.geometry, self.layout
-        for a, axis in enumerate(geometry.part):
+        if len({geometry.number_of(box) for box in itertools.product(*geometry.groups())}) != math.prod(
+            len(axis) for axis in geometry.groups()
+        ):
+            raise CheckFailed("two boxes have one number")
+        for a, axis in enumerate(shares_of(geometry)):
             zone = (layout.gap[a] >= layout.zone).astype(np.int64) << (layout.flags + layout.step * a)
-            if not np.array_equal(layout.share[a], axis * geometry.parts**a | (zone if layout.flags else 0)):
+            if not np.array_equal(layout.share[a], axis | (zone if layout.flags else 0)):
                 raise CheckFailed(f"head {AXES[a]}: a code lies in another box than its share says")
         exact = sorted({g for axis in geometry.offset for g in axis})
         order = {g: i for i, g in enumerate(exact)}

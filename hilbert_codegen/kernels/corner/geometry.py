@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
@@ -26,9 +26,16 @@ MOST_BOXES = 729
 #: Shares of codes at the ends of their axes: above the one it pays more to tell those apart than to cut at the zone, below the
 #: other less than to cut twice. What is cut once more makes fewer boxes with two half segments of the own vertex.
 MANY, FEW = 0.42, 0.2
+#: Share of codes in one of two half cells below which that is a part as it is, so that the other one may be three or four: of heads
+#: that are alike, and of others, whose lists have less room; share
+#: of codes at the end of an axis from which that is one of those. Else there is another cut: what is along another corner's half segment
+#: at a distance below 3/8 can only be nearer where the one across exceeds SECOND; or, in half a cell, at a fourth of it.
+RARE, RARE_OWN, ENDING, SECOND, FOURTH = 0.22, 0.17, 0.1, Fraction(55, 128), Fraction(1, 4)
 #: The share below which three heads of order 2 are cut at the zone in some half cells instead: those that make the fewest boxes
 #: with more than one half segment. Heads of their own, whose tables are long, have fewer boxes.
 SELDOM, SOME, SOME_OWN = 0.15, (1, 4, 5), (4, 5)
+#: With more boxes than this, heads of their own have a part less along the axis along which the fewest half segments run.
+MOST_OWN = 3072
 #: Bits that name axes in the description of a half segment, behind which is the first of them; and the end of a list.
 ACROSS, LAST = 15, 1 << 31
 
@@ -52,12 +59,14 @@ class Parts(Geometry):
         last = 2 * spec.curve.side - 3
         self.half = [np.minimum(axis, last) for axis in self.half]
         cells = last + 1
-        #: Where every half cell is cut; and whether codes clamped to an end of their axis are a part of their own.
-        self.cuts, self.ends = self._cuts(cells) if cut else (((),) * cells, False)
-        #: Half cell of every part of an axis; the last two are those clamped to its low and high end.
+        #: Where every half cell is cut; and the ends of an axis at which codes clamped to it are a part of their own.
+        self.cuts, both = self._cuts(cells) if cut else (((),) * cells, False)
+        self.ends: tuple[int, ...] = (0, spec.curve.side - 1) if both else ()
+        if cut and cells == 2 and spec.dimensions > 3 and (uneven := self._uneven()):
+            self.cuts, self.ends = uneven
+        #: Half cell of every part of an axis; the last ones are those clamped to an end.
         self.cells = [half for half, cuts in enumerate(self.cuts) for _ in range(len(cuts) + 1)]
-        if self.ends:
-            self.cells += [0, last]
+        self.cells += [last if end else 0 for end in self.ends]
         #: Exact distances of every code from its own vertex.
         self.offset = [
             [abs(place - (half + 1) // 2) for place, half in zip(places, halves.tolist(), strict=True)]
@@ -68,6 +77,51 @@ class Parts(Geometry):
             np.array([self._part(place, half, g) for place, half, g in zip(places, halves.tolist(), axis, strict=True)])
             for places, halves, axis in zip(self.place, self.half, self.offset, strict=True)
         ]
+        #: Along which axis two parts of a half cell are one, if that is so along any.
+        self.coarse: int | None = None
+        if self.parts**spec.dimensions > MOST_OWN and any(axis != self.place[0] for axis in self.place):
+            self._join()
+
+    def _join(self) -> None:
+        """Along the axis along which the fewest half segments run, two parts of one half cell become one: those of which one is rarest."""
+        axes = np.bincount(self.heads.axis, minlength=self.spec.dimensions)
+        self.coarse = int(np.argmin(axes))
+        count = np.bincount(self.part[self.coarse], minlength=self.parts)
+        cells = enumerate(self.cells)
+        pairs = [(first, part) for part, cell in cells if (first := self.cells.index(cell)) != part]
+        _, first, other = min((int(count[[first, part]].min()), first, part) for first, part in pairs)
+        self.part[self.coarse] = np.where(self.part[self.coarse] == other, first, self.part[self.coarse])
+
+    @cached_property
+    def digits(self) -> list[dict[int, int]]:
+        """For every axis: part -> what it adds to the number of a box. Where parts are joined, those that have no codes have no number.
+
+        Of six heads four add less than 256 and the others multiples of it, if they have four parts each but for that whose parts
+        are joined.
+        """
+        all_used = [np.unique(axis).tolist() for axis in self.part]
+        axes = list(range(self.spec.dimensions))
+        if self.coarse is not None:
+            axes.insert(-1, axes.pop(self.coarse))
+        elif any(used != all_used[0] for used in all_used) or (count := len(all_used[0])) & (count - 1):
+            # The shares of an axis are those of the one before, moved up, where that is by whole bits.
+            all_used = [list(range(self.parts))] * len(axes)
+        digits: list[dict[int, int]] = [{} for _ in axes]
+        weight = 1
+        for a in axes:
+            used = all_used[a]
+            digits[a] = {part: place * weight for place, part in enumerate(used)}
+            weight *= len(used)
+        return digits
+
+    def number_of(self, box: tuple[int, ...]) -> int:
+        """The number of a box."""
+        return sum(axis[part] for axis, part in zip(self.digits, box, strict=True))
+
+    @property
+    def boxes(self) -> int:
+        """How many numbers there are."""
+        return 1 + sum(max(axis.values()) for axis in self.digits)
 
     def _cuts(self, cells: int) -> tuple[tuple[tuple[Fraction, ...], ...], bool]:
         """Where half cells are cut, and whether codes at the ends of an axis are apart, where it has so many half cells."""
@@ -80,9 +134,27 @@ class Parts(Geometry):
         # More boxes than that are worth it with two half cells alone, where one cut makes no more than the two ends.
         return (((ZONE,),) * cells, False) if cells == 2 and clamped <= MANY else (((),) * cells, True)
 
+    def _uneven(self) -> tuple[tuple[tuple[Fraction, ...], ...], tuple[int, ...]] | None:
+        """The same for two half cells, one of which has few codes or none; None where that is not so."""
+        shares = [float(np.mean([axis == half for axis in self.half])) for half in (0, 1)]
+        rare = int(np.argmin(shares))
+        alike = all(axis == self.place[0] for axis in self.place)
+        if shares[rare] >= (RARE if alike else RARE_OWN):
+            return None
+        other = 1 - rare
+        ending = float(np.mean([place == other for axis in self.place for place in axis])) >= ENDING
+        far = min(max(abs(place - other) for place in axis) for axis in self.place)
+        if shares[rare]:
+            cuts: tuple[Fraction, ...] = (ZONE,) if ending else (ZONE, SECOND)
+        elif far > SECOND:
+            cuts = (ZONE, SECOND) if ending else (FOURTH, ZONE, SECOND)
+        else:
+            return None
+        return (cuts, ()) if other == 0 else ((), cuts), (other,) if ending else ()
+
     def _part(self, place: Fraction, half: int, g: Fraction) -> int:
-        if self.ends and place in (0, self.spec.curve.side - 1):
-            return len(self.cells) - (2 if place == 0 else 1)
+        if place in self.ends:
+            return len(self.cells) - len(self.ends) + self.ends.index(int(place))
         return self.cells.index(half) + sum(g > cut for cut in self.cuts[half])
 
     @property
@@ -92,7 +164,7 @@ class Parts(Geometry):
 
     def still(self, part: int) -> bool:
         """Whether all codes of a part are clamped to an end of its axis, so that their distance is 0."""
-        return self.ends and part >= self.parts - 2
+        return part >= self.parts - len(self.ends)
 
     def groups(self) -> list[dict[int, IntArray]]:
         """For every axis: part -> indices of its codes."""
@@ -195,35 +267,20 @@ def _own(geometry: Parts, cell: tuple[int, ...]) -> list[Item]:
     return items(geometry, cell, [min(mine, key=lambda h: (geometry.idle(h, cell), rank[h]))])
 
 
-def united(geometry: Parts, lists: Lists, apart: int = 0) -> Lists:
-    """The same list for all boxes of the same half cells that list other corners' half segments.
-
-    But `apart` lists stay as they are: those by which most half segments are spared that do not come into question, all codes
-    being equally frequent.
-    """
-    spared: Counter[tuple[tuple[int, ...], tuple[Item, ...]]] = Counter()
-    if apart:
-        whole = united(geometry, lists)
-        codes = [np.bincount(parts, minlength=geometry.parts).tolist() for parts in geometry.part]
-        for box, listed in lists.items():
-            points = math.prod(counts[part] for counts, part in zip(codes, box, strict=True))
-            spared[geometry.cell(box), tuple(listed)] += points * (len(whole[box]) - len(listed))
-    left = {key for key, count in sorted(spared.items(), key=lambda one: -one[1])[:apart] if count > 0}
+def united(geometry: Parts, lists: Lists) -> Lists:
+    """The same list for all boxes of the same half cells that list other corners' half segments."""
     union: dict[tuple[int, ...], set[Item]] = {}
     for box, listed in lists.items():
-        cell = geometry.cell(box)
-        if any(item.across for item in listed) and (cell, tuple(listed)) not in left:
-            union.setdefault(cell, set()).update(listed)
+        if any(item.across for item in listed):
+            union.setdefault(geometry.cell(box), set()).update(listed)
     ordered = {}
     for cell, found in union.items():
         rank = geometry.rank(cell)
         ordered[cell] = sorted(found, key=lambda item: (bool(item.across), rank[item.half], item.half))
-
-    def of(box: tuple[int, ...], listed: list[Item]) -> list[Item]:
-        cell = geometry.cell(box)
-        return ordered[cell] if any(item.across for item in listed) and (cell, tuple(listed)) not in left else listed
-
-    return {box: of(box, listed) for box, listed in lists.items()}
+    return {
+        box: ordered[geometry.cell(box)] if any(item.across for item in listed) else listed
+        for box, listed in lists.items()
+    }
 
 
 def asked(geometry: Parts, lists: Lists) -> float:

@@ -40,19 +40,23 @@ def slots_of(shares: IntArray) -> list[Slot]:
 
 
 def _packed(shares: IntArray, width: int) -> list[Slot]:
-    """Of a word of so many bits each has the next ones that are enough. Shares that alone take more have it to themselves."""
-    slots: list[Slot] = []
-    for share in shares:
-        # Many boxes take more than a byte; the shares of the last heads are multiples of that.
-        up = 8 if share.max() > 255 and not (share & 255).any() else 0
-        bits = next(bits for bits in (8, 16, 32) if int(share.max()) >> up < 1 << bits)
-        word, shift = (slots[-1].word, slots[-1].shift + slots[-1].bits) if slots else (0, 0)
-        if shift + bits > width:
-            word, shift = len(starts_of(slots)), 0
-        elif slots:
-            slots[-1] = replace(slots[-1], last=False)
-        slots.append(Slot(word, shift, bits, up))
-    return slots
+    """Of a word of so many bits each has the next ones that are enough. Shares that alone take more have it to themselves.
+
+    Those that are multiples of 256 come last, as they are added up before they are moved.
+    """
+    # Many boxes take more than a byte; the shares of the last heads are multiples of that.
+    ups = [8 if share.max() > 255 and not (share & 255).any() else 0 for share in shares]
+    slots: dict[int, Slot] = {}
+    word, free, before = -1, 0, 0
+    for head in sorted(range(len(shares)), key=lambda head: ups[head]):
+        bits = next(bits for bits in (8, 16, 32) if int(shares[head].max()) >> ups[head] < 1 << bits)
+        if free < bits:
+            word, free = word + 1, width
+        else:
+            slots[before] = replace(slots[before], last=False)
+        slots[head] = Slot(word, width - free, bits, ups[head])
+        free, before = free - bits, head
+    return [slots[head] for head in range(len(shares))]
 
 
 def tables_of(shares: IntArray, slots: list[Slot]) -> list[Table]:
@@ -70,7 +74,8 @@ def tables_of(shares: IntArray, slots: list[Slot]) -> list[Table]:
 
 def starts_of(slots: list[Slot]) -> list[int]:
     """The first head of every table."""
-    return [head for head, slot in enumerate(slots) if not slot.shift]
+    found = {slot.word: head for head, slot in enumerate(slots) if not slot.shift}
+    return [found[word] for word in sorted(found)]
 
 
 def shares_of(words: list[Table], slots: list[Slot]) -> IntArray:

@@ -16,9 +16,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from hilbert_codegen.kernels import IntArray, Refused
+from hilbert_codegen.kernels import IntArray, Refused, Table, smallest_unsigned
+from hilbert_codegen.kernels.corner.apart import chosen
 from hilbert_codegen.kernels.corner.geometry import LAST, MOST_BOXES, ZONE, Item, Lists, Parts, asked, gates_of, united
 from hilbert_codegen.kernels.corner.layout import NARROW, Fields, Kind, Layout
+from hilbert_codegen.kernels.corner.slots import slots_of, tables_of
 from hilbert_codegen.spec.specification import INTEGER_TYPES, Spec
 
 #: More fractional bits of a result than this gain nothing.
@@ -30,9 +32,11 @@ SIMPLE, NEAR = 1 << 24, Fraction(1, 1 << 46)
 #: Bits of a distance up to half a cell in the comparison with 32 bits.
 ROUGH = 13
 #: Records that a byte has numbers for; and from how many half segments of other corners for a point on lists of boxes are worth more.
-NUMBERS, OFTEN = 256, 0.5
+NUMBERS, OFTEN = 256, 0.25
 #: Rounds in which distances are adjusted to the results at most.
 ROUNDS = 400
+#: Bytes of tables that lists which stay apart may make: with the code some 12,000.
+BYTES = 10200
 
 
 @dataclass(frozen=True)
@@ -192,13 +196,15 @@ def _scale_of(geometry: Parts, turns: int, singles: int) -> tuple[bool, _Scale]:
     farthest = max(g for axis in geometry.offset for g in axis) * abs(c1 - c0) / geometry.spec.curve.segments
     alike = all(place == geometry.place[0] for place in geometry.place)
     short = 16 - math.floor(farthest).bit_length()
+    # Squares of distances of 15 bits fit 32 bits as they are.
+    fine = {short - 1} if len(geometry.place) > 3 and 0 < short - 1 < min(turns, MOST_SHIFT) else set()
     kinds: tuple[tuple[bool, Callable[[Parts, int], _Scale], int], ...] = (
         (True, _level, turns),
         (False, _loose, singles),
     )
     for level, scale, room in kinds:
         most = min(MOST_SHIFT, room)
-        for shift in [most] if alike else sorted({min(most, short), most}):
+        for shift in sorted({most} | ({min(most, short)} if not alike else set()) | (fine if level else set())):
             try:
                 return level, scale(geometry, shift)
             except Refused as refused:
@@ -302,7 +308,7 @@ def _errors(geometry: Parts, layout: Layout) -> tuple[tuple[Fraction, Fraction],
     return (min(squares), max(squares)), (min(costs), max(costs))
 
 
-def _level_of(geometry: Parts, layout: Layout) -> int:
+def level_of(geometry: Parts, layout: Layout) -> int:
     """The level of costs whose errors are as great to one side as to the other: distances are rounded down."""
     _, (low, high) = _errors(geometry, layout)
     return layout.level - math.floor((low + high) / 2)
@@ -378,6 +384,25 @@ class _Written:
     at_bits: int
 
 
+def shares_of(geometry: Parts) -> IntArray:
+    """What every code of every head adds to the number of its box."""
+    return np.array(
+        [[axis[part] for part in parts.tolist()] for axis, parts in zip(geometry.digits, geometry.part, strict=True)]
+    )
+
+
+def _other_bytes(share: IntArray, gap: IntArray) -> int:
+    """Bytes of the tables of shares and distances for assembly."""
+    shares = (
+        tables_of(share, slots_of(share))
+        if len(share) > 1
+        else [Table("share", smallest_unsigned(int(share.max())), share[0], "")]
+    )
+    return sum(
+        table.nbytes for table in (*shares, Table("gap", smallest_unsigned(int(gap.max())), gap.reshape(-1), ""))
+    )
+
+
 def layout_of(spec: Spec, geometry: Parts, lists: Lists, numbered: bool = False) -> Layout:
     """The tables; `numbered`, records are kept once even where boxes are few. Raises Refused."""
     fields, bits = Fields.of(spec), INTEGER_TYPES[spec.output.dtype][0]
@@ -389,7 +414,7 @@ def layout_of(spec: Spec, geometry: Parts, lists: Lists, numbered: bool = False)
     # Flags take a table of larger numbers and a step for every point, which few boxes do not repay.
     step = base.bit_length() - 1 if alike and not few and not any(geometry.cuts) and base & (base - 1) == 0 else 0
     flags = step * spec.dimensions
-    share = np.array(geometry.part) * np.array([base**a for a in range(spec.dimensions)])[:, None]
+    share = shares_of(geometry)
     if step:
         share |= (scale.g >= scale.zone).astype(np.int64) << (flags + step * np.arange(spec.dimensions))[:, None]
 
@@ -398,11 +423,11 @@ def layout_of(spec: Spec, geometry: Parts, lists: Lists, numbered: bool = False)
         at_bits, count = 16, 0
         for final in (False, True):
             writer = _Writer(_Records(geometry, scale, turns), count, step)
-            found: IntArray = np.zeros(base**spec.dimensions, dtype=np.int64)
+            found: IntArray = np.zeros(geometry.boxes, dtype=np.int64)
             for key, listed in lists.items():
                 others = any(item.across for item in listed)
                 record = writer.among(listed, at_bits, final) if others else writer.near(listed)
-                found[sum(part * base**a for a, part in enumerate(key))] = record
+                found[geometry.number_of(key)] = record
             records, numbers = np.unique(found, return_inverse=True)
             count = len(found) if direct else len(records)
             if count + len(writer.more) > 1 << 16:
@@ -410,11 +435,13 @@ def layout_of(spec: Spec, geometry: Parts, lists: Lists, numbered: bool = False)
             at_bits = (count + len(writer.more)).bit_length()
         return _Written(found, records, numbers, writer.more, at_bits)
 
-    # Where points go through long lists, as many stay apart as bytes have numbers left for records.
+    # Where points go through long lists, those that are frequent stay apart.
     given = written(lists if few else united(geometry, lists))
-    left = NUMBERS - len(given.records)
-    if not few and alike and left > 0 and asked(geometry, united(geometry, lists)) > OFTEN:
-        given = written(united(geometry, lists, left))
+    if not few and asked(geometry, united(geometry, lists)) > OFTEN:
+        words = (
+            BYTES - _other_bytes(share[:1] if alike else share, scale.g[:1] if alike else scale.g) - geometry.boxes
+        ) // 4
+        given = written(chosen(geometry, lists, NUMBERS, words, turns and not spec.curve.closed))
     rough = max(0, int(scale.unit / 2).bit_length() - ROUGH)
     one, factor, term, wide, slope, middle = _wide(geometry)
     layout = Layout(
@@ -439,5 +466,5 @@ def layout_of(spec: Spec, geometry: Parts, lists: Lists, numbered: bool = False)
         slope=slope,
         middle=middle,
     )
-    layout = replace(layout, level=_level_of(geometry, layout))
+    layout = replace(layout, level=level_of(geometry, layout))
     return replace(layout, margin=margin_of(geometry, layout))

@@ -37,6 +37,20 @@ def test_words_hold_every_share(parts: int, heads: int, widths: list[int]) -> No
     assert np.array_equal(shares_of(tables, slots), shares)
 
 
+def test_heads_that_are_moved_come_last() -> None:
+    """Six heads, the first of which has three parts and adds multiples of 256: the bytes of four others are in the first table."""
+    part = np.random.default_rng(6).integers(0, 4, (6, 256))
+    part[0] %= 3
+    part[:, :4] = np.minimum(np.arange(4), part.max(axis=1)[:, None])
+    shares = part * np.array([256, 1, 4, 16, 64, 768])[:, None]
+    slots = slots_of(shares)
+    assert [(slot.word, slot.shift, slot.up) for slot in slots] == [
+        (1, 0, 8), (0, 0, 0), (0, 8, 0), (0, 16, 0), (0, 24, 0), (1, 8, 8)
+    ]  # fmt: skip
+    assert starts_of(slots) == [1, 0]
+    assert np.array_equal(shares_of(tables_of(shares, slots), slots), shares)
+
+
 def test_many_boxes_take_more_words_than_the_assembly_has_registers_for() -> None:
     shares = np.arange(256)[None, :] % 200 * 200 ** np.arange(4)[:, None]
     assert len(starts_of(slots_of(shares))) > len(NAMES)
