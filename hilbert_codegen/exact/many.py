@@ -59,7 +59,7 @@ class ManyHeads:
     def __init__(self, spec: Spec, codes: Sequence[IntArray], distance: bool = False) -> None:
         """`codes`: one 1-D array for each head. `distance`: whether answers have the distance, too."""
         self.spec, self.distance = spec, distance
-        places = [[spec.coordinate(a, int(code)) for code in axis] for a, axis in enumerate(codes)]
+        places = [spec.coordinates(a, axis.tolist()) for a, axis in enumerate(codes)]
         self.unit = 2 * math.lcm(*(value.denominator for axis in places for value in axis))
         last = spec.curve.side - 1
         half = Fraction(1, 2)

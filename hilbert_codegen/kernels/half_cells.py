@@ -41,6 +41,8 @@ class Along:
         low, high: (halves,) extremes of a half segment's distances.
         gain: [row, other row] the most that a distance of the one exceeds that of the other for the same code.
         rough: the same in float64, less a power of two where numbers are too large for that, off by one at most.
+        rough_low, rough_high: those of `low` and `high`.
+        error: the most that a number of `rough`, `rough_low` and `rough_high` is off by.
     """
 
     table: Any
@@ -49,6 +51,9 @@ class Along:
     high: Any
     gain: Any
     rough: NDArray[np.float64]
+    rough_low: NDArray[np.float64]
+    rough_high: NDArray[np.float64]
+    error: float
 
     @classmethod
     def of(cls, table: Any, less: int) -> Along:
@@ -57,7 +62,10 @@ class Along:
         row = np.array([found.setdefault(tuple(values), len(found)) for values in table.tolist()])
         rows: Any = np.array(list(found), dtype=table.dtype)
         gain: Any = np.array([(one - rows).max(axis=1) for one in rows])
-        return cls(table, row, rows.min(axis=1)[row], rows.max(axis=1)[row], gain, (gain >> less).astype(np.float64))
+        low, high = rows.min(axis=1)[row], rows.max(axis=1)[row]
+        rough, rough_low, rough_high = ((values >> less).astype(np.float64) for values in (gain, low, high))
+        error = 1 + 1e-12 * max(float(np.abs(rough).max()), float(rough_high.max()))
+        return cls(table, row, low, high, gain, rough, rough_low, rough_high, error)
 
 
 class Geometry:
@@ -71,12 +79,16 @@ class Geometry:
         self.unit = self.heads.unit
         #: Clamped positions of every raw code: fractions.
         self.place = [
-            [min(max(spec.coordinate(a, int(code)), Fraction(0)), Fraction(last)) for code in codes]
+            [min(max(place, Fraction(0)), Fraction(last)) for place in spec.coordinates(a, codes.tolist())]
             for a in range(spec.dimensions)
         ]
         self.half = [np.array([math.floor(2 * v) for v in axis]) for axis in self.place]
         halves = half_segments(spec)
         self.vertex, self.at, self.step, self.forth = halves.vertex, halves.at, halves.step, halves.sign > 0
+        every = np.arange(len(self.at))
+        self._start = self.at[every, self.heads.axis]
+        self._up = self.step[every, self.heads.axis] > 0
+        self._ranks: dict[tuple[int, ...], IntArray] = {}
         # Half segments in order of s; that before the first vertex of a closed curve comes last.
         self.order = 2 * self.vertex + self.forth
         if spec.curve.closed:
@@ -109,42 +121,60 @@ class Geometry:
         return tables
 
     def rank(self, box: tuple[int, ...]) -> IntArray:
-        """What orders half segments that are equally near in `box`: those of the own cell first, then by s."""
-        own = np.all(self.at == (np.array(box) + 1) // 2, axis=1)
-        return np.asarray(np.where(own, 0, 4 * len(self.at)) + self.order)
+        """What orders half segments that are equally near in `box`: those of the own cell first, then by s. Not to be changed."""
+        cell = tuple((int(half) + 1) // 2 for half in box)
+        if cell not in self._ranks:
+            own = np.all(self.at == np.array(cell), axis=1)
+            self._ranks[cell] = np.asarray(np.where(own, 0, 4 * len(self.at)) + self.order)
+            self._ranks[cell].flags.writeable = False
+        return self._ranks[cell]
+
+    def all_idle(self, box: tuple[int, ...]) -> NDArray[np.bool_]:
+        """For every half segment whether `box` lies on the side of the vertex that it runs away from: its nearest point is the
+        vertex."""
+        beyond = np.array(box)[self.heads.axis] - 2 * self._start
+        return np.asarray((beyond < 0) == self._up)
 
     def idle(self, h: int, box: tuple[int, ...]) -> bool:
-        """Whether `box` lies on the side of the vertex that half segment `h` runs away from: its nearest point is the vertex."""
-        a = int(np.argmax(np.abs(self.step[h])))
-        beyond = box[a] - 2 * int(self.at[h, a])
-        return beyond < 0 if self.step[h, a] > 0 else beyond >= 0
+        """The same of half segment `h`."""
+        return bool((box[self.heads.axis[h]] < 2 * self._start[h]) == self._up[h])
 
-    def beats(self, one: int, other: int, tables: list[Along], box: tuple[int, ...], rank: IntArray) -> bool:
-        """Whether `one` serves wherever `other` would in `box`: nearer throughout, or never farther and taken before it."""
-        most = sum(int(table.gain[table.row[one], table.row[other]]) for table in tables)
-        if most != 0:
-            return most < 0
-        return bool(rank[one] < rank[other]) or (
-            self.vertex[one] == self.vertex[other] and self.idle(other, box) and not self.idle(one, box)
-        )
+    def beats(
+        self, one: IntArray, other: IntArray, tables: list[Along], box: tuple[int, ...], rank: IntArray
+    ) -> NDArray[np.bool_]:
+        """Whether half segments `one` serve wherever `other` would in `box`: nearer throughout, or never farther and taken before
+        them. The arrays are broadcast."""
+        most: Any = sum(table.gain[table.row[one], table.row[other]] for table in tables)
+        idle = self.all_idle(box)
+        before = (rank[one] < rank[other]) | ((self.vertex[one] == self.vertex[other]) & idle[other] & ~idle[one])
+        nearer, equal = np.asarray(most < 0, dtype=bool), np.asarray(most == 0, dtype=bool)
+        return np.asarray(nearer | equal & before)
 
 
 def unbeaten(geometry: Geometry, box: tuple[int, ...], tables: list[Along]) -> list[int]:
     """The half segments that no other one beats in `box`, in the order of their rank."""
-    low: Any = sum(table.low for table in tables)
-    high: Any = sum(table.high for table in tables)
+    error = sum(table.error for table in tables)
     rank = geometry.rank(box)
-    left = np.array(sorted(np.flatnonzero(low <= high.min()).tolist(), key=lambda h: rank[h]))
     # Where float64 does not tell exact numbers do.
-    most = np.sum([table.rough[np.ix_(table.row[left], table.row[left])] for table in tables], axis=0)
-    error = 1e-12 * sum(float(np.abs(table.rough).max()) for table in tables) + len(tables)
+    least: Any = sum(table.rough_low for table in tables)
+    most: Any = sum(table.rough_high for table in tables)
+    near = np.flatnonzero(least <= most.min() + 2 * error)
+    low: Any = sum(table.low[near] for table in tables)
+    high: Any = sum(table.high[near] for table in tables)
+    left = near[low <= high.min()]
+    left = left[np.argsort(rank[left], kind="stable")]
+    rows = [table.row[left] for table in tables]
+    most = sum(table.rough[row[:, None], row] for table, row in zip(tables, rows, strict=True))
     beats = most < -error
-    for one, other in np.argwhere(np.abs(most) <= error).tolist():
-        beats[one, other] = one != other and geometry.beats(left[one], left[other], tables, box, rank)
-    kept = np.ones(len(left), dtype=bool)
-    for other in range(len(left)):
-        kept[other] = not (beats[:, other] & kept).any()
-    found: list[int] = left[kept].tolist()
+    one, other = np.nonzero(np.abs(most) <= error)
+    beats[one, other] = geometry.beats(left[one], left[other], tables, box, rank)
+    # Of every one the set of those that beat it, and the set of those that are left, as bits.
+    beaten = np.packbits(beats, axis=0, bitorder="little").T
+    kept = (1 << len(left)) - 1
+    for late in np.flatnonzero(beaten.any(axis=1)).tolist():
+        if int.from_bytes(beaten[late].tobytes(), "little") & kept:
+            kept ^= 1 << late
+    found: list[int] = left[[bool(kept >> place & 1) for place in range(len(left))]].tolist()
     return found
 
 
@@ -163,17 +193,19 @@ def check_covered(
     low: Any = sum(table.low for table in tables)
     left = np.ones(len(rank), dtype=bool)
     left[listed] = False
-    for one in listed:  # beaten outright
-        left &= low <= int(sum(table.high[one] for table in tables))
+    if listed:  # else beaten outright
+        left &= low <= min(sum(table.high[listed] for table in tables))
     for one in listed:
         if not left.any():
             return
         others = np.flatnonzero(left)
         most: Any = sum(table.gain[table.row[one], table.row[others]] for table in tables)
         left[others[np.asarray(most < 0)]] = False
-    for other in np.flatnonzero(left).tolist():
-        if not any(geometry.beats(one, other, tables, box, rank) for one in listed):
-            raise CheckFailed(f"{where}: a half segment of vertex {geometry.vertex[other]} is missing in the list")
+    others = np.flatnonzero(left)
+    beaten = geometry.beats(np.array(listed, dtype=np.int64)[:, None], others[None, :], tables, box, rank).any(axis=0)
+    if not beaten.all():
+        missing = geometry.vertex[others[~beaten][0]]
+        raise CheckFailed(f"{where}: a half segment of vertex {missing} is missing in the list")
 
 
 def same_signs(exact: list[Any], fixed: list[Any], wrong: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
@@ -177,7 +178,12 @@ class Spec:
 
     def coordinate(self, axis: int, code: int) -> Fraction:
         """Grid coordinate of `code` of head `axis`: 0 at the first vertex column, side - 1 at the last."""
-        return (code - self.origin(axis)) / self.pitch(axis)
+        return self.coordinates(axis, [code])[0]
+
+    def coordinates(self, axis: int, codes: Iterable[int]) -> list[Fraction]:
+        """The same of several codes."""
+        origin, pitch = self.origin(axis), self.pitch(axis)
+        return [(code - origin) / pitch for code in codes]
 
     @property
     def canonical(self) -> bool:
