@@ -68,7 +68,7 @@ def test_one_flipped_entry(emulator: str, decoder: Callable[..., Decoder], sweep
 def test_hang(emulator: str, decoder: Callable[..., Decoder], sweep: Sweep, tmp_path: Path) -> None:
     board = needs_board("mps2-an386", emulator)
     chosen = decoder("full", BODY.format(body="for (;;) { }"))
-    verdict = run(emulator, board, chosen, sweep, tmp_path, timeout=5)
+    verdict = run(emulator, board, chosen, sweep, tmp_path, timeout=2)
     assert not verdict.passed
     assert "had not ended after" in verdict.reason
 
@@ -98,7 +98,7 @@ def test_silence(emulator: str, decoder: Callable[..., Decoder], sweep: Sweep, t
     """A program that prints nothing is a failure, however it ends."""
     board = needs_board("mps2-an386", emulator)
     mute = replace(board, uart=Uart("CMSDK", 0x20200000, board.uart.renode))
-    verdict = run(emulator, mute, decoder("full"), sweep, tmp_path, timeout=5)
+    verdict = run(emulator, mute, decoder("full"), sweep, tmp_path, timeout=2)
     assert not verdict.passed
     assert "it printed nothing" in verdict.reason
 
