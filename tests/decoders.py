@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 
 from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.emit.proofs import deferred
+from hilbert_codegen.emit.prove import reference_for
 from hilbert_codegen.emit.render import Generated
 from hilbert_codegen.spec.plan import Plan
 
-#: Tests of one configuration follow each other, so few are kept; never those of all triples, whose answers are large.
+#: Tests of one configuration follow each other, so few are kept. Larger answers than so many, those to all triples, are not: they
+#: are made again where a test asks for them.
 KEPT, LARGEST = 24, 1 << 18
 _known: OrderedDict[tuple[str, str], Generated] = OrderedDict()
 
@@ -18,10 +22,15 @@ def generated(plan: Plan) -> Generated:
     key = plan.digest, plan.config.model_dump_json()
     if key in _known:
         _known.move_to_end(key)
-        return _known[key]
+        return _known[key] if _known[key].domain.pairs <= LARGEST else _to_be_answered(plan, _known[key])
     made = generate(plan)
-    if made.domain.pairs <= LARGEST:
-        _known[key] = made
-        if len(_known) > KEPT:
-            _known.popitem(last=False)
+    _known[key] = made if made.domain.pairs <= LARGEST else _to_be_answered(plan, made)
+    if len(_known) > KEPT:
+        _known.popitem(last=False)
     return made
+
+
+def _to_be_answered(plan: Plan, made: Generated) -> Generated:
+    """The same without its answers, which are made when they are asked for."""
+    domain = made.domain
+    return replace(made, ideal=deferred(lambda: reference_for(plan.spec, domain, distance=plan.distance)))
