@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 FRAMEWORKS ?= build/frameworks
+# What Python has compiled is kept, for the hundreds of processes that tests start.
+export PYTHONDONTWRITEBYTECODE =
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
