@@ -19,9 +19,9 @@ from hilbert_codegen.cli._common import (
 from hilbert_codegen.emit import writer as output
 from hilbert_codegen.emit.choose import too_large
 from hilbert_codegen.emit.depfile import refuse_foreign, rule, tool_files
-from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.emit.generate import generate, select
 from hilbert_codegen.emit.proofs import Proofs
-from hilbert_codegen.emit.render import render_package
+from hilbert_codegen.emit.render import names_of, render_package
 from hilbert_codegen.errors import CheckFailed
 
 
@@ -49,18 +49,22 @@ def command(
     hilbert-codegen generate depth.toml --model depth.tflite --set curve.order=2 -o src/
     """
     plan = plan_of(config, settings, model, strict, quiet)
-    with progress(quiet) as step:
-        result = generate(plan, step, proofs=None if no_cache else Proofs.of_user())
-    if warning := too_large(plan, result.built):
+    if list_outputs:
+        built = select(plan)
+    else:
+        with progress(quiet) as step:
+            result = generate(plan, step, proofs=None if no_cache else Proofs.of_user())
+        built = result.built
+    if warning := too_large(plan, built):
         if strict:
             raise CheckFailed(warning)
         if not quiet:
             STDERR.print(f"hilbert-codegen: warning: {warning}", markup=False)
-    files = {**result.files, **(render_package(plan, result, package) if package else {})}
-    names = list(files)
+    names = names_of(plan, package)
     if list_outputs:
         click.echo(json.dumps(names) if form == "json" else "\n".join((folder / name).as_posix() for name in names))
         return
+    files = {**result.files, **(render_package(plan, result, package) if package else {})}
     outputs = [folder / name for name in names]
     if depfile is not None:
         refuse_foreign(depfile, outputs)

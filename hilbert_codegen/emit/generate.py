@@ -9,6 +9,7 @@ from hilbert_codegen.emit.proofs import Proofs, deferred
 from hilbert_codegen.emit.prove import Domain, proof_domain, prove, reference_for
 from hilbert_codegen.emit.render import Generated, render
 from hilbert_codegen.exact.reference import Ideal
+from hilbert_codegen.kernels import Built
 from hilbert_codegen.spec.plan import Plan
 
 #: Told what is going on, for a progress display.
@@ -54,3 +55,13 @@ def generate(
             proofs.remember(key, f"{built.strategy}: {domain.statement}")
     progress("files")
     return Generated(render(plan, built, domain), built, domain, expected, table_bytes(plan, built))
+
+
+def select(plan: Plan) -> Built:
+    """What `generate` would prove and render. Raises UsageError where no strategy serves."""
+    domain = proof_domain(plan.spec)
+
+    def reference() -> Ideal:
+        return reference_for(plan.spec, domain, distance=plan.distance)
+
+    return choose(plan, reference() if plan.spec.dimensions < 3 else deferred(reference))

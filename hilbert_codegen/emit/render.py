@@ -77,6 +77,12 @@ def render_package(plan: Plan, generated: Generated, name: str) -> dict[str, byt
     }
 
 
+def names_of(plan: Plan, package: str | None = None) -> list[str]:
+    """The names of the files of `render` and of `render_package`, in their order."""
+    decoder = sorted((f"{plan.prefix}_decoder.h", f"{plan.prefix}_decoder.c"))
+    return [*decoder, *(PACKAGES[package].templates(plan.prefix) if package else {})]
+
+
 def render(plan: Plan, built: Built, domain: Domain) -> dict[str, bytes]:
     """The files of a proved decoder: name -> bytes (ASCII, LF), sorted by name."""
     unit = unit_of(plan, built, domain)

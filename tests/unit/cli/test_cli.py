@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hilbert_codegen.cli import main
+from hilbert_codegen.emit.packages import PACKAGES
 
 
 def call(*arguments: object) -> int:
@@ -106,6 +107,25 @@ def test_dry_run_and_list_write_nothing(
     assert call("generate", config_file(), "-o", out, "--list-outputs", "--format", "json") == 0
     assert json.loads(capsys.readouterr().out) == ["hilbert_decoder.c", "hilbert_decoder.h"]
     assert not out.exists()
+
+
+@pytest.mark.parametrize("package", [None, *PACKAGES.names()])
+def test_list_is_what_is_written_and_takes_no_proof(
+    package: str | None,
+    config_file: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ["generate", config_file(), "-o", tmp_path / "out", "--set", "code.strategy=closed", "-q"]
+    words += ["--package", package] if package else []
+    assert call(*words) == 0
+    written = [path.as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    capsys.readouterr()
+    monkeypatch.setattr("hilbert_codegen.emit.generate.prove", None)
+    assert call(*words, "--list-outputs") == 0
+    assert sorted(capsys.readouterr().out.split()) == sorted(written)
+    assert call(*words, "--list-outputs", "--set", "code.strategy=boxes") == 2
 
 
 def test_generate_reports_json(
