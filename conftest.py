@@ -11,7 +11,8 @@ from tests.paths import TESTS
 #: Marker by folder: what the tests there need (pyproject.toml describes them).
 MARKERS = ("unit", "property", "compilers", "documentation", "mutations", "boards")
 
-#: Unit tests that evaluate whole pilots or build many decoders: `make check` leaves them to `make test`.
+#: Unit tests that evaluate whole pilots, or build or prove many decoders, which takes twice as long where lines are counted:
+#: `make check` and `make coverage` leave them to `make test`.
 SLOW = {
     "test_pilot.py",
     "test_fused_pilot.py",
@@ -19,6 +20,11 @@ SLOW = {
     "test_several_inputs.py",
     "test_study.py",
     "test_boxes.py",
+    "test_boxes_distance.py",
+    "test_corner.py",
+    "test_corner_kinds.py",
+    "test_corner_lanes.py",
+    "test_corner_phases.py",
     "test_windows.py",
     "test_micro.py",
 }

@@ -20,8 +20,8 @@ __all__ = ["Domain", "answers_at", "distances_at", "proof_domain", "prove", "ref
 
 IntArray = NDArray[np.int64]
 
-#: Values of the third code at a time, when all triples are compared.
-PLANES = 16
+#: Values of the third code at a time, when all triples are compared: what one takes stays in a cache.
+PLANES = 1
 #: Results of the curve at a time, when each is fused with each code of the last head.
 RESULTS = 1 << 12
 
@@ -75,7 +75,7 @@ def _different(
     mask = (1 << bits) - 1
     raw = np.meshgrid(*(codes & mask for codes in reversed(domain.codes)), indexing="ij", sparse=True)[::-1]
     places, values = [], []
-    # A few planes at a time: that is told, and takes little memory.
+    # Plane by plane: that is told, and takes little memory.
     for start in range(0, len(wanted), PLANES):
         part = wanted[start : start + PLANES]
         own = [*raw[:-1], raw[-1][start : start + PLANES]]
