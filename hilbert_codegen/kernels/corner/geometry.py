@@ -79,7 +79,7 @@ class Parts(Geometry):
         ]
         #: Along which axis two parts of a half cell are one, if that is so along any.
         self.coarse: int | None = None
-        if self.parts**spec.dimensions > MOST_OWN and any(axis != self.place[0] for axis in self.place):
+        if self.parts**spec.dimensions > MOST_OWN and not self.alike:
             self._join()
 
     def _join(self) -> None:
@@ -129,7 +129,7 @@ class Parts(Geometry):
         if (2 * cells + 2) ** self.spec.dimensions <= MOST_BOXES:
             return (((ZONE,),) * cells, True) if clamped >= FEW else (((ZONE / 2, ZONE),) * cells, False)
         if self.spec.dimensions == 3 and cells == 6 and clamped < SELDOM:
-            some = SOME if all(axis == self.place[0] for axis in self.place) else SOME_OWN
+            some = SOME if self.alike else SOME_OWN
             return tuple((ZONE,) if half in some else () for half in range(cells)), False
         # More boxes than that are worth it with two half cells alone, where one cut makes no more than the two ends.
         return (((ZONE,),) * cells, False) if cells == 2 and clamped <= MANY else (((),) * cells, True)
@@ -138,8 +138,7 @@ class Parts(Geometry):
         """The same for two half cells, one of which has few codes or none; None where that is not so."""
         shares = [float(np.mean([axis == half for axis in self.half])) for half in (0, 1)]
         rare = int(np.argmin(shares))
-        alike = all(axis == self.place[0] for axis in self.place)
-        if shares[rare] >= (RARE if alike else RARE_OWN):
+        if shares[rare] >= (RARE if self.alike else RARE_OWN):
             return None
         other = 1 - rare
         ending = float(np.mean([place == other for axis in self.place for place in axis])) >= ENDING
@@ -156,6 +155,11 @@ class Parts(Geometry):
         if place in self.ends:
             return len(self.cells) - len(self.ends) + self.ends.index(int(place))
         return self.cells.index(half) + sum(g > cut for cut in self.cuts[half])
+
+    @cached_property
+    def alike(self) -> bool:
+        """Whether codes of all heads are at the same places."""
+        return all(axis == self.place[0] for axis in self.place)
 
     @property
     def parts(self) -> int:

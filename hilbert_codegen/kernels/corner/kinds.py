@@ -40,7 +40,6 @@ from hilbert_codegen.kernels.corner.lanes_number import BYTE_BITS
 from hilbert_codegen.kernels.corner.layout import Layout
 from hilbert_codegen.kernels.corner.phases import nearest_of
 from hilbert_codegen.kernels.corner.savings import CROSSING, Wrong, fitting
-from hilbert_codegen.kernels.half_cells import Geometry
 from hilbert_codegen.spec.specification import Spec
 
 #: The lowest bit of the axis in a number of a half segment. Below it is 0 in what stands for a close call.
@@ -61,13 +60,8 @@ class Zoned(Parts):
     """Boxes of half cells that are cut by the distance."""
 
     def _cuts(self, cells: int) -> tuple[tuple[tuple[Fraction, ...], ...], bool]:
-        beside = BESIDE if alike(self) else ()
+        beside = BESIDE if self.alike else ()
         return tuple((ZONE, ZONE_BESIDE) if half in beside else (ZONE,) for half in range(cells)), False
-
-
-def alike(geometry: Geometry) -> bool:
-    """Whether all heads have the same distances."""
-    return all(axis == geometry.place[0] for axis in geometry.place)
 
 
 @dataclass(frozen=True)
@@ -316,7 +310,7 @@ def kinds_of(spec: Spec) -> tuple[Kinds, Zoned]:
     stride = boxes.parts
     if (stride + 1) * (stride - 1) >= BYTE:
         raise Refused("it has too many boxes for a byte")
-    distinct = not alike(whole)
+    distinct = not whole.alike
     own, number, alone = _own(whole)
     keys, links = _keys(boxes, own, number), None
     page = stride * stride if distinct else BYTE

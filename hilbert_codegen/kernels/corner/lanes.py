@@ -366,7 +366,7 @@ def lanes_of(spec: Spec) -> tuple[Lanes, Parts]:
         number = Pairs(spec.dimensions, int(np.argmax(np.bincount(geometry.heads.axis))))
     if not number.fits:
         raise Refused("it has too many boxes for lanes of 16 bits")
-    if any(axis != geometry.place[0] for axis in geometry.place):
+    if not geometry.alike:
         raise Refused("its heads have distances of their own")
     order = {position: i for i, position in enumerate(sorted(set(geometry.place[0])))}
     place = np.array([order[position] for position in geometry.place[0]])

@@ -303,7 +303,7 @@ def phases_of(spec: Spec) -> tuple[Phases, Parts]:
     geometry = Parts(spec, cut=False)
     if geometry.parts != 2:
         raise Refused("it has more than two half cells an axis")
-    alike = all(axis == geometry.place[0] for axis in geometry.place)
+    alike = geometry.alike
     number = (Pairs if alike else Sums)(spec.dimensions, int(np.argmax(np.bincount(geometry.heads.axis))))
     first = holes(number)[0]
     role = np.zeros((number.mask | first) + 1, dtype=np.int64)

@@ -194,7 +194,7 @@ def _scale_of(geometry: Parts, turns: int, singles: int) -> tuple[bool, _Scale]:
     """
     c0, c1 = geometry.spec.output.codes
     farthest = max(g for axis in geometry.offset for g in axis) * abs(c1 - c0) / geometry.spec.curve.segments
-    alike = all(place == geometry.place[0] for place in geometry.place)
+    alike = geometry.alike
     short = 16 - math.floor(farthest).bit_length()
     # Squares of distances of 15 bits fit 32 bits as they are.
     fine = {short - 1} if len(geometry.place) > 3 and 0 < short - 1 < min(turns, MOST_SHIFT) else set()
