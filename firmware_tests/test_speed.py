@@ -107,7 +107,7 @@ PROMISED = {
         ("curve.dimensions=4", "curve.order=1"), 2600, (44.35, 24.85, 24.45, 24.45, 24.45, 4.8), (None,) * 6, 2650
     ),
     "corner, six heads": Promise(
-        ("curve.dimensions=6", "curve.order=1"), 8100, (64.9, 35.6, 35.25, 35.25, 35.25, 7.1), (None,) * 6, 8600
+        ("curve.dimensions=6", "curve.order=1"), 8100, (64.9, 35.6, 35.25, 35.25, 35.25, 7.2), (None,) * 6, 8600
     ),
     "corner, four heads, any scale": Promise(
         (*ANY_SCALE, "curve.dimensions=4", "curve.order=1"),

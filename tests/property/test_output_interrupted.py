@@ -51,6 +51,8 @@ def child(body: Callable[[], None]) -> int:
     status = 1
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        # What other tests have set raises SystemExit, and the process would go on as a second one that runs tests.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         body()
         status = 0
