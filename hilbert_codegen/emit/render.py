@@ -8,7 +8,7 @@ from functools import cache
 import jinja2
 
 from hilbert_codegen.emit.packages import PACKAGES
-from hilbert_codegen.emit.unit import c_values, unit_of
+from hilbert_codegen.emit.unit import c_values, file_names, unit_of
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.domain import Domain
 from hilbert_codegen.exact.reference import Ideal
@@ -79,8 +79,7 @@ def render_package(plan: Plan, generated: Generated, name: str) -> dict[str, byt
 
 def names_of(plan: Plan, package: str | None = None) -> list[str]:
     """The names of the files of `render` and of `render_package`, in their order."""
-    decoder = sorted((f"{plan.prefix}_decoder.h", f"{plan.prefix}_decoder.c"))
-    return [*decoder, *(PACKAGES[package].templates(plan.prefix) if package else {})]
+    return [*sorted(file_names(plan.prefix)), *(PACKAGES[package].templates(plan.prefix) if package else {})]
 
 
 def render(plan: Plan, built: Built, domain: Domain) -> dict[str, bytes]:

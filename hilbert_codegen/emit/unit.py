@@ -194,6 +194,11 @@ def _averages(spec: Spec) -> Iterator[str]:
         yield f"floor(({terms}) / {parts} + 1/2) {where} {most} apart{last}"
 
 
+def file_names(prefix: str) -> tuple[str, str]:
+    """Those of the header and of the source file."""
+    return f"{prefix}_decoder.h", f"{prefix}_decoder.c"
+
+
 def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
     """Everything about a proved decoder that its files say."""
     spec = plan.spec
@@ -215,6 +220,7 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
     )
     pairs = f"equal to the exact reference on {domain.statement}"
     answer = "value and distance" if plan.distance else "value"
+    header, source = file_names(prefix)
     return Unit(
         version=__version__,
         package_version=plan.config.code.version,
@@ -223,8 +229,8 @@ def unit_of(plan: Plan, built: Built, domain: Domain) -> Unit:
         hash32=f"0x{plan.digest[:8].upper()}UL",
         prefix=prefix,
         macro=prefix.upper(),
-        header_name=f"{prefix}_decoder.h",
-        source_name=f"{prefix}_decoder.c",
+        header_name=header,
+        source_name=source,
         strategy=built.strategy,
         curve_title=f"{CURVES[spec.curve.name].title} curve of order {spec.curve.order}"
         + (f" in {spec.dimensions} dimensions" if spec.dimensions > 2 else ""),

@@ -200,25 +200,20 @@ def _lanes(layout: Layout) -> tuple[Lanes | Kinds, Callable[[], None]]:
     spec = layout.spec
     with contextlib.suppress(Refused):
         phases, boxes = phases_of(spec)
-        return phases, _told_apart(PhasesArgument(phases, boxes, layout).check)
+        return phases, _carried_out(PhasesArgument(phases, boxes, layout).check, CloseCall)
     with contextlib.suppress(Refused):
         kinds, zoned = kinds_of(spec)
-        return kinds, _told_apart(KindsArgument(kinds, zoned, layout).check)
+        return kinds, _carried_out(KindsArgument(kinds, zoned, layout).check, CloseCall)
     lanes, boxes = lanes_of(spec)
-    proof = functools.cache(LanesArgument(lanes, boxes).check)
-    try:
-        proof()
-    except CheckFailed as failed:
-        raise Refused(str(failed)) from failed
-    return lanes, proof
+    return lanes, _carried_out(LanesArgument(lanes, boxes).check, CheckFailed)
 
 
-def _told_apart(check: Callable[[], None]) -> Callable[[], None]:
-    """A proof, carried out once. Raises Refused where exact distances of 64 bits do not tell half segments apart."""
+def _carried_out(check: Callable[[], None], refusing: type[CheckFailed]) -> Callable[[], None]:
+    """A proof, carried out once. Raises Refused where it fails with an error of that kind."""
     proof = functools.cache(check)
     try:
         proof()
-    except CloseCall as failed:
+    except refusing as failed:
         raise Refused(str(failed)) from failed
     return proof
 

@@ -6,10 +6,7 @@ To leave numbers for these, the two half segments of a vertex stand for either o
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
-
-import numpy as np
 
 from hilbert_codegen.kernels.corner.geometry import Item, Lists, Parts, united
 
@@ -22,11 +19,9 @@ Key = tuple[tuple[int, ...], tuple[Item, ...]]
 
 def points_of(geometry: Parts, lists: Lists) -> Counter[Key]:
     """How many tuples of codes are in boxes with every list."""
-    codes = [np.bincount(parts, minlength=geometry.parts).tolist() for parts in geometry.part]
     found: Counter[Key] = Counter()
     for box, listed in lists.items():
-        points = math.prod(counts[part] for counts, part in zip(codes, box, strict=True))
-        found[geometry.cell(box), tuple(listed)] += points
+        found[geometry.cell(box), tuple(listed)] += geometry.points(box)
     return found
 
 

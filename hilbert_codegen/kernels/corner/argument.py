@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -69,9 +68,8 @@ class Argument:
 
     def _places(self) -> None:
         geometry, layout = self.geometry, self.layout
-        if len({geometry.number_of(box) for box in itertools.product(*geometry.groups())}) != math.prod(
-            len(axis) for axis in geometry.groups()
-        ):
+        boxes = list(itertools.product(*geometry.groups()))
+        if len({geometry.number_of(box) for box in boxes}) != len(boxes):
             raise CheckFailed("two boxes have one number")
         for a, axis in enumerate(shares_of(geometry)):
             zone = (layout.gap[a] >= layout.zone).astype(np.int64) << (layout.flags + layout.step * a)

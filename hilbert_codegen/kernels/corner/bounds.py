@@ -57,16 +57,20 @@ class Bounds:
         """What twice the cell exceeds the factor of the first bound by."""
         return 2 * self.layout.cell - sum(sign << shift for shift, sign in self.shifts)
 
+    @property
+    def down(self) -> int:
+        """How many zeros end what is subtracted, at least."""
+        return max(0, self.base.bit_length() - BASE)
+
     def params(self) -> dict[str, object]:
         """What the template computes with."""
         layout = self.layout
-        down = max(0, self.base.bit_length() - BASE)
         return {
-            "base_down": down,
+            "base_down": self.down,
             "rough": layout.rough,
             "twice": 2 * layout.cell,
             "level": layout.level,
-            "base": self.base >> down,
+            "base": self.base >> self.down,
             "rest": self.rest,
             "shifts": self.shifts,
             "least": self.least,
@@ -80,7 +84,7 @@ class Bounds:
         layout = self.layout
         if not margin_of(geometry, layout) <= layout.margin <= min(self.above, self.doubt - self.above):
             raise CheckFailed("the margin of the comparison in assembly is less than its error")
-        if self.base >> (down := max(0, self.base.bit_length() - BASE)) << down != self.base:
+        if self.base >> self.down << self.down != self.base:
             raise CheckFailed("what the assembly subtracts from savings has too many bits")
         square, across = _places(layout)
         if max(int(square.max()) + 2 * layout.cell * int(across.max()), layout.level) >= 1 << 31:

@@ -161,6 +161,12 @@ class Parts(Geometry):
         """Whether codes of all heads are at the same places."""
         return all(axis == self.place[0] for axis in self.place)
 
+    def by_distance(self, whole: IntArray) -> list[tuple[Fraction, int]]:
+        """All exact distances with the whole numbers of their codes, in order: (256,) or (1, 256) of all heads, or (heads, 256)."""
+        each = np.broadcast_to(whole, (len(self.offset), whole.shape[-1])).tolist()
+        pairs = (zip(axis, numbers, strict=True) for axis, numbers in zip(self.offset, each, strict=True))
+        return sorted(set(itertools.chain.from_iterable(pairs)))
+
     @property
     def parts(self) -> int:
         """Parts of an axis."""
@@ -173,6 +179,14 @@ class Parts(Geometry):
     def groups(self) -> list[dict[int, IntArray]]:
         """For every axis: part -> indices of its codes."""
         return [{int(part): np.flatnonzero(axis == part) for part in np.unique(axis)} for axis in self.part]
+
+    @cached_property
+    def _codes(self) -> list[list[int]]:
+        return [np.bincount(parts, minlength=self.parts).tolist() for parts in self.part]
+
+    def points(self, box: tuple[int, ...]) -> int:
+        """How many tuples of codes are in a box."""
+        return math.prod(codes[part] for codes, part in zip(self._codes, box, strict=True))
 
     def cell(self, box: tuple[int, ...]) -> tuple[int, ...]:
         """The half cells of a box."""
@@ -289,12 +303,8 @@ def united(geometry: Parts, lists: Lists) -> Lists:
 
 def asked(geometry: Parts, lists: Lists) -> float:
     """How many half segments of other corners a point has in the list of its box on average, all codes being equally frequent."""
-    shares = [np.bincount(parts, minlength=geometry.parts) / len(parts) for parts in geometry.part]
-    return sum(
-        float(math.prod(share[part] for share, part in zip(shares, box, strict=True)))
-        * sum(bool(i.across) for i in listed)
-        for box, listed in lists.items()
-    )
+    every = math.prod(len(parts) for parts in geometry.part)
+    return sum(geometry.points(box) / every * sum(bool(i.across) for i in listed) for box, listed in lists.items())
 
 
 def gates_of(across: Iterable[tuple[int, ...]]) -> list[int]:

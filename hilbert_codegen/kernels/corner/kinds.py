@@ -24,7 +24,6 @@ functions.
 from __future__ import annotations
 
 import itertools
-import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,7 +70,7 @@ class Kinds:
     Attributes:
         spec: what is computed.
         share: (1, 256) of heads that are alike, or (heads, 256), what every code adds: see `shares_of`.
-        stride, page: what the third and the first head's parts of their axes are multiplied by.
+        stride: what the third head's parts of its axis are multiplied by.
         kind: the kind of every box, from the sum of its shares, less as many as `share` has.
         ids: the numbers of both half segments of the own vertex of every kind: that which wins ties is in the high byte.
         chained: the first kind that has a chain. Its entry is 1, that of the next kind 2, and so on.
@@ -88,7 +87,6 @@ class Kinds:
     spec: Spec
     share: IntArray
     stride: int
-    page: int
     kind: IntArray
     ids: IntArray
     chained: int
@@ -131,6 +129,11 @@ class Kinds:
         """The kinds of points, from their raw codes."""
         x, y, z = (self.share[self.row(axis)][codes] for axis, codes in enumerate(flat))
         return np.asarray(self.kind[y + self.page * x + (z if self.own else self.stride * z) - self.share.size])
+
+    @property
+    def page(self) -> int:
+        """What the first head's parts of its axis are multiplied by: of heads that are not alike the last kind without a chain."""
+        return self.chained - 1 if self.own else BYTE
 
     @property
     def own(self) -> bool:
@@ -344,7 +347,6 @@ def kinds_of(spec: Spec) -> tuple[Kinds, Zoned]:
         spec=spec,
         share=shares_of(boxes, page if distinct else 0),
         stride=stride,
-        page=page,
         kind=kind,
         ids=ids,
         chained=chained,
@@ -420,8 +422,7 @@ def _merged(
     """The same with at most so many kinds that have a chain: boxes of the same half cells share a chain where few codes go further along
     it for that. Raises Refused."""
     found = dict(keys)
-    codes = [{part: len(group) for part, group in axis.items()} for axis in boxes.groups()]
-    weight = {box: math.prod(codes[a][part] for a, part in enumerate(box)) for box in keys}
+    weight = {box: boxes.points(box) for box in keys}
     cells: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
     for box in keys:
         cells.setdefault(boxes.cell(box), []).append(box)

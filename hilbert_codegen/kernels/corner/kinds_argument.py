@@ -80,12 +80,10 @@ class KindsArgument:
     def _savings(self) -> None:
         """What comparisons are off by. A lane without an entry takes the sum of a square alone, which is never enough."""
         lanes, geometry = self.lanes, self.geometry
-        if not lanes.own and any(axis != geometry.offset[0] for axis in geometry.offset):
-            raise CheckFailed("lanes: heads have distances of their own")
         highest = int(lanes.distance.max())
         if highest**2 >> 16 >= CROSSING or (highest**2 >> 16) + highest > HIGHEST:
             raise CheckFailed("lanes: savings do not fit 15 bits")
-        seems, off = wrong(geometry, np.broadcast_to(lanes.distance, (len(geometry.offset), BYTE)), lanes.pitch)
+        seems, off = wrong(geometry, lanes.distance, lanes.pitch)
         if seems <= 0:
             raise CheckFailed("lanes: what saves more than the own half segment may seem to save less")
         if lanes.wrong.sure < off.sure or lanes.wrong.margin < off.margin:

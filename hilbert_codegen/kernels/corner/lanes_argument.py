@@ -34,9 +34,7 @@ def check_order(chain: list[Link], rank: IntArray, where: str) -> None:
 
 def check_rising(geometry: Parts, whole: IntArray, what: str) -> None:
     """Raise CheckFailed unless whole numbers of codes, of all heads or of each, are in the order of their exact distances."""
-    each = zip(geometry.offset, np.broadcast_to(whole, (len(geometry.offset), BYTE)).tolist(), strict=True)
-    pairs = sorted({pair for axis, numbers in each for pair in zip(axis, numbers, strict=True)})
-    for (g, low), (other, high) in itertools.pairwise(pairs):
+    for (g, low), (other, high) in itertools.pairwise(geometry.by_distance(whole)):
         if (g == other) != (low == high) or low > high or low < 0:
             raise CheckFailed(f"lanes: {what}")
 

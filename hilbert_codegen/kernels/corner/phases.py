@@ -234,10 +234,9 @@ class Phases(Lanes):
         number, mask = self.pairs, self.pairs.mask
         inner = mask & ((1 << number.up + number.free_bits) - 1)
         first, result, phase = holes(number)[:3]
-        named = {"shifts": number.shifts, "drop": number.drop} if isinstance(number, Sums) else {}
         return (
             super().params()
-            | named
+            | ({"shifts": number.shifts} if isinstance(number, Sums) else {})
             | {
                 "own": self.own,
                 "phased": True,

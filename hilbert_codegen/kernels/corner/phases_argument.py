@@ -55,8 +55,6 @@ class PhasesArgument(LanesArgument):
 
     def _numbers(self) -> None:
         lanes, geometry = self.lanes, self.geometry
-        if not lanes.own and any(axis != geometry.offset[0] for axis in geometry.offset):
-            raise CheckFailed("lanes: heads have distances of their own")
         check_rising(geometry, lanes.line.reshape(-1, CODES), "distances are not in the order of the exact ones")
         if not 0 <= lanes.slope <= HIGHEST or (lanes.slope == 0) != (lanes.down > 0):
             raise CheckFailed("lanes: there is no factor, or one and a shift")
@@ -75,8 +73,7 @@ class PhasesArgument(LanesArgument):
         sums = int(scale.square(highest)) + max(int(scale.beside(highest)), scale.crossing)
         if not 0 < scale.times <= HIGHEST or highest >> scale.rough > HIGHEST or sums > HIGHEST:
             raise CheckFailed("lanes: savings do not fit 15 bits")
-        distance = np.broadcast_to(lanes.line.reshape(-1, CODES), (self._heads, CODES))
-        seems, off = wrong(self.geometry, distance, lanes.pitch, scale)
+        seems, off = wrong(self.geometry, lanes.line.reshape(-1, CODES), lanes.pitch, scale)
         if seems <= 0:
             raise CheckFailed("lanes: what saves more than the own half segment may seem to save less")
         if lanes.margin < off.margin or not max(off.sure, 2 * lanes.margin) <= lanes.later <= HIGHEST:

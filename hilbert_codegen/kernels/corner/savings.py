@@ -137,9 +137,7 @@ def wrong(whole: Parts, distance: IntArray, pitch: Fraction, by: Scale | None = 
     """What savings are off by with these distances, and by how much one that is more than the own one's seems more, at least."""
     by = by or Scale()
     pitch /= 1 << by.rough
-    pairs = sorted(
-        {pair for one in zip(whole.offset, distance.tolist(), strict=True) for pair in zip(*one, strict=True)}
-    )
+    pairs = whole.by_distance(distance)
     exact = [g for g, _ in pairs]
     far = np.array([n for _, n in pairs])
     square, beside = by.square(far), by.beside(far)

@@ -137,7 +137,7 @@ def test_the_argument_notices_sums_of_two_boxes(known: Known) -> None:
 def test_the_argument_notices_tables_that_are_not_for_all_heads(all_known: dict[str, Known]) -> None:
     """Those of the first head alone, where heads are not alike; and the other way round, shares of one head for another."""
     lanes, boxes, layout = all_known["heads of their own"]
-    alike = replace(lanes, share=boxes.part[0][None] + 1, distance=lanes.distance[:1], page=BYTE)
+    alike = replace(lanes, share=boxes.part[0][None] + 1, distance=lanes.distance[:1])
     noticed((lanes, boxes, layout), alike, "not in the order|another part of its axis")
     noticed((lanes, boxes, layout), replace(lanes, share=lanes.share[[0, 1, 1]]), "another part of its axis")
     noticed((lanes, boxes, layout), replace(lanes, distance=lanes.distance[[0, 2, 1]]), "not in the order")
