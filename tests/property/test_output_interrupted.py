@@ -42,18 +42,22 @@ def letters(folder: Path) -> set[str]:
 
 
 def child(body: Callable[[], None]) -> int:
-    """Run `body` in a forked process that never returns to the test; its process id."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    """Run `body` in a forked process that never returns to the test; its process id.
+
+    What other tests have set for the signals may raise: a child that one of them reached before `try` would go on as a second
+    process that runs tests.
+    """
+    stopping = [signal.SIGINT, signal.SIGTERM]
+    signal.pthread_sigmask(signal.SIG_BLOCK, stopping)
     process = os.fork()
     if process != 0:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping)
         return process
     status = 1
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        # What other tests have set raises SystemExit, and the process would go on as a second one that runs tests.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping)
         body()
         status = 0
     except KeyboardInterrupt:
