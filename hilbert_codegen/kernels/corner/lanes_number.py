@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -231,10 +232,11 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Sums(Pairs):
-    """The same for heads that are not alike: every axis is looked up by a table of its own.
+    """The same for heads that are not alike: every axis is looked up by a table of its own, for sixteen points at a time.
 
-    An index has the classes of all axes, from the lowest bit on, and above them the half cells: those are the number of
-    the box. Shares are bytes: those of axes behind are shifted.
+    What the codes of some axes add is the low byte of a total, what those of the others add the high one: an index has
+    one above the other. Half cells are on top of the low byte and at the bottom of the high one, so that they are next to
+    each other in an index; classes are below and above them.
     """
 
     @cached_property
@@ -252,60 +254,76 @@ class Sums(Pairs):
         return () if axis == self.free else Pairs(self.heads, self.free).cuts_of(axis)
 
     @cached_property
-    def lowest(self) -> list[int]:
-        """The lowest bit of the class of every axis in an index, and behind them that of the box."""
-        widths = [len(self.cuts_of(axis)).bit_length() for axis in range(self.heads)]
-        return [sum(widths[:axis]) for axis in range(self.heads + 1)]
+    def widths(self) -> list[int]:
+        """Bits of the class of every axis."""
+        return [len(self.cuts_of(axis)).bit_length() for axis in range(self.heads)]
+
+    @cached_property
+    def low(self) -> tuple[int, ...]:
+        """The axes of the low byte: those that fill it best."""
+        axes = range(self.heads)
+        chosen = [some for count in axes for some in itertools.combinations(axes, count + 1)]
+        bits = {some: len(some) + sum(self.widths[axis] for axis in some) for some in chosen}
+        return max((some for some in chosen if bits[some] <= BYTE_BITS), key=lambda some: bits[some])
+
+    @cached_property
+    def high(self) -> tuple[int, ...]:
+        """The axes of the high byte."""
+        return tuple(axis for axis in range(self.heads) if axis not in self.low)
 
     @cached_property
     def drop(self) -> int:
         """Bits of an index below its box."""
-        return self.lowest[-1]
+        return sum(self.widths[axis] for axis in self.low)
 
     @cached_property
-    def shifts(self) -> list[int]:
-        """How far the shares of every axis are shifted, that they fit bytes: as few different ones as it takes."""
-        found: list[int] = []
-        while len(found) < self.heads:
-            most, first = self.index_bits, len(found)
-            for axis in range(first, self.heads):
-                below = min(most, self.lowest[axis] if self.cuts_of(axis) else self.drop + axis)
-                if below < self.drop + axis - BYTE_BITS + 1:
-                    break
-                most, first = below, axis + 1
-            found += [most] * (first - len(found))
+    def joint(self) -> int:
+        """Bits of an index that the low byte has."""
+        return self.drop + len(self.low)
+
+    @cached_property
+    def empty(self) -> int:
+        """Bits of the low byte below those, unless there is no high one."""
+        return BYTE_BITS - self.joint if self.high else 0
+
+    @cached_property
+    def lowest(self) -> list[int]:
+        """The lowest bit of the class of every axis in an index."""
+        found, place = [0] * self.heads, 0
+        for axis in self.low + self.high:
+            found[axis] = place + (self.heads if axis in self.high else 0)
+            place += self.widths[axis]
         return found
 
     @cached_property
     def index_bits(self) -> int:
         """Bits of an index."""
-        return self.drop + self.heads
+        return self.heads + sum(self.widths)
 
     @cached_property
     def weight(self) -> list[int]:
         """What a half cell of every axis adds to the number."""
-        return [1 << axis for axis in range(self.heads)]
+        order = self.low + self.high
+        return [1 << order.index(axis) for axis in range(self.heads)]
 
     def share(self, half: list[IntArray], offset: list[list[Fraction]]) -> IntArray:
         """(heads, 256): what codes add, by their half cells and by their distances."""
         of = [np.array([sum(g > cut for cut in self.cuts_of(a)) for g in axis]) for a, axis in enumerate(offset)]
-        return np.array(
-            [(half[a] << self.drop + a | of[a] << self.lowest[a]) >> self.shifts[a] for a in range(self.heads)]
-        )
+        index = [half[a] * (self.weight[a] << self.drop) | of[a] << self.lowest[a] for a in range(self.heads)]
+        return np.array([bits >> self.joint if a in self.high else bits << self.empty for a, bits in enumerate(index)])
 
     def totals(self, share: IntArray, flat: IntArray) -> IntArray:
         """The totals of points, from their raw codes."""
-        return np.asarray(
-            sum(share[a][bits] << shift for (a, bits), shift in zip(enumerate(flat), self.shifts, strict=True))
-        )
+        low, high = (sum(share[a][flat[a]] for a in axes) for axes in (self.low, self.high))
+        return np.asarray(low + (high << BYTE_BITS if self.high else 0))
 
     def index(self, total: IntArray) -> IntArray:
         """The number of a box and the classes of all axes but the one that it lacks."""
-        return total
+        return np.asarray((total & (1 << BYTE_BITS) - 1) >> self.empty | total >> BYTE_BITS << self.joint)
 
     def boxes(self, total: IntArray) -> IntArray:
         """The numbers of the boxes."""
-        return np.asarray(total >> self.drop)
+        return np.asarray(self.index(total) >> self.drop & self.mask)
 
     def classes(self, classes: tuple[IntArray | int, ...]) -> IntArray:
         """What the classes of all axes add to the index."""

@@ -231,18 +231,17 @@ class Phases(Lanes):
 
     def params(self) -> dict[str, object]:
         """What the template computes with, beside the tables."""
-        number, mask = self.pairs, self.pairs.mask
-        inner = mask & ((1 << number.up + number.free_bits) - 1)
+        number = self.pairs
         first, result, phase = holes(number)[:3]
         return (
             super().params()
-            | ({"shifts": number.shifts} if isinstance(number, Sums) else {})
+            | (_sums_params(number) if isinstance(number, Sums) else _pairs_params(number))
             | {
                 "own": self.own,
                 "phased": True,
+                "followed": int(np.argmax(self.more[2 * self.entries :] > 0)),
                 "first": f"0x{first:X}U",
                 "mark": self.mark,
-                "mask": mask,
                 "pairs": len(self.line),
                 "result": result,
                 "phase": phase,
@@ -252,13 +251,34 @@ class Phases(Lanes):
                 "rough": self.scale.rough,
                 "crossing": self.scale.crossing,
                 "later": self.later,
-                "inner": f"0x{inner:X}U",
-                "outer": f"0x{mask & ~inner:X}U",
                 "drop": number.drop,
                 "weights": ", ".join(f"0x{weight:X}U" for weight in number.weight),
-                "axes": number.axes,
             }
         )
+
+
+def _pairs_params(number: Pairs) -> dict[str, object]:
+    """What the template computes an index with, where codes are looked up for two axes at a time."""
+    inner = number.mask & ((1 << number.up + number.free_bits) - 1)
+    return {
+        "mask": number.mask,
+        "inner": f"0x{inner:X}U",
+        "outer": f"0x{number.mask & ~inner:X}U",
+        "axes": number.axes,
+    }
+
+
+def _sums_params(number: Sums) -> dict[str, object]:
+    """What the template computes an index with, where every axis is looked up by a table of its own."""
+    return {
+        "low": number.low,
+        "high": number.high,
+        "joint": number.joint,
+        "empty": number.empty,
+        # Bits of a low byte below the half cells in it, and what is above the number of a box behind those of an index.
+        "under": number.drop + number.empty,
+        "above": ((1 << number.index_bits) - 1 >> number.drop) & ~number.mask,
+    }
 
 
 #: The axis and the number of a half segment.
@@ -316,7 +336,7 @@ def phases_of(spec: Spec) -> tuple[Phases, Parts]:
         at_of |= {own[-1]: number.of(box)} | {own[0]: number.of(box) | first}
     chains = Chains()
     mark = mark_of(number, role)
-    chain = by_class(Classes(spec, number), lambda half: at_of[half] | mark, chains)
+    chain, more = _last_ones_first(by_class(Classes(spec, number), lambda half: at_of[half] | mark, chains), chains)
     if CODES * (1 if alike else spec.dimensions) + 2 * len(chains.entries) > FARTHEST:
         raise Refused("its chains have too many entries")
     written = bytearray()
@@ -339,7 +359,7 @@ def phases_of(spec: Spec) -> tuple[Phases, Parts]:
         chain=chain,
         gates=none,
         lead=none,
-        more=np.concatenate(chains.columns()),
+        more=more,
         phase=fit.phase,
         slope=0 if shifted else fit.slope // 2,
         down=(LANE // fit.slope).bit_length() - 1 if shifted else 0,
@@ -349,6 +369,14 @@ def phases_of(spec: Spec) -> tuple[Phases, Parts]:
         lists=np.frombuffer(bytes(written), dtype=np.uint8).astype(np.int64),
     )
     return lanes, geometry
+
+
+def _last_ones_first(chain: IntArray, chains: Chains) -> tuple[IntArray, IntArray]:
+    """The numbers of first entries, and the entries, where those that others follow stand behind those that none do."""
+    columns = chains.columns()
+    order = np.argsort(columns[2] > 0, kind="stable")
+    place = np.argsort(order)
+    return place[chain], np.concatenate([columns[0][order], columns[1][order], place[columns[2][order]]])
 
 
 def _list_of(others: list[Item], at_of: dict[int, int], first: int) -> bytes:

@@ -108,7 +108,10 @@ def bits_of(lanes: Phases) -> tuple[int, int, int]:
     """The bits of shares that are a half cell and a class of the first axis, and a half cell of the last one."""
     number = lanes.pairs
     if isinstance(number, Sums):
-        return 1 << number.drop, 1 << number.lowest[0], 1 << number.drop + number.heads - 1 - number.shifts[-1]
+        last = number.heads - 1
+        place = [number.weight[axis] << number.drop for axis in (0, last)]
+        bits = [place[0] << number.empty, 1 << number.lowest[0] + number.empty, place[1] << number.empty]
+        return bits[0], bits[1], bits[2] >> number.empty + number.joint if last in number.high else bits[2]
     return 1 << number.halves, 1 << number.places[0], 1 << number.halves + number.pairs - 1
 
 
@@ -285,15 +288,28 @@ def test_heads_that_are_alike_are_looked_up_in_pairs() -> None:
 
 @pytest.mark.parametrize(("heads", "free"), [(heads, free) for heads in (3, 4, 5, 6) for free in range(heads)])
 def test_shares_of_heads_that_are_not_alike_are_bytes(heads: int, free: int) -> None:
-    """Those of few axes are shifted, and every index is made of other bits."""
+    """Every index is made of other bits, of which the low byte and the high one have what fits them."""
     number = Sums(heads, free)
-    for axis in range(heads):
-        bits = [1 << number.drop + axis, *(1 << number.lowest[axis] for _ in number.cuts_of(axis))]
-        assert all(bit >> number.shifts[axis] << number.shifts[axis] == bit for bit in bits)
-        assert max(bits) >> number.shifts[axis] < CODES
-    assert len(set(number.shifts)) <= 3
-    assert number.shifts == sorted(number.shifts)
-    assert number.shifts[0] == 0
+    bits = [
+        sum({number.weight[axis] << number.drop, *(1 << number.lowest[axis] + i for i in range(number.widths[axis]))})
+        for axis in range(heads)
+    ]
+    assert sum(bits) == (1 << number.index_bits) - 1
+    assert sum(bits[axis] for axis in number.low) == (1 << number.joint) - 1
+    assert number.joint <= 8
+    assert number.index_bits - number.joint <= 8
+    assert (number.joint == 8) == (heads > 4)
+    assert set(number.low) | set(number.high) == set(range(heads))
+
+
+@pytest.mark.parametrize("name", ["cell grid", "own", "six"])
+def test_entries_that_others_follow_stand_behind_those_that_none_do(name: str) -> None:
+    """The assembly goes on where an entry is one of the last."""
+    lanes = known_of(KNOWN[name])[0]
+    further = lanes.more.reshape(3, -1)[2] > 0
+    assert further.any()
+    assert (np.diff(further.astype(int)) >= 0).all()
+    assert lanes.params()["followed"] == np.flatnonzero(further)[0]
 
 
 def test_codes_that_reach_but_one_half_of_an_axis() -> None:
