@@ -246,7 +246,9 @@ def test_three_heads_in_16_bit_assembly(order: int, grid: str, tmp_path: Path) -
         (3, 2, (*own_scales(3), "curve.inset=0", "heads.layout=planar", "output.codes=[60000, 10]")),
         (3, 2, ("curve.kind=moore",)),
         (3, 2, ("curve.kind=moore", "curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97")),
+        *((heads, 1, ("curve.kind=moore",)) for heads in (3, 4, 6)),
         (4, 1, ("curve.kind=moore", "heads.scale=0.00437", "heads.zero_point=-97")),
+        (5, 1, ("curve.kind=moore", "curve.inset=0.1", *own_scales(5))),
     ],
 )
 def test_more_heads_in_lanes(heads: int, order: int, settings: tuple[str, ...], tmp_path: Path) -> None:

@@ -50,17 +50,32 @@ NUMBERS = 3 << AXIS
 PLACES = 24
 #: In an entry of a chain: the lowest bit of what follows, and of the axis across.
 NEXT, ACROSS = 8, 14
-#: Half cells of order 2 that are cut once more where heads are alike, as others have long tables; and where: up to there,
-#: what runs across that axis can save something only where the distance along its own is above 3/8.
-BESIDE, ZONE_BESIDE = (2, 3, 4, 5), (1 - ZONE**2) / 2
+#: How many half cells are cut once more where heads are alike, as others have long tables; and where: up to there, what runs
+#: across that axis can save something only where the distance along its own is above 3/8.
+BESIDE, ZONE_BESIDE = 4, (1 - ZONE**2) / 2
 
 
 class Zoned(Parts):
     """Boxes of half cells that are cut by the distance."""
 
     def _cuts(self, cells: int) -> tuple[tuple[tuple[Fraction, ...], ...], bool]:
-        beside = BESIDE if self.alike else ()
-        return tuple((ZONE, ZONE_BESIDE) if half in beside else (ZONE,) for half in range(cells)), False
+        # Not where no code is beyond the cut.
+        cut = [half for half in range(cells) if self._reach(half) > ZONE]
+        beside = cut[-BESIDE:] if self.alike else []
+        return tuple((ZONE, ZONE_BESIDE) if h in beside else (ZONE,) if h in cut else () for h in range(cells)), False
+
+    def _reach(self, half: int) -> Fraction:
+        """The largest distance of a code of a half cell from its vertex."""
+        codes = zip(self.place, self.half, strict=True)
+        return max(
+            (
+                abs(place - (half + 1) // 2)
+                for axis, halves in codes
+                for place, own in zip(axis, halves.tolist(), strict=True)
+                if own == half
+            ),
+            default=Fraction(0),
+        )
 
 
 @dataclass(frozen=True)
@@ -281,6 +296,10 @@ class Kinds:
             "margin": self.wrong.margin,
             "sure": self.wrong.sure,
             "later": self.wrong.later,
+            # What is added in 16 bits to take those off.
+            "minus_margin": -self.wrong.margin % LANE,
+            "minus_sure": -self.wrong.sure % LANE,
+            "minus_later": -self.wrong.later % LANE,
             "crossing": f"0x{CROSSING:X}",
             "own": self.own,
             "codes": CODES,

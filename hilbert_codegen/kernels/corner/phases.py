@@ -251,6 +251,9 @@ class Phases(Lanes):
                 "rough": self.scale.rough,
                 "crossing": self.scale.crossing,
                 "later": self.later,
+                # What is added in 16 bits to take those off.
+                "minus_margin": -self.margin % LANE,
+                "minus_later": -self.later % LANE,
                 "drop": number.drop,
                 "weights": ", ".join(f"0x{weight:X}U" for weight in number.weight),
             }
