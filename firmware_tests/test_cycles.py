@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from firmware_tests.conftest import needs_board
-from hilbert_codegen.bench.firmware import Program
+from firmware_tests.conftest import decoder_of, needs_board, needs_compiler, plan_of
+from firmware_tests.test_speed import own_scales
+from hilbert_codegen.bench.firmware import Program, make_sweep
 from hilbert_codegen.bench.session import Decoder
 from hilbert_codegen.targets.architectures import RISCV
+from hilbert_codegen.targets.boards import BOARDS
 from hilbert_codegen.targets.cores import CORES
 from hilbert_codegen.targets.cycles import TIMINGS, Estimate, _assembly, _by_table, _unconditional, estimate, registers
-from hilbert_codegen.targets.disassembly import Instruction, llvm_tool
+from hilbert_codegen.targets.disassembly import UNKNOWN, Instruction, disassemble, llvm_tool
 from hilbert_codegen.targets.emulators import EMULATORS, Job
-from hilbert_codegen.targets.toolchains import choose
+from hilbert_codegen.targets.toolchains import TOOLCHAINS, choose
 from hilbert_codegen.targets.tools import Missing
 
 #: push; loop of ldrb, subs, bne that runs three times; pop.
@@ -90,3 +92,35 @@ def test_estimate_grows_with_the_loop(name: str, decoder: Callable[..., Decoder]
         assert board.core_name in priced.model or board.core.title in priced.model
         found.append(priced.cycles / 256)
     assert found[1] - found[0] == pytest.approx(20, abs=0.2)
+
+
+def test_what_the_disassembler_does_not_know_has_no_price(decoder: Callable[..., Decoder], tmp_path: Path) -> None:
+    """The bits of a vmla by which GNU as says that its numbers have no sign, which LLVM does not read."""
+    board = needs_board("mps3-an547", "qemu")
+    if isinstance(llvm_tool("llvm-mca"), Missing):
+        pytest.skip("llvm-mca is not installed")
+    chosen = decoder("full", NOPS.format(body=".inst.w 0xfe1bee4a \\n adds r3, r3, r0 \\n "))
+    program = Program(tmp_path / "image", board, choose(board.core), "depth", chosen.files)
+    image = program.image(measure=True, rows=1)
+    outcome = EMULATORS["qemu"].run(Job(image.elf, board, 60, count=image.decoder, entry=image.entry, trace=True))
+    priced = estimate(image.elf, board.core, image.decoder, outcome.steps, outcome.path)
+    assert isinstance(priced, Estimate)
+    assert priced.unpriced == (UNKNOWN,)
+    assert priced.cycles > 0
+
+
+@pytest.mark.parametrize(("heads", "order"), [(2, 3), (3, 1), (3, 2), (4, 1), (6, 1)])
+@pytest.mark.parametrize("own", [False, True])
+def test_other_tools_read_what_gnu_as_writes(heads: int, order: int, own: bool, tmp_path: Path) -> None:
+    """Helium in assembly has the same bits from every assembler: nothing in gcc's build is unknown to LLVM."""
+    needs_compiler("gcc")
+    if isinstance(llvm_tool("llvm-objdump"), Missing):
+        pytest.skip("llvm-objdump is not installed")
+    board = BOARDS["mps3-an547"]
+    shape = f"curve.dimensions={heads}", 'code.target="cortex-m55"', 'code.variants=["mve"]'
+    plan = plan_of(tmp_path, order, *shape, *(own_scales(heads) if own else ()))
+    files = decoder_of(plan, make_sweep(plan), "auto" if heads == 2 else "corner").files
+    image = Program(tmp_path / "image", board, TOOLCHAINS["gcc"], "depth", files).image()
+    code = disassemble(image.elf, board.core, *image.decoder)
+    assert any(one.mnemonic.startswith("vldr") for one in code)
+    assert UNKNOWN not in [one.mnemonic for one in code]

@@ -16,6 +16,8 @@ LLVM_REMEDY = platform_hint(
     "install it with: brew install llvm, and put $(brew --prefix llvm)/bin on PATH",
     "install it with: winget install LLVM.LLVM",
 )
+#: What stands for an instruction that the disassembler does not know: assemblers may write one in a way that others do not read.
+UNKNOWN = "unknown"
 LLVM_VERSIONS = ("21", "20", "19", "18", "17", "16")
 
 
@@ -39,7 +41,8 @@ def llvm_tool(name: str, pattern: str = r"LLVM version (\d+\.\d+\.\d+)") -> Foun
 
 
 def disassemble(elf: Path, core: Core, start: int, end: int) -> list[Instruction]:
-    """The instructions in [start, end) in the order of their addresses; empty if no disassembler is installed."""
+    """The instructions in [start, end) in the order of their addresses, UNKNOWN what the disassembler does not know; empty
+    if none is installed."""
     window = [f"--start-address=0x{start:x}", f"--stop-address=0x{end:x}"]
     tool = llvm_tool("llvm-objdump")
     if isinstance(tool, Found):
@@ -54,7 +57,7 @@ def disassemble(elf: Path, core: Core, start: int, end: int) -> list[Instruction
         command = [*tool.command, "-d", "--no-show-raw-insn", *window, str(elf)]
     found = []
     for line in run(command, f"disassembling {elf.name}").splitlines():
-        parts = re.match(r"^\s*([0-9a-f]+):\s+(.*)$", line)
+        parts = re.match(r"^\s*([0-9a-f]+):\s+(.*)$", line.replace("<unknown>", UNKNOWN))
         if parts is None or not re.match(r"[a-z]", parts[2]):
             continue
         text, _, comment = parts[2].partition("@")

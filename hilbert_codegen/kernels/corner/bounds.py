@@ -1,6 +1,6 @@
 """How assembly with 32-bit instructions compares what half segments of other corners save, and the proof of that.
 
-Distances are longer there than in the portable C, which adds up more costs before it compares: half a cell has up to 15 bits, and
+Distances are longer there than in the portable C, which adds up more costs before it compares: half a cell has 14 or 15 bits, and
 what is across several axes is given up as soon as it costs too much. A first bound takes shifts in place of a product and a
 number that an instruction holds:
 
@@ -9,6 +9,7 @@ number that an instruction holds:
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,6 +63,14 @@ class Bounds:
         """How many zeros end what is subtracted, at least."""
         return max(0, self.base.bit_length() - BASE)
 
+    @property
+    def fit(self) -> bool:
+        """Whether all sums that are compared have 32 bits: those of the first bound without a sign."""
+        square, across = _places(self.layout)
+        most = int(square.max()) + 2 * self.layout.cell * int(across.max())
+        first = square[:, None] + _shifted(across, self.shifts)[None, :]
+        return max(most, self.layout.level) < 1 << 31 and int(first.max()) < 1 << 32
+
     def params(self) -> dict[str, object]:
         """What the template computes with."""
         layout = self.layout
@@ -86,9 +95,9 @@ class Bounds:
             raise CheckFailed("the margin of the comparison in assembly is less than its error")
         if self.base >> self.down << self.down != self.base:
             raise CheckFailed("what the assembly subtracts from savings has too many bits")
-        square, across = _places(layout)
-        if max(int(square.max()) + 2 * layout.cell * int(across.max()), layout.level) >= 1 << 31:
+        if not self.fit:
             raise CheckFailed("savings of the comparison in assembly take more than 32 bits")
+        square, across = _places(layout)
         first = square[:, None] + _shifted(across, self.shifts)[None, :]
         found = square[:, None] + 2 * layout.cell * across[None, :] > self.base
         if first.min() < 0 or (first[found] <= self.least).any():
@@ -96,10 +105,15 @@ class Bounds:
 
 
 def bounds_of(layout: Layout, geometry: Parts) -> Bounds:
-    """Those of a layout."""
+    """Those of a layout, with as many bits of distances as fit."""
     c0, c1 = layout.spec.output.codes
     unit = (abs(c1 - c0) << layout.shift) / geometry.spec.curve.segments
     rough = max(0, int(unit / 2).bit_length() - HALF)
+    return next(found for some in itertools.count(rough) if (found := _without(some, unit, layout, geometry)).fit)
+
+
+def _without(rough: int, unit: float, layout: Layout, geometry: Parts) -> Bounds:
+    """Those with distances less their `rough` lowest bits, where vertices are `unit` apart with them."""
     layout = replace(layout, rough=rough, cell=round(unit / (1 << rough)), level=0, margin=0)
     level = level_of(geometry, layout)
     # What is subtracted has 16 bits and zeros behind them.

@@ -37,6 +37,19 @@ def test_no_half_segment_that_is_nearer_is_left_out(heads: int, grid: str, tmp_p
     assert ((first > savings.least) & ~nearer).mean() < 0.03
 
 
+@pytest.mark.parametrize("heads", [4, 5, 6])
+@pytest.mark.parametrize("last", [100, 1100, 10000, 25000, 40000, 50000, 65000])
+def test_distances_have_as_many_bits_as_any_results_leave(heads: int, last: int, tmp_path: Path) -> None:
+    """What is compared has 32 bits, wherever between two powers of two the distance of two vertices lies."""
+    layout, geometry = off_the_grid(tmp_path, heads, "heads.scale=0.00392", f"output.codes=[0, {last}]")
+    savings = bounds_of(layout, geometry)
+    savings.check(geometry)
+    most = int(layout.gap.max() >> savings.layout.rough)
+    assert most * most + 2 * savings.layout.cell * most < 1 << 31
+    # With twice as long ones it would have more.
+    assert savings.layout.rough == 0 or 4 * (most * most + 2 * savings.layout.cell * most) > 1 << 30
+
+
 def test_six_heads_take_distances_as_they_are(tmp_path: Path) -> None:
     for settings in GRIDS["off"], GRIDS["whole"]:
         layout, geometry = off_the_grid(tmp_path, 6, *settings)
