@@ -38,7 +38,16 @@ import numpy as np
 
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.reference import Ideal
-from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, IntArray, Refused, Table, smallest_unsigned
+from hilbert_codegen.kernels import (
+    STRATEGIES,
+    Built,
+    Implementation,
+    IntArray,
+    Offer,
+    Refused,
+    Table,
+    smallest_unsigned,
+)
 from hilbert_codegen.kernels.corner.argument import Argument, CloseCall
 from hilbert_codegen.kernels.corner.bounds import bounds_of
 from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, Lists, Parts, lists_of
@@ -79,19 +88,16 @@ class Corner:
         geometry = Parts(spec)
         lists = lists_of(geometry)
         layout = layout_of(spec, geometry, lists)
-        argument = Argument(layout, geometry)
-        check = functools.cache(argument.check)
-        try:
-            check()
-        except CheckFailed as failed:
-            c0, c1 = spec.output.codes
-            if spec.curve.closed and abs(c1 - c0) != 1 << INTEGER_TYPES[spec.output.dtype][0]:
-                why = (
-                    "its results on a closed curve wrap where their type does, and output.codes are not the whole type"
-                )
-                raise Refused(why) from failed
-            raise Refused(str(failed)) from failed
-        return self._built(layout, geometry, lists, check)
+        for returns in (False, True) if spec.curve.closed else (False,):
+            layout = replace(layout, returns=returns)
+            check = functools.cache(Argument(layout, geometry).check)
+            try:
+                check()
+            except CheckFailed as failed:
+                why = failed
+                continue
+            return self._built(layout, geometry, lists, check)
+        raise Refused(str(why)) from why
 
     def _built(self, layout: Layout, geometry: Parts, lists: Lists, proved: Callable[[], None]) -> Built:
         """`proved` is the argument, which is carried out once for all variants."""
@@ -171,14 +177,19 @@ class Corner:
             tables = lanes.tables() if lanes.complete else (*portable.tables, *lanes.tables())
             return Implementation(tables, decode, None, lanes.params(), check)
 
+        offers: dict[str, Offer] = {"thumb1": thumb1, "thumb2": thumb2, "mve": mve}
         return Built(
             strategy=self.name,
             portable=portable,
             kind=f"{layout.spec.dimensions} heads",
             note="The half cells of a query tell its own vertex, whose half segments are nearest "
             "but for queries near the middle between corners.",
-            offers={"thumb1": thumb1, "thumb2": thumb2, "mve": mve},
+            offers=dict.fromkeys(offers, _only_portable) if layout.returns else offers,
         )
+
+
+def _only_portable() -> Implementation:
+    raise Refused("the end of the closed curve is given as its start by the portable C alone")
 
 
 def _in_place(given: Layout, layout: Layout, where: str, proved: Callable[[], None]) -> Callable[[], None]:
@@ -399,8 +410,11 @@ def _params(layout: Layout) -> dict[str, object]:
     def mask(bits: int) -> str:
         return f"0x{bits:X}UL"
 
+    start, end = (code % (1 << INTEGER_TYPES[layout.spec.output.dtype][0]) for code in layout.spec.output.codes)
+
     return {
         "shift": layout.shift,
+        "returns": {"start": start, "end": end} if layout.returns else None,
         "paged": _paged(layout),
         "step": _step(layout),
         "base": _base(layout),

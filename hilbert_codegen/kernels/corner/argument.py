@@ -10,7 +10,7 @@ import numpy as np
 
 from hilbert_codegen.curves import AXES
 from hilbert_codegen.errors import CheckFailed
-from hilbert_codegen.kernels import IntArray, as_output
+from hilbert_codegen.kernels import IntArray
 from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, ZONE, Item, Parts
 from hilbert_codegen.kernels.corner.layout import Kind, Layout
 from hilbert_codegen.kernels.corner.tables import margin_of, shares_of
@@ -151,7 +151,7 @@ class Argument:
             found = layout._result(np.full(len(codes), record), layout.gap[item.along or 0][codes])
             signed = (record >> layout.fields.sign & 3) in (0, 1, 3)
             exact = geometry.heads.output[item.half][codes]
-            self._right[key] = signed and bool((as_output(layout.spec, found) == exact).all())
+            self._right[key] = signed and bool((layout.as_output(found) == exact).all())
         return self._right[key]
 
     def check_apart(self, items: Iterable[Item], box: tuple[int, ...], codes: list[IntArray], where: str) -> None:

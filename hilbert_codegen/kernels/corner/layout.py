@@ -131,6 +131,8 @@ class Layout:
         wide: see there.
         slope, middle: (heads,) what the true position of a code exceeds that one by, in units of their own, is
             slope * (code - middle). All 0 where it is the true one.
+        returns: of a closed curve, whether a result that is the code of t = 1 is given as that of t = 0. It need not be where
+            they are one in their type, or no result is rounded to the code of t = 1.
     """
 
     spec: Spec
@@ -153,6 +155,7 @@ class Layout:
     wide: int
     slope: IntArray
     middle: IntArray
+    returns: bool = False
 
     @cached_property
     def words(self) -> IntArray:
@@ -252,7 +255,15 @@ class Layout:
         for start in range(0, len(result), CHUNK):
             part = np.stack([bits[start : start + CHUNK] for bits in flat])
             result[start : start + CHUNK] = self._decode(part)
-        return as_output(self.spec, result).reshape(np.shape(raw[0]))
+        return self.as_output(result).reshape(np.shape(raw[0]))
+
+    def as_output(self, bits: IntArray) -> IntArray:
+        """Numbers as results: wrapped into their type, and where the curve `returns` its end as its start."""
+        found = as_output(self.spec, bits)
+        if not self.returns:
+            return found
+        c0, c1 = as_output(self.spec, np.array(self.spec.output.codes))
+        return np.where(found == c1, c0, found)
 
     def _decode(self, raw: IntArray) -> IntArray:
         gaps = np.stack([self.gap[a][bits] for a, bits in enumerate(raw)])

@@ -455,6 +455,8 @@ THREE = "heads.scale=[0.00437, 0.00391, 0.00402]", "heads.zero_point=[-97, -120,
         (4, "planar", ("output.codes=[10000, 500]", "heads.dtype=uint8", "heads.zero_point=0")),
         (5, "interleaved", ("output.dtype=int16", "output.codes=[-32768, 32767]")),
         (6, "planar", ("curve.kind=moore",)),
+        (6, "interleaved", ("curve.kind=moore", "output.codes=[0, 3600]")),
+        (4, "interleaved", ("curve.kind=moore", "output.dtype=int16", "output.codes=[180, -180]")),
         (6, "interleaved", ("curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97", "output.dtype=uint8")),
     ],
 )
@@ -475,11 +477,39 @@ def test_compiled_c_is_the_reference(heads: int, layout: str, settings: tuple[st
         assert np.array_equal(found, wanted), function
 
 
-def test_a_closed_curve_may_need_the_whole_type() -> None:
-    """A turn ends where it began: past the last code comes the first, as where numbers of the type wrap."""
-    spec = replace(spec_of(5, 1, "moore"), inset=Fraction(0), output=Output("uint16", (500, 10000)))
-    with pytest.raises(Refused, match=r"output\.codes are not the whole type"):
-        Corner().build(spec, ideal_of(spec, np.zeros((1, 5), dtype=np.int64)), False)
+@pytest.mark.parametrize(
+    ("heads", "order", "codes", "returns"),
+    [
+        (5, 1, (500, 10000), True),
+        (3, 2, (0, 40), True),
+        (4, 1, (360, 0), True),
+        (6, 1, (0, 3600), True),
+        (4, 1, (806, 50912), True),
+        (4, 1, (0, 1 << 16), False),
+    ],
+)
+def test_the_end_of_a_closed_curve_is_its_start(heads: int, order: int, codes: tuple[int, int], returns: bool) -> None:
+    """A turn ends where it began: what is rounded to its end, if anything is, is given as its start, by the portable C."""
+    spec = replace(spec_of(heads, order, "moore"), inset=Fraction(0), output=Output("uint16", codes))
+    built = Corner().build(spec, ideal_of(spec, np.zeros((1, heads), dtype=np.int64)), False)
+    assert bool(built.portable.params["returns"]) == returns
+    # Codes near the first vertex, from both sides of it, and others.
+    first = np.array([127 if place else -128 for place in spec.curve.points[0]])
+    generator = np.random.default_rng(4)
+    queries = generator.integers(-128, 128, (6000, heads))
+    queries[3000:] = np.clip(first + generator.integers(-6, 7, (3000, heads)), -128, 127)
+    exact = decode_tuples(spec, queries)
+    assert np.array_equal(built.portable.decode(*(queries & 255).T), exact)
+    assert codes[1] not in exact
+    if returns:
+        for offer in built.offers.values():
+            with pytest.raises(Refused, match="portable C alone"):
+                offer()
+        layout = layout_of(spec, geometry := Parts(spec), lists_of(geometry))
+        with pytest.raises(CheckFailed, match="a result is wrong"):
+            Argument(layout, geometry).check()
+        # Of long ranges only the first vertex itself would be, which is that of the first segment.
+        assert (codes[1] in layout.decode(*(queries & 255).T)) == (abs(codes[1] - codes[0]) < 9000)
 
 
 def test_lanes_that_their_proof_cannot_follow_are_left_out(tmp_path: Path) -> None:
