@@ -247,6 +247,9 @@ def test_three_heads_in_16_bit_assembly(order: int, grid: str, tmp_path: Path) -
         (3, 2, ("curve.kind=moore",)),
         (3, 2, ("curve.kind=moore", "curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97")),
         *((heads, 1, ("curve.kind=moore",)) for heads in (3, 4, 6)),
+        # Heads of which half is on the curve, so that four of order 2 have few enough rows of results.
+        (4, 2, ("heads.range=[-1, 1]", "curve.inset=0")),
+        (4, 2, ("heads.range=[-1, 1]", "curve.inset=0", "heads.layout=planar")),
         (4, 1, ("curve.kind=moore", "heads.scale=0.00437", "heads.zero_point=-97")),
         (5, 1, ("curve.kind=moore", "curve.inset=0.1", *own_scales(5))),
     ],

@@ -126,7 +126,7 @@ PROMISED = {
     "corner, three heads, order 1, heads of their own": Promise(
         ("curve.inset=0.1", *own_scales(3), "curve.dimensions=3", "curve.order=1"),
         3550,
-        (32.45, 19.1, 19.1, 19.1, 19.1, 4.85),
+        (32.45, 19.1, 19.1, 19.1, 19.1, 4.6),
         (None,) * 6,
     ),
     "corner, three heads, heads of their own": Promise(
@@ -150,13 +150,13 @@ PROMISED = {
     "corner, four heads, heads of their own": Promise(
         ("curve.inset=0.1", *own_scales(4), "curve.dimensions=4", "curve.order=1"),
         4500,
-        (50.95, 28.85, 28.45, 28.45, 28.45, 6.5),
+        (50.95, 28.85, 28.45, 28.45, 28.45, 6.0),
         (None,) * 6,
     ),
     "corner, six heads, heads of their own": Promise(
         ("curve.inset=0.1", *own_scales(6), "curve.dimensions=6", "curve.order=1"),
         11900,
-        (83.3, 41.3, 38.95, 38.95, 38.95, 10.1),
+        (83.3, 41.3, 38.95, 38.95, 38.95, 8.75),
         (None,) * 6,
     ),
 }
