@@ -58,6 +58,11 @@ class Parts(Geometry):
         }
         last = 2 * spec.curve.side - 3
         self.half = [np.minimum(axis, last) for axis in self.half]
+        #: Exact distances of every code from its own vertex.
+        self.offset = [
+            [abs(place - (half + 1) // 2) for place, half in zip(places, halves.tolist(), strict=True)]
+            for places, halves in zip(self.place, self.half, strict=True)
+        ]
         cells = last + 1
         #: Where every half cell is cut; and the ends of an axis at which codes clamped to it are a part of their own.
         self.cuts, both = self._cuts(cells) if cut else (((),) * cells, False)
@@ -67,11 +72,6 @@ class Parts(Geometry):
         #: Half cell of every part of an axis; the last ones are those clamped to an end.
         self.cells = [half for half, cuts in enumerate(self.cuts) for _ in range(len(cuts) + 1)]
         self.cells += [last if end else 0 for end in self.ends]
-        #: Exact distances of every code from its own vertex.
-        self.offset = [
-            [abs(place - (half + 1) // 2) for place, half in zip(places, halves.tolist(), strict=True)]
-            for places, halves in zip(self.place, self.half, strict=True)
-        ]
         #: Which part of its axis every code is in.
         self.part = [
             np.array([self._part(place, half, g) for place, half, g in zip(places, halves.tolist(), axis, strict=True)])

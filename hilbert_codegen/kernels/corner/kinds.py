@@ -66,14 +66,9 @@ class Zoned(Parts):
 
     def _reach(self, half: int) -> Fraction:
         """The largest distance of a code of a half cell from its vertex."""
-        codes = zip(self.place, self.half, strict=True)
+        codes = zip(self.offset, self.half, strict=True)
         return max(
-            (
-                abs(place - (half + 1) // 2)
-                for axis, halves in codes
-                for place, own in zip(axis, halves.tolist(), strict=True)
-                if own == half
-            ),
+            (g for axis, halves in codes for g, own in zip(axis, halves.tolist(), strict=True) if own == half),
             default=Fraction(0),
         )
 

@@ -239,6 +239,7 @@ class Phases(Lanes):
             | {
                 "own": self.own,
                 "phased": True,
+                "mask": number.mask,
                 "followed": int(np.argmax(self.more[2 * self.entries :] > 0)),
                 "first": f"0x{first:X}U",
                 "mark": self.mark,
@@ -264,7 +265,6 @@ def _pairs_params(number: Pairs) -> dict[str, object]:
     """What the template computes an index with, where codes are looked up for two axes at a time."""
     inner = number.mask & ((1 << number.up + number.free_bits) - 1)
     return {
-        "mask": number.mask,
         "inner": f"0x{inner:X}U",
         "outer": f"0x{number.mask & ~inner:X}U",
         "axes": number.axes,

@@ -46,7 +46,7 @@ def test_distances_have_as_many_bits_as_any_results_leave(heads: int, last: int,
     savings.check(geometry)
     most = int(layout.gap.max() >> savings.layout.rough)
     assert most * most + 2 * savings.layout.cell * most < 1 << 31
-    # With twice as long ones it would have more.
+    # With twice as long ones it would have more, but for what is rounded.
     assert savings.layout.rough == 0 or 4 * (most * most + 2 * savings.layout.cell * most) > 1 << 30
 
 
