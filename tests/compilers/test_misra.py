@@ -76,6 +76,9 @@ def test_no_finding_without_a_reason(strategy: str, tmp_path: Path) -> None:
             of_two = ["curve.order=2", "curve.inset=0.1"]
             shapes_of_three += [of_two, [*of_two, "heads.scale=0.00437", "heads.layout=planar", "output.dtype=uint8"]]
             shapes_of_three += [[*of_two, "heads.scale=[0.00437, 0.0041, 0.0044]"]]
+            shapes_of_three += [
+                [*of_two[1:], "heads.scale=[0.00303255, 0.00411079, 0.00468522]"]
+            ]  # distances with a rest
         if strategy == "boxes":  # numbers of several words, for an open curve and a closed one
             wide = [
                 "heads.scale=[0.00437, 0.0041, 0.0044]",

@@ -492,7 +492,7 @@ def _exact_params(layout: Layout) -> dict[str, object]:
 
     # Compared one by one: of a loop some compilers make a division, which is a library's on many cores. Order 1 has
     # one cell.
-    cells = [one << bit for bit in reversed(range(curve.order)) if 1 << bit < curve.side - 1]
+    cells = [one << (bit + wide) for bit in reversed(range(curve.order)) if 1 << bit < curve.side - 1]
     return {
         "narrow": layout.narrow,
         "direct": layout.direct,
@@ -502,7 +502,12 @@ def _exact_params(layout: Layout) -> dict[str, object]:
         "term": listed(layout.term, end),
         "end": f"{last}{end}",
         "wide": wide,
-        "half": f"{one // 2}{end}",
+        # What a product with a rest is shifted down by, for twice as much of it; and a rest up, for that times a cell.
+        "doubled": wide - 1,
+        "of_cell": one.bit_length() - wide,
+        "whole": f"{one << wide}{end}",
+        "fraction": f"{(1 << wide) - 1}ULL",
+        "half": f"{(one << wide) // 2}{end}",
         "one": f"{one}{end}",
         "slope": listed(layout.slope) if layout.slope.any() else "",
         "cells": [f"{cell}{end}" for cell in cells],

@@ -38,13 +38,18 @@ class Argument:
 
     def __init__(self, layout: Layout, geometry: Parts) -> None:
         self.layout, self.geometry = layout, geometry
-        exact = [layout.exact(a, np.arange(256)) for a in range(layout.spec.dimensions)]
-        self.wide, self.slope = (np.stack(part) for part in zip(*exact, strict=True))
+        found = [layout.exact(a, np.arange(256)) for a in range(layout.spec.dimensions)]
+        g, rest = (np.stack(part) for part in zip(*found, strict=True))
+        #: By code of every axis, what its distance saves and what being across costs in the last comparison.
+        self.squares, self.costs = (
+            (np.moveaxis(part, 0, -1) @ np.array([FIRST_ORDER, 1], dtype=object)).tolist()
+            for part in layout.exact_savings(g, rest)
+        )
         #: Whether the distances of the last comparison are exact, so that nothing can be a close call.
-        self.unrounded = all(
-            g * layout.one == whole
-            for axis, wholes in zip(geometry.offset, self.wide.tolist(), strict=True)
-            for g, whole in zip(axis, wholes, strict=True)
+        self.unrounded = not (layout.wide and rest.any()) and all(
+            exact * layout.one == whole
+            for axis, wholes in zip(geometry.offset, g.tolist(), strict=True)
+            for exact, whole in zip(axis, wholes, strict=True)
         )
         self._compared: dict[tuple[Any, ...], bool] = {}
         self._right: dict[tuple[int, int, int], bool] = {}
@@ -180,10 +185,9 @@ class Argument:
             for a in axes:
                 pairs = set()
                 for i in codes[a].tolist():
-                    true = self._part(one, other, a, int(self.geometry.offset[a][i] * unit), unit)
-                    g, slope = int(self.wide[a][i]), int(self.slope[a][i])
-                    whole = self._part(one, other, a, g, cell) * FIRST_ORDER
-                    whole += self._rest(one, other, a, g, slope, cell)
+                    g = int(self.geometry.offset[a][i] * unit)
+                    true = self._part(one, other, a, g * g, unit * (unit - 2 * g))
+                    whole = self._part(one, other, a, self.squares[a][i], self.costs[a][i])
                     pairs.add((true * cell * cell * FIRST_ORDER, whole * unit * unit))
                 exact.append(np.array([g for g, _ in pairs], dtype=object))
                 fixed.append(np.array([f for _, f in pairs], dtype=object))
@@ -204,15 +208,8 @@ class Argument:
         left = np.array([i for i in own.tolist() if offset[item.along][i] ** 2 + gain >= 0], dtype=np.int64)
         return [left if a == item.along else group for a, group in enumerate(codes)]
 
-    def _rest(self, one: Item, other: Item, a: int, g: int, slope: int, cell: int) -> int:
-        """What axis `a` adds to the terms of first and second order of that."""
-        second = self.layout.second
-        square = (2 * g * slope << second) + (slope * slope if second else 0)
-        part = ((one.along == a) - (other.along == a)) * square
-        return part + ((a in one.across) - (a in other.across)) * (2 * cell * slope << second)
-
     @staticmethod
-    def _part(one: Item, other: Item, a: int, g: int, cell: int) -> int:
+    def _part(one: Item, other: Item, a: int, square: int, cost: int) -> int:
         """What axis `a` adds to the difference of two savings."""
-        cost = cell * (cell - 2 * g)
-        return ((one.along == a) - (other.along == a)) * g * g - ((a in one.across) - (a in other.across)) * cost
+        along = (one.along == a) - (other.along == a)
+        return along * square - ((a in one.across) - (a in other.across)) * cost

@@ -126,11 +126,12 @@ class Layout:
         level: what being across an axis costs at distance 0 there, and 2 * cell less with every unit of distance.
         margin: difference of savings that it takes to be sure.
         one: a cell in the units of the comparison with exact distances.
-        factor, term: (heads,) the position of a code, counted from the least, is (factor * code + term) >> wide in
-            those units.
-        wide: see there.
+        factor, term: (heads,) the position of a code, counted from the least, is factor * code + term in 2^-wide of those
+            units.
+        wide: fractional bits of positions. Where there are any, a distance is a whole number of units and a rest of so many
+            bits, and what both save is one number.
         slope, middle: (heads,) what the true position of a code exceeds that one by, in units of their own, is
-            slope * (code - middle). All 0 where it is the true one.
+            slope * (code - middle). All 0 where it is the true one, and where there are fractional bits.
         returns: of a closed curve, whether a result that is the code of t = 1 is given as that of t = 0. It need not be where
             they are one in their type, or no result is rounded to the code of t = 1.
     """
@@ -236,17 +237,36 @@ class Layout:
         return np.asarray(self.record[number if self.box is None else self.box[number]])
 
     def exact(self, axis: int, raw: IntArray) -> tuple[IntArray, IntArray]:
-        """g of raw bits in units of `one`, from the code; what the true one exceeds it by, in those of the slopes."""
+        """g of raw bits in units of `one`, from the code; what the true one exceeds it by, in those of the slopes, or its
+        fractional bits.
+        """
         code = raw ^ 0x80 if self.spec.heads.dtype == "int8" else raw
-        position = (self.factor[axis] * code + self.term[axis]) >> self.wide
+        position = self.factor[axis] * code + self.term[axis]
         rest = self.slope[axis] * (code - self.middle[axis])
-        end = (self.spec.curve.side - 1) * self.one
+        one = self.one << self.wide
+        end = (self.spec.curve.side - 1) * one
         inside = ((position > 0) | (position == 0) & (rest > 0)) & ((position < end) | (position == end) & (rest < 0))
-        part = np.where(inside, position, 0) % self.one
-        half = self.one // 2
-        back = (part > half) | (part == half) & (rest > 0)
+        part = np.where(inside, position, 0) % one
+        back = (part > one // 2) | (part == one // 2) & (rest > 0)
         slope = np.where(part == 0, np.abs(rest), np.where(back, -rest, rest))
-        return np.where(back, self.one - part, part), np.where(inside, slope, 0)
+        part = np.where(back, one - part, part)
+        if self.wide:
+            return part >> self.wide, part & ((1 << self.wide) - 1)
+        return part, np.where(inside, slope, 0)
+
+    def exact_savings(self, g: IntArray, rest: IntArray) -> tuple[IntArray, IntArray]:
+        """What distances that `exact` gives save along a half segment, and what being across its axis costs there.
+
+        Each is a number and, in a second row, its terms of first and second order in the rest. Where there are
+        fractional bits, those are in the number.
+        """
+        square, cost = g * g, self.one * (self.one - 2 * g)
+        if self.wide:
+            square = square + (g * rest >> (self.wide - 1))
+            cost = cost - (self.one * rest >> (self.wide - 1))
+            return np.stack([square, 0 * g]), np.stack([cost, 0 * g])
+        second = (2 * g * rest << self.second) + (rest * rest if self.second else 0)
+        return np.stack([square, second]), np.stack([cost, -2 * self.one * rest << self.second])
 
     def decode(self, *raw: IntArray) -> IntArray:
         """The executable model: results of raw codes, one array for each head."""
@@ -324,7 +344,8 @@ class Layout:
         own = self._of_vertex(self.words[at], gaps)
         best, most = own.copy(), np.abs(self.fields.signs(own)) * self._along(own, rough) ** 2
         sure = np.ones(len(at), dtype=bool)
-        self._listed(at, rough, np.zeros_like(rough), (self.level, self.cell), best, most[None, :], sure, self.margin)
+        costs = self.level - 2 * self.cell * rough
+        self._listed(at, (rough * rough)[None], costs[None], best, most[None, :], sure, self.margin)
         close = np.flatnonzero(~sure)
         if len(close):
             best[close] = self._closest(raw[:, close], at[close], own[close])
@@ -333,23 +354,18 @@ class Layout:
     def _closest(self, raw: IntArray, at: IntArray, own: IntArray) -> IntArray:
         """The same by exact distances, from the records of the nearest own half segments."""
         found = [self.exact(a, bits) for a, bits in enumerate(raw)]
-        g, slope = (np.stack(part) for part in zip(*found, strict=True))
+        squares, costs = self.exact_savings(*(np.stack(part) for part in zip(*found, strict=True)))
         moving = np.abs(self.fields.signs(own))
-        along, rest = (moving * self._at(self.fields.axes(own), part) for part in (g, slope))
-        best, most = own.copy(), np.stack([along * along, self._second(along, rest)])
-        self._listed(at, g, slope, (self.one**2, self.one), best, most, np.ones(len(at), dtype=bool), 0)
+        axis = self.fields.axes(own)
+        best, most = own.copy(), np.stack([moving * self._at(axis, part) for part in squares])
+        self._listed(at, squares, costs, best, most, np.ones(len(at), dtype=bool), 0)
         return best
-
-    def _second(self, g: IntArray, slope: IntArray) -> IntArray:
-        """The terms of first and second order of a square."""
-        return np.asarray((2 * g * slope << self.second) + (slope * slope if self.second else 0))
 
     def _listed(
         self,
         at: IntArray,
-        g: IntArray,
-        slope: IntArray,
-        costs: tuple[int, int],
+        squares: IntArray,
+        costs: IntArray,
         best: IntArray,
         most: IntArray,
         sure: Any,
@@ -357,23 +373,20 @@ class Layout:
     ) -> None:
         """Go through lists: `best` becomes the record of the greatest saving above `most`, the first of equal ones.
 
-        `most` has savings and, in a second row if there are two, their terms of first and second order. `sure` is
-        whether no other saving is within `margin` of the greatest. `costs` are what being across an axis costs at distance 0,
-        and half of what that falls by with every unit of distance.
+        Squares and costs are (1 or 2, heads, points): what distances save, and what being across costs. A second row has
+        their terms of first and second order; so has `most`, (1 or 2, points). `sure` is whether no other saving
+        is within `margin` of the greatest.
         """
-        left, (level, cell) = np.arange(len(at)), costs
+        left = np.arange(len(at))
         step = 1
         while len(left):
             record, word = self.words[at[left] + step], self.words[at[left] + step + 1]
             axis = self.fields.axes(record)
-            along, rest = self._at(axis, g[:, left]), self._at(axis, slope[:, left])
-            saving = np.stack([along * along, self._second(along, rest)])
+            saving = np.stack([self._at(axis, part[:, left]) for part in squares])
             for shift in range(0, ACROSS, 3):
                 across = word >> shift & 7
-                beside, rest = (self._at(np.maximum(across - 1, 0), part[:, left]) for part in (g, slope))
-                cost = np.stack([level - 2 * cell * beside, -2 * cell * rest << self.second])
+                cost = np.stack([self._at(np.maximum(across - 1, 0), part[:, left]) for part in costs])
                 saving -= np.where(across > 0, cost, 0)
-            saving = saving[: len(most)]
             ahead = most[:, left]
             greater = (saving[0] > ahead[0]) | (saving[0] == ahead[0]) & (saving[-1] > ahead[-1])
             apart = np.abs(saving[0] - ahead[0]) >= margin

@@ -298,15 +298,14 @@ def nearest_of(
     """The nearest half segment by exact distances: the nearer one of the own vertex, or the vertex `alone`, and others, the axis
     and number of each and the axes that it is across. `place` is what `Layout.exact` gives for every axis.
     """
-    one, bits = portable.one, portable.second
-    square = [(g * g, (2 * g * s << bits) + (s * s if bits else 0)) for g, s in place]
-    cost = [(one * (one - 2 * g), -2 * one * s << bits) for g, s in place]
+    squares, costs = portable.exact_savings(*np.array(place).T)
+    square, cost = squares.T.tolist(), costs.T.tolist()
     axis, nearest = own
-    most = (0, 0) if alone else square[axis]
+    most = [0, 0] if alone else square[axis]
     for this, number, across in others:
-        saving = tuple(square[this][i] - sum(cost[a][i] for a in across) for i in range(2))
+        saving = [square[this][i] - sum(cost[a][i] for a in across) for i in range(2)]
         if saving > most:
-            most, axis, nearest = (saving[0], saving[1]), this, number
+            most, axis, nearest = saving, this, number
     return axis, nearest
 
 

@@ -287,12 +287,15 @@ def _wide(geometry: Parts) -> tuple[int, IntArray, IntArray, int, IntArray, IntA
             return (
                 one, np.array([int(s * one) for s in steps]), np.array([int(s * one) for s in starts]), 0, slope, middle
             )  # fmt: skip
+    # Counted from the zero point, so that heads that differ by that alone have the same distances.
     wide = 61 - WIDE - math.ceil(reach).bit_length()
     scale = 1 << (WIDE + wide)
     half = Fraction(1, 2)
-    starts = [spec.coordinate(a, least) for a in range(spec.dimensions)]
+    starts = [spec.coordinate(a, int(m) + least) for a, m in enumerate(middle)]
     factor = [math.floor(step * scale + half) for step in true]
-    term = [math.floor(start * scale + half) + (1 << (wide - 1)) for start in starts]
+    term = [
+        math.floor(start * scale + half) - each * int(m) for start, each, m in zip(starts, factor, middle, strict=True)
+    ]
     return 1 << WIDE, np.array(factor, dtype=np.int64), np.array(term, dtype=np.int64), wide, 0 * slope, middle
 
 

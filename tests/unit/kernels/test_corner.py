@@ -413,6 +413,57 @@ def test_the_argument_needs_every_term(what: str, tmp_path: Path, monkeypatch: p
         Argument(layout, geometry).check()
 
 
+#: Half segments of six heads that distances of 30 bits do not tell apart.
+DIGITS = (
+    (
+        "curve.inset=0.125",
+        "heads.scale=[0.00303255, 0.00411079, 0.00468522, 0.00305251, 0.00363929, 0.00420448]",
+        "heads.zero_point=[-124, -126, -114, -126, -110, -127]",
+    ),
+    (
+        "curve.inset=0",
+        "heads.scale=[0.00332263, 0.0032638, 0.00454593, 0.00397228, 0.00454441, 0.00367306]",
+        "heads.zero_point=[-128, -128, -119, -128, -125, -125]",
+    ),
+)
+
+
+#: For the first of them, where distances of 30 bits take the farther one.
+CLOSEST = np.array(
+    [[first, second, -16, 15, -65, -77] for first, second in ((-85, -78), (-85, 73), (100, -78), (56, -78))]
+)
+
+
+@pytest.mark.parametrize("settings", DIGITS)
+def test_scales_of_many_digits(settings: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their distances have fractional bits, without which some half segments would be too close a call."""
+    layout, geometry = off_the_grid(tmp_path, 6, *settings)
+    assert layout.wide
+    Argument(layout, geometry).check()
+    queries = np.concatenate([CLOSEST, np.random.default_rng(8).integers(-128, 128, (3000, 6))])
+    assert np.array_equal(layout.decode(*(queries & 255).T), decode_tuples(geometry.spec, queries))
+    whole = Layout.exact
+
+    def rounded(self: Layout, axis: int, raw: IntArray) -> tuple[IntArray, IntArray]:
+        g, rest = whole(self, axis, raw)
+        return g + (rest >> (self.wide - 1)), 0 * rest
+
+    monkeypatch.setattr(Layout, "exact", rounded)
+    with pytest.raises(CheckFailed, match="too close a call"):
+        Argument(layout, geometry).check()
+
+
+def test_heads_that_differ_by_the_zero_point_have_the_same_distances(tmp_path: Path) -> None:
+    """Also where distances are rounded: else what is equally near would be told apart."""
+    scales = "heads.scale=[0.00303255, 0.00303255, 0.00411079, 0.00411079]"
+    layout, _ = off_the_grid(tmp_path, 4, "curve.inset=0.1", scales, "heads.zero_point=[-97, -100, -88, -101]")
+    assert layout.wide
+    for first, second, apart in ((0, 1, 3), (2, 3, 13)):
+        codes = np.arange(-90, 120)
+        for one, other in zip(layout.exact(first, codes & 255), layout.exact(second, codes - apart & 255), strict=True):
+            assert np.array_equal(one, other)
+
+
 @pytest.mark.parametrize("scale", ["0.00390625", "0.004", "0.00437", "0.003921568859368563"])
 @pytest.mark.parametrize("heads", [3, 6])
 def test_savings_fit_their_integers(heads: int, scale: str, tmp_path: Path) -> None:
@@ -458,6 +509,7 @@ THREE = "heads.scale=[0.00437, 0.00391, 0.00402]", "heads.zero_point=[-97, -120,
         (6, "interleaved", ("curve.kind=moore", "output.codes=[0, 3600]")),
         (4, "interleaved", ("curve.kind=moore", "output.dtype=int16", "output.codes=[180, -180]")),
         (6, "interleaved", ("curve.inset=0.1", "heads.scale=0.00437", "heads.zero_point=-97", "output.dtype=uint8")),
+        (6, "planar", DIGITS[0]),
     ],
 )
 def test_compiled_c_is_the_reference(heads: int, layout: str, settings: tuple[str, ...], tmp_path: Path) -> None:
@@ -473,6 +525,8 @@ def test_compiled_c_is_the_reference(heads: int, layout: str, settings: tuple[st
         generated = generate(plan)
         assert generated.domain.listed is not None
         queries, wanted = generated.domain.listed[::7], generated.ideal.codes[::7]
+        if settings == DIGITS[0]:
+            queries, wanted = np.concatenate([CLOSEST, queries]), np.concatenate([[118, 32129, 65417, 65417], wanted])
     for function, found in run_pairs(plan, generated, queries).items():
         assert np.array_equal(found, wanted), function
 
