@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbert_codegen.bench.firmware import COLUMNS, ROWS, Planes, Sweep, make_planes, make_sweep, selftest_files
-from hilbert_codegen.emit.choose import for_cores, variants_for
+from hilbert_codegen.emit.choose import AUTO, choose, for_cores, variants_for, variants_of
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.prove import Domain, proof_domain, reference_for
 from hilbert_codegen.emit.render import Generated
@@ -117,7 +117,8 @@ class Session:
 
     Attributes:
         plan: what the decoders compute.
-        cores: whose variants they have, unless the configuration names others; none for those of the configuration.
+        cores: whose variants they have, unless the configuration names others; none for those of the configuration. The
+            strategy is that of the configuration in any case.
         outputs: codes of a network to run over instead of all pairs, shape (n, 2), or None.
         order: the order of the pairs (bench.firmware.ORDERS).
     """
@@ -147,9 +148,21 @@ class Session:
     def _generated(self) -> dict[str | None, Generated]:
         return {}
 
+    @cached_property
+    def strategy(self) -> str:
+        """The strategy of the file that `generate` writes."""
+        return choose(self.plan, self.known[1]).strategy
+
     def _plan(self, strategy: str | None) -> Plan:
-        plan = for_cores(self.plan, self.cores) if self.cores else self.plan
-        return plan if strategy is None else with_strategy(plan, strategy)
+        if not self.cores:
+            return self.plan if strategy is None else with_strategy(self.plan, strategy)
+        wanted = self.plan.config.code.strategy if strategy is None else strategy
+        return with_strategy(for_cores(self.plan, self.cores), self.strategy if wanted == AUTO else wanted)
+
+    def added(self) -> tuple[str, ...]:
+        """Variants that decoders generated so far have for the cores, and the file that `generate` writes has not."""
+        found = {name for generated in self._generated.values() for name in generated.built.variants}
+        return tuple(sorted(found.difference(variants_of(self.plan))))
 
     def generate(self, strategy: str | None = None, progress: Callable[[str], None] = lambda _: None) -> Generated:
         """Generate and prove the decoder of the configuration, or that of another strategy; each once."""

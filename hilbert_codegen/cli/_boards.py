@@ -20,7 +20,7 @@ from rich.table import Table
 
 from hilbert_codegen import __version__
 from hilbert_codegen.bench.measure import Record
-from hilbert_codegen.bench.session import TIMEOUT
+from hilbert_codegen.bench.session import TIMEOUT, Session
 from hilbert_codegen.cli._common import STDERR
 from hilbert_codegen.emit.writer import write_named
 from hilbert_codegen.errors import UsageError
@@ -273,3 +273,15 @@ def stdout() -> Console:
     """A console for results: as wide as the terminal, or 132 columns where there is none."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=132)
+
+
+def tell_added(session: Session, quiet: bool) -> None:
+    """Say which variants boards run that the file of `generate` does not have."""
+    names = session.added()
+    if names and not quiet:
+        target = session.plan.config.code.target
+        STDERR.print(
+            f"hilbert-codegen: warning: boards run variant {', '.join(names)} too, which the file of `generate` for "
+            f'code.target = "{target}" does not have; set code.target to the core that you ship, or to "any"',
+            markup=False,
+        )

@@ -30,6 +30,7 @@ from hilbert_codegen.cli._boards import (
     read_outputs,
     stdout,
     table_of,
+    tell_added,
     use_renode,
     write_junit,
 )
@@ -228,6 +229,7 @@ def command(
     with progress(quiet) as step:
         step("generating and proving")
         found, refused = session.decoders(strategies, step)
+        tell_added(session, quiet)
         jobs_list = [(decoder, board) for board in boards for decoder in found]
         count = 0
 

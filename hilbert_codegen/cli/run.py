@@ -20,6 +20,7 @@ from hilbert_codegen.cli._boards import (
     emulator_options,
     outputs_option,
     read_outputs,
+    tell_added,
     use_renode,
     write_junit,
 )
@@ -67,6 +68,7 @@ def command(
     results: list[_Result] = []
     with progress(quiet) as step:
         decoder = session.decoder(progress=step)
+        tell_added(session, quiet)
         sweep, planes = session.sweep, session.planes
 
         def one(board: Board) -> list[_Result]:

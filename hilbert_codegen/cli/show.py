@@ -172,8 +172,10 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     for line in _reasons(candidates):
         console.print(line, markup=False)
     how = "the fastest that fits" if wanted == "auto" else "the configuration's own"
+    orders = {2: "3 or 4", 3: "2"}.get(spec.dimensions, "1")
     console.print(
-        f"> {taken or 'none'}: {how}. Instructions are those of the kind of build, measured over a sweep of order 3 or 4."
+        f"> {taken or 'none'}: {how}. Instructions and code are those of the kind of build, measured with order {orders} at "
+        "another scale; `measure` has those of this decoder."
     )
     if any(c.typical for c in candidates):
         console.print("~ measured for interleaved heads only.")

@@ -17,6 +17,8 @@ from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.targets.cores import CORES, Core, core
 from hilbert_codegen.variants import PORTABLE, VARIANTS, equipped, running_on
 
+#: The value of code.strategy for the fastest that fits.
+AUTO = "auto"
 #: The value of code.target for C that goes to several cores: all variants, the strategy by the costs of `ANY_COSTS`.
 ANY = "any"
 ANY_COSTS = "cortex-m4"
@@ -220,7 +222,7 @@ def survey(plan: Plan, expected: Ideal, names: Sequence[str] | None = None) -> I
 
 def check_strategies(plan: Plan, names: Iterable[str]) -> None:
     """Raise UsageError with the names that exist where one is neither a strategy nor "auto" or "all"."""
-    if not {"auto", "all", *STRATEGIES.names()}.issuperset(names):
+    if not {AUTO, "all", *STRATEGIES.names()}.issuperset(names):
         raise plan.settings.error(
             "code.strategy", "no such strategy", f"choose auto or one of {', '.join(STRATEGIES.names())}"
         )
@@ -230,7 +232,7 @@ def choose(plan: Plan, expected: Ideal) -> Built:
     """What `code.strategy` asks for: a strategy by name, or the fastest that fits. Raises UsageError."""
     settings = plan.settings
     wanted = plan.config.code.strategy
-    if wanted != "auto":
+    if wanted != AUTO:
         check_strategies(plan, [wanted])
         candidate = next(survey(plan, expected, [wanted]))
         if candidate.built is None:

@@ -114,6 +114,22 @@ def test_boards_get_the_variants_of_their_cores(plan: Callable[..., Plan]) -> No
     assert for_cores(fixed, cores) is fixed
 
 
+@pytest.mark.parametrize("target", ["cortex-m4", "cortex-m55", "any"])
+def test_boards_run_the_strategy_that_is_generated(target: str, plan: Callable[..., Plan]) -> None:
+    """Whatever boards are named: those of other cores would have another one, if the choice were theirs."""
+    made = plan(f"code.target={target}", "code.max_flash_bytes=32768")
+    strategy = generate(made).built.strategy
+    added: dict[str, dict[str, tuple[str, ...]]] = {
+        "cortex-m4": {"cortex-m4": (), "cortex-m55": ("mve",)},
+        "cortex-m55": {"cortex-m4": ("thumb2",), "cortex-m55": ()},
+        "any": {"cortex-m4": (), "cortex-m55": ()},
+    }
+    for name, variants in added[target].items():
+        session = Session(made, (core(name),))
+        assert session.decoder().strategy == strategy
+        assert session.added() == variants
+
+
 @pytest.mark.parametrize("name", ["cortex-m0+", "Cortex-M0+", "cortex-m0plus"])
 def test_the_core_called_m0plus(name: str, plan: Callable[..., Plan]) -> None:
     """By the name that people use, and by that of compilers' flags."""
