@@ -47,8 +47,8 @@ LINE = ROOT / "examples" / "line_sensor"
 INSIDE = ROOT / "docs" / "inside.md"
 DOCS = sorted(set((ROOT / "docs").glob("*.md")) - {INSIDE})
 PAGES = [*DOCS, ROOT / "README.md", ROOT / "CONTRIBUTING.md", LINE / "README.md"]
-#: Fences whose content is run or parsed here or, for C and CMake, compiled by tests/compilers/test_cmake.py and the like.
-FENCES = {"console", "python", "yaml", "toml", "c", "cmake"}
+#: Fences whose content is run or parsed here or, for C, CMake and make, by tests/compilers/test_cmake.py and the like.
+FENCES = {"console", "python", "yaml", "toml", "c", "cmake", "make"}
 #: Commands that are the same from every page with the same configuration and take seconds: they run once, in whichever
 #: process of pytest comes first. What later lines of a page read (-o, --keep, >) is made for each page.
 ONCE = re.compile(r"pip |.* pilot\.toml|hilbert-codegen (?:verify|run|measure) (?!.*(?:>|--keep|--junit|--baseline))")
