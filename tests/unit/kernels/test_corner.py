@@ -19,11 +19,12 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import decode_tuples
 from hilbert_codegen.exact.reference import ideal_of
 from hilbert_codegen.kernels import IntArray, Refused
-from hilbert_codegen.kernels.corner import Corner, _only
+from hilbert_codegen.kernels.corner import Corner
 from hilbert_codegen.kernels.corner.apart import chosen, points_of
 from hilbert_codegen.kernels.corner.argument import Argument
 from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, Item, Parts, asked, items, lists_of, united
 from hilbert_codegen.kernels.corner.layout import Kind, Layout
+from hilbert_codegen.kernels.corner.params import only_of
 from hilbert_codegen.kernels.corner.tables import layout_of
 from hilbert_codegen.kernels.half_cells import boxes_of, unbeaten
 from hilbert_codegen.spec.specification import Output
@@ -339,10 +340,10 @@ def test_a_part_may_be_nearer_to_other_corners_throughout(tmp_path: Path) -> Non
 def test_axes_that_all_lists_share(heads: int, order: int, only: tuple[int, ...]) -> None:
     """The assembly of three heads of order 1 compares three distances, which are in every list."""
     layout, _ = made(heads, order)
-    assert _only(layout) == only
+    assert only_of(layout) == only
     if only:
         at = place_of(layout)
-        assert _only(replace(layout, more=changed(layout.more, at, 1 << layout.fields.axis))) == ()
+        assert only_of(replace(layout, more=changed(layout.more, at, 1 << layout.fields.axis))) == ()
 
 
 def plain(seed: int) -> tuple[int, tuple[str, ...]]:
