@@ -62,6 +62,7 @@ CASES = {
         f"{heads} heads": Case(ANY_SCALE, (f"curve.dimensions={heads}", f"curve.order={2 if heads == 3 else 1}"))
         for heads in range(3, 7)
     },
+    "3 heads, order 1": Case(ANY_SCALE, ("curve.dimensions=3", "curve.order=1"), ("corner",)),
     # Results of 32 bits, which `boxes` forms in several words.
     **{
         f"{heads} heads, 32 bits": Case(

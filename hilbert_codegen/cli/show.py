@@ -172,7 +172,7 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     for line in _reasons(candidates):
         console.print(line, markup=False)
     how = "the fastest that fits" if wanted == "auto" else "the configuration's own"
-    orders = {2: "3 or 4", 3: "2"}.get(spec.dimensions, "1")
+    orders = {2: "3 or 4", 3: "1 or 2"}.get(spec.dimensions, "1")
     console.print(
         f"> {taken or 'none'}: {how}. Instructions and code are those of the kind of build, measured with order {orders} at "
         "another scale; `measure` has those of this decoder."
