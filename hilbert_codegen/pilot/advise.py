@@ -210,8 +210,13 @@ def _measured(name: str, models: Sequence[NetResult], baseline: ErrorStats, unfi
     assert plan is not None
     known = [k for k in map(known_of, models) if k is not None]
     residual = np.concatenate([k.residual for k in known]) if known else np.array([math.nan])
-    noise = max((max(m.noise.sd) for m in models if m.noise is not None), default=math.nan)
-    half = float(min(plan.spec.pitch(axis) for axis in range(len(plan.spec.heads.scale)))) / 2
+    # Of the head whose noise is largest against its cells: scales may differ.
+    halves = [float(plan.spec.pitch(axis)) / 2 for axis in range(plan.spec.dimensions)]
+    noises = [max(of_head) for of_head in zip(*(m.noise.sd for m in models if m.noise is not None), strict=True)]
+    half, noise = min(
+        zip(halves, noises or [math.nan] * len(halves), strict=True),
+        key=lambda pair: pair[0] / pair[1] if pair[1] > 0 else math.inf,
+    )
     refusal = unfit
     if not refusal and half < DEVIATIONS * noise:
         refusal = (
