@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from hilbert_codegen.cli._common import STDERR, format_option
-from hilbert_codegen.emit.writer import write_named
+from hilbert_codegen.emit.writer import named, refuse_clashes
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.metrics import METRICS
@@ -178,16 +178,22 @@ def command(
         require("plot", "--report", "matplotlib")
     records = read_latency(latency)
     loaded = load_pilot(pilot)
+    read = [pilot, *loaded.files(), *([latency] if latency is not None else [])]
+    refuse_clashes({"--report": report, "--json": record}, read)
+    page = b""
     with bar(quiet) as progress:
         evaluation = evaluate(loaded, limit, progress, (compiler,) if compiler else None, micro)
         if report is not None:
             from hilbert_codegen.pilot.report import render_report
 
             progress("report", 0, 1)
-            write_named(report, render_report(evaluation, records).encode(), "--report")
+            page = render_report(evaluation, records).encode()
     values = to_record(evaluation)
-    if record is not None:
-        write_named(record, (json.dumps(values, indent=2) + "\n").encode(), "--json")
+    figures = (json.dumps(values, indent=2) + "\n").encode()
+    with ExitStack() as all_or_none:
+        for path, content, option in ((report, page, "--report"), (record, figures, "--json")):
+            if path is not None:
+                all_or_none.enter_context(named(path, content, option))
     if form == "json":
         click.echo(json.dumps(values, indent=2))
     else:

@@ -41,6 +41,10 @@ class Settings:
     model: Path | None = None
     heads: HeadTensors | None = None
 
+    def files(self, config: Path) -> list[Path]:
+        """What was read: the file `config`, and the model's."""
+        return [config] if self.model is None else [config, self.model]
+
     def error(self, key: str, problem: str, remedy: str) -> UsageError:
         """A one-line error about the value at dotted `key`."""
         table, _, name = key.partition(".")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -68,10 +69,42 @@ def test_depfile_overwrites_nothing_of_others(
         foreign.write_bytes(content)
         assert call(*words, tmp_path / "new", "--depfile", foreign) == 2
         assert foreign.read_bytes() == content
-    for place in (config, out / "hilbert_decoder.c", tmp_path / "new" / "hilbert_decoder.c", tmp_path / "no" / "d"):
+    written = tmp_path / "new" / "hilbert_decoder.c"
+    for place in (config, out / "hilbert_decoder.c", written, tmp_path / "no" / "d", tmp_path):
         assert call(*words, tmp_path / "new", "--depfile", place) == 2
     assert not (tmp_path / "new").exists()
-    assert capsys.readouterr().err.count("--depfile") == 7
+    assert capsys.readouterr().err.count("--depfile") == 8
+
+
+def test_where_the_depfile_cannot_be_written_no_file_is(
+    config_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def full(handle: int) -> None:
+        if Path(f"/proc/self/fd/{handle}").readlink().name.startswith("depth.d"):
+            raise OSError(28, "No space left on device")
+        real(handle)
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("no /proc")
+    monkeypatch.setattr(os, "fsync", full)
+    words = ("generate", config_file(), "-q", "-o", tmp_path / "new", "--depfile", tmp_path / "depth.d")
+    before = sorted(tmp_path.iterdir())
+    assert call(*words) == 2
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(("command", "option"), [("plot", "-o"), ("run", "--junit"), ("measure", "--junit")])
+def test_no_command_overwrites_what_it_reads(
+    config_file: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, option: str
+) -> None:
+    config = config_file().rename(tmp_path / "depth.svg")
+    before = config.read_bytes()
+    board = ("--board", "all") if command == "run" else ()
+    assert call(command, config, *board, option, config) == 2
+    assert config.read_bytes() == before
+    assert f"{option} {config}: is a file that this run reads; choose another name" in capsys.readouterr().err
 
 
 def test_a_file_of_the_other_kind_is_named(

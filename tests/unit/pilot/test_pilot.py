@@ -458,6 +458,11 @@ def test_outputs_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         (("values = [0.5, 10.0]", "values = [1, 1]"), ["task.values", "equal"]),
         (("values = [0.5, 10.0]", "values = [0, 1e-320]"), ["task.values.1", "1e-30 to 1e+30"]),
         (("values = [0.5, 10.0]", "values = [-1e308, 1e308]"), ["task.values.0", "1E+308", "1e+30"]),
+        (('name = "1D"', 'name = "1D"\nrange = [2, 2]'), ["baseline.range = [2.0, 2.0]: the two are equal; give"]),
+        (
+            ("[kpi]", "[evaluate]\nseeds = [0, 1, 0]\n[kpi]"),
+            ["evaluate.seeds = [0, 1, 0]: 0 is there twice; give every"],
+        ),
         (('model = "p = 1"', 'model = "p = 9"'), ["kpi.model", "p = 9", "give one of"]),
         (('quantized = "map_int8.tflite"', 'quantized = "t.npy"'), ["t.npy", "TFLite"]),
         (('quantized = "map1d_int8.tflite"', 'quantized = "map1d_float.tflite"'), ["float32 output", "quantize"]),
@@ -474,6 +479,31 @@ def test_bad_pilots_get_one_line(map_pilot: Callable[..., Path], change: tuple[s
     assert "\n" not in str(caught.value)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_evaluate_writes_over_nothing_that_it_reads_and_all_or_none(
+    map_pilot: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = map_pilot()
+    latency = path.parent / "latency.json"
+    latency.write_text("[]", encoding="utf-8")
+    read = [path, latency, *(path.parent / name for name in ("t.npy", "mask.npy", "decoder.toml"))]
+    read += [path.parent / f"{name}.tflite" for name in ("map_float", "map_int8", "map1d_float", "map1d_int8")]
+    before = {place: place.read_bytes() for place in read}
+    new = tmp_path / "new.html"
+    refused = [({option: place}, "reads") for place in read for option in ("--report", "--json")]
+    refused += [({"--report": new, "--json": new}, "as well")]
+    refused += [({"--report": new, "--json": tmp_path / "no" / "x.json"}, "no such folder")]
+    refused += [({"--report": new, "--json": tmp_path}, "is a folder")]
+    for options, said in refused:
+        words = [str(word) for option in options.items() for word in option]
+        with pytest.raises(SystemExit) as stop:
+            main(["evaluate", str(path), "--latency", str(latency), "-q", *words])
+        assert stop.value.code == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1 and said in lines[0] and words[-2] in lines[0]
+    assert {place: place.read_bytes() for place in read} == before
+    assert not new.exists()
 
 
 @pytest.mark.filterwarnings("error")
