@@ -203,6 +203,41 @@ def test_show_lists_origin_and_sizes(config_file: Callable[..., Path], capsys: p
     assert values["curve.order"] == (3, "default") and values["curve.inset"] == (0.0625, "default")
 
 
+def test_show_lists_the_cells_of_all_heads(
+    config_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = config_file(
+        "curve.dimensions = 4\ncurve.order = 1\ncode.strategy = 'boxes'\n"
+        "[heads]\nscale = [0.00390625, 0.0078125, 0.005, 0.00390625]\nzero_point = -128\nrange = [[0, 1], [0, 2], [0, 1], [0, 0.5]]\n"
+    )
+    assert call("show", config, "--format", "json", "-q") == 0
+    derived = json.loads(capsys.readouterr().out)["derived"]
+    assert derived["cell_codes"] == pytest.approx([128, 128, 100, 64])
+    assert derived["half_branch_distance_codes"] == pytest.approx([64, 64, 50, 32])
+    assert call("show", config, "-q") == 0
+    said = capsys.readouterr().out
+    assert "128 x 128 x 100 x 64 codes" in said and "64 x 64 x 50 x 32 codes" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("scale = 0.00390625\nzero_point = -128", "cell 64 codes"),
+        ("scale = [0.00390625, 0.0078125]\nzero_point = -128", "cell 64 x 32 codes"),
+        ("scale = [0.00390625, 0.0078125, 0.00390625]\nzero_point = -128", "cell 64 x 32 x 64 codes"),
+    ],
+)
+def test_a_plot_names_the_cells_of_all_heads(
+    config_file: Callable[..., Path], tmp_path: Path, text: str, cell: str
+) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    dimensions = 3 if text.count(",") == 2 else 2
+    picture = tmp_path / "a.svg"
+    config = config_file(f"curve.dimensions = {dimensions}\ncurve.order = 2\n[heads]\n{text}\n")
+    assert call("plot", config, "-o", picture, "-q") == 0
+    assert cell in picture.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("suffix", ["svg", "png"])
 def test_plot_is_reproducible(
     config_file: Callable[..., Path], tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
