@@ -16,7 +16,7 @@ import pytest
 from hilbert_codegen.cli import advise, main
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.models.inference import inspect_network
-from hilbert_codegen.pilot.advise import Advice, advise_from_noise, advise_from_pilot
+from hilbert_codegen.pilot.advise import Advice, Candidate, advise_from_noise, advise_from_pilot
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.intervals import Bootstrap, interval
 from hilbert_codegen.pilot.metrics import ErrorStats
@@ -183,7 +183,8 @@ def test_advice_says_when_a_second_head_will_not_help(tmp_path: Path) -> None:
     fine = advise_from_noise(0.5, 0.5, 1 / 256, [1, 2, 3], ["cell"], wanted=0.01)
     assert any("1D head meets" in line for line in fine.verdict)
     asked = advise_from_noise(0.5, 0.5, 1 / 256, [1, 2, 3], ["cell"], wanted=0.0006)
-    assert any("smallest order that meets the wanted error is 2" in line for line in asked.verdict)
+    (met,) = (line for line in asked.verdict if "wanted error" in line)
+    assert met == "The smallest order that meets the wanted error is 2 with 2 heads (inset 0.125)."
     # The truth of other samples: what the nets say has nothing to do with it, and no order can help.
     path = one_seed(tmp_path, 0, keep="p = 3")
     samples = dict(np.load(LINE / "samples.npz"))
@@ -562,6 +563,52 @@ def test_bad_requests_exit_with_2(arguments: list[str], capsys: pytest.CaptureFi
         main(arguments)
     assert stop.value.code == 2
     assert capsys.readouterr().err
+
+
+def test_advice_names_the_smallest_order_of_each_number_of_heads() -> None:
+    wanted = 0.001
+    advice = advise_from_noise(1.2, 0.8, 1 / 256, [1, 2, 3], ["cell"], wanted, heads=(2, 3, 4))
+    least: dict[int, Candidate] = {}
+    for c in advice.candidates:
+        if not c.refusal and c.quantization.rmse <= wanted:
+            least.setdefault(c.heads, c)
+    assert {heads: c.order for heads, c in least.items()} == {2: 3, 3: 2, 4: 1}
+    (met,) = (line for line in advice.verdict if "wanted error" in line)
+    assert met == (
+        "The smallest order that meets the wanted error is 3 with 2 heads (inset 0.0625), 2 with 3 heads (inset 0.125), "
+        "1 with 4 heads (inset 0.25)."
+    )
+
+
+def test_noise_below_that_of_rounding_is_raised_on_both_sides() -> None:
+    least = 12**-0.5
+    given, floor = (advise_from_noise(n, n, 1 / 256, [1], ["cell"], spread=0.001) for n in (0.01, least))
+    assert given.baseline == floor.baseline
+    assert given.baseline[0].rmse == pytest.approx(least / 256, rel=0.02)
+    assert given.candidates[0].quantization == floor.candidates[0].quantization
+    assert given.candidates[0].score == floor.candidates[0].score
+    assert any("Noise below 0.29 codes" in line for line in given.verdict)
+    assert not any("Noise below" in line for line in floor.verdict)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--noise-lsb", "1", "--limit", "50"], "--limit: is of no effect without a PILOT.toml"),
+        (["--noise-lsb", "1", "--baseline-only"], "--baseline-only: is of no effect without a PILOT.toml"),
+        (["pilot.toml", "--noise-1d-lsb", "1"], "--noise-1d-lsb: a pilot's baseline is measured"),
+        (["pilot.toml", "--scale", "0.1"], "--scale: a pilot's nets have their own"),
+        (["pilot.toml", "--truth-error", "1"], "--truth-error: a pilot's nets are measured"),
+        (["pilot.toml", "--span", "10"], "--span: a pilot has it as task.values"),
+    ],
+)
+def test_advise_refuses_what_would_be_of_no_effect(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["advise", *words])
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 def test_advise_compares_any_number_of_heads_unless_told() -> None:
