@@ -51,7 +51,8 @@ def read_latency(path: Path | None) -> list[dict[str, Any]]:
     try:
         records = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"--latency {path}: can't be read: {error}; give a file of measure --format json") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"--latency {path}: can't be read: {reason}; give a file of measure --format json") from None
     if isinstance(records, dict):
         records = records.get("records", [records])
     if not isinstance(records, list) or not all(isinstance(r, dict) and "core" in r for r in records):

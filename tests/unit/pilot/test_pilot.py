@@ -611,6 +611,16 @@ def test_advise_refuses_what_would_be_of_no_effect(
     assert said in capsys.readouterr().err
 
 
+def test_a_file_that_is_not_there_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gone = tmp_path / "nosuch.json"
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", str(tmp_path / "pilot.toml"), "--latency", str(gone)])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == (
+        f"hilbert-codegen: --latency {gone}: can't be read: No such file or directory; give a file of measure --format json\n"
+    )
+
+
 def test_advise_compares_any_number_of_heads_unless_told() -> None:
     (heads,) = (option for option in advise.command.params if option.name == "heads")
     assert heads.default == (2, 3, 4, 5, 6)
