@@ -91,7 +91,7 @@ def read_outputs(path: Path | None) -> NDArray[np.int64] | None:
     try:
         codes = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, MemoryError, tokenize.TokenError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())[:150]
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())[:150]
         raise UsageError(f"--outputs {path}: can't be read: {reason}; give a .npy file of codes") from None
     if not isinstance(codes, np.ndarray) or not np.issubdtype(codes.dtype, np.integer):
         raise UsageError(f"--outputs {path}: holds no integers; give the network's quantized outputs, shape (n, 2)")

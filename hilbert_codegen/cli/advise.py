@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.table import Table
 
 from hilbert_codegen.cli._common import STDERR, format_option
@@ -37,6 +38,29 @@ def _insets(words: tuple[str, ...]) -> list[str | Fraction]:
 def _positive(value: float | None, option: str) -> None:
     if value is not None and not 0 < value < 1e12:
         raise UsageError(f"{option} {value:g}: it takes a positive number")
+
+
+#: Options that a pilot's own files answer, by the name of their parameter, and those that say how to run a pilot.
+_OF_FIGURES = {
+    "noise_1d_lsb": "a pilot's baseline is measured; name one as [[baseline]] in it",
+    "scale": "a pilot's nets have their own; leave it out",
+    "truth_error": "a pilot's nets are measured; leave it out",
+    "span": "a pilot has it as task.values; leave it out",
+}
+_OF_PILOTS = ("baseline_only", "limit")
+
+
+def _refuse_ignored(pilot: Path | None) -> None:
+    """Raise UsageError for an option of the command line that would be of no effect."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        name = str(option.name)
+        if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        if pilot is None and name in _OF_PILOTS:
+            raise UsageError(f"{option.opts[0]}: is of no effect without a PILOT.toml; give one, or leave it out")
+        if pilot is not None and name in _OF_FIGURES:
+            raise UsageError(f"{option.opts[0]}: {_OF_FIGURES[name]}")
 
 
 @click.command()
@@ -87,11 +111,10 @@ def command(
     for value, option in ((noise_lsb, "--noise-lsb"), (noise_1d_lsb, "--noise-1d-lsb"), (scale, "--scale"),
                           (span, "--span"), (truth_error, "--truth-error"), (wanted, "--error")):  # fmt: skip
         _positive(value, option)
+    _refuse_ignored(pilot)
     margins = _insets(insets)
     with bar(quiet) as progress:
         if pilot is not None:
-            if noise_1d_lsb is not None:
-                raise UsageError("--noise-1d-lsb: a pilot's baseline is measured; name one as [[baseline]] in it")
             loaded = load_pilot(pilot)
             if baseline_only:
                 loaded = loaded.without_models()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from hilbert_codegen.cli._common import STDERR, format_option
-from hilbert_codegen.emit.writer import write_named
+from hilbert_codegen.emit.writer import named, refuse_clashes
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.metrics import METRICS
@@ -51,7 +51,8 @@ def read_latency(path: Path | None) -> list[dict[str, Any]]:
     try:
         records = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"--latency {path}: can't be read: {error}; give a file of measure --format json") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"--latency {path}: can't be read: {reason}; give a file of measure --format json") from None
     if isinstance(records, dict):
         records = records.get("records", [records])
     if not isinstance(records, list) or not all(isinstance(r, dict) and "core" in r for r in records):
@@ -178,16 +179,22 @@ def command(
         require("plot", "--report", "matplotlib")
     records = read_latency(latency)
     loaded = load_pilot(pilot)
+    read = [pilot, *loaded.files(), *([latency] if latency is not None else [])]
+    refuse_clashes({"--report": report, "--json": record}, read)
+    page = b""
     with bar(quiet) as progress:
         evaluation = evaluate(loaded, limit, progress, (compiler,) if compiler else None, micro)
         if report is not None:
             from hilbert_codegen.pilot.report import render_report
 
             progress("report", 0, 1)
-            write_named(report, render_report(evaluation, records).encode(), "--report")
+            page = render_report(evaluation, records).encode()
     values = to_record(evaluation)
-    if record is not None:
-        write_named(record, (json.dumps(values, indent=2) + "\n").encode(), "--json")
+    figures = (json.dumps(values, indent=2) + "\n").encode()
+    with ExitStack() as all_or_none:
+        for path, content, option in ((report, page, "--report"), (record, figures, "--json")):
+            if path is not None:
+                all_or_none.enter_context(named(path, content, option))
     if form == "json":
         click.echo(json.dumps(values, indent=2))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -68,11 +69,14 @@ def command(
     outputs = [folder / name for name in names]
     if depfile is not None:
         refuse_foreign(depfile, outputs)
-    changed = output.stale(folder, files) if dry_run else output.write(folder, files)
-    if depfile is not None and not dry_run:
-        model_file = plan.settings.model
-        inputs = [config, *([model_file] if model_file is not None else []), *tool_files()]
-        output.write_named(depfile, rule(outputs, inputs).encode(), "--depfile")
+    if dry_run:
+        changed = output.stale(folder, files)
+    else:
+        with ExitStack() as beside:
+            if depfile is not None:
+                inputs = [*plan.settings.files(config), *tool_files()]
+                beside.enter_context(output.named(depfile, rule(outputs, inputs).encode(), "--depfile"))
+            changed = output.write(folder, files)
     heads = plan.settings.heads
     if form == "json":
         record = {

@@ -36,6 +36,7 @@ from hilbert_codegen.cli._boards import (
 )
 from hilbert_codegen.cli._common import STDERR, format_option, plan_of, plan_options, progress
 from hilbert_codegen.emit.choose import check_strategies
+from hilbert_codegen.emit.writer import refuse_clashes
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.targets.boards import BOARDS
 from hilbert_codegen.targets.caches import CACHES
@@ -217,6 +218,8 @@ def command(
         if name not in known:
             raise UsageError(f"--allow-missing {name}: the baseline has no such board, strategy or variant")
     plan = plan_of(config, settings, model, strict, quiet)
+    read = [path for path in (outputs, baseline) if path is not None]
+    refuse_clashes({"--junit": junit}, [*plan.settings.files(config), *read])
     check_strategies(plan, strategies)
     boards = boards_named(board_names, emulator, quiet)
     session = Session(plan, tuple(board.core for board in boards), read_outputs(outputs), order)

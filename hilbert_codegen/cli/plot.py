@@ -8,7 +8,7 @@ import click
 
 from hilbert_codegen.cli._common import STDERR, plan_of, plan_options, progress
 from hilbert_codegen.emit.plots import plan_figure, to_bytes
-from hilbert_codegen.emit.writer import write_named
+from hilbert_codegen.emit.writer import refuse_clashes, write_named
 from hilbert_codegen.errors import UsageError
 
 
@@ -23,6 +23,7 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     if form not in ("svg", "png", "pdf"):
         raise UsageError(f"-o {file.name}: the name must end in .svg, .png or .pdf")
     plan = plan_of(config, settings, model, strict, quiet)
+    refuse_clashes({"-o": file}, plan.settings.files(config))
     with progress(quiet) as step:
         step("drawing")
         picture = to_bytes(plan_figure(plan), form)

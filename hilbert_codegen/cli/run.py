@@ -25,6 +25,7 @@ from hilbert_codegen.cli._boards import (
     write_junit,
 )
 from hilbert_codegen.cli._common import format_option, plan_of, plan_options, progress
+from hilbert_codegen.emit.writer import refuse_clashes
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.targets import toolchains
 from hilbert_codegen.targets.boards import Board
@@ -63,6 +64,8 @@ def command(
     """
     use_renode(renode)
     plan = plan_of(config, settings, model, strict, quiet)
+    read = [path for path in (outputs,) if path is not None]
+    refuse_clashes({"--junit": junit}, [*plan.settings.files(config), *read])
     boards = boards_named(board_names, emulator, quiet)
     session = Session(plan, tuple(board.core for board in boards), read_outputs(outputs))
     results: list[_Result] = []

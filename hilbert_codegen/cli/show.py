@@ -92,11 +92,12 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
                 prove(spec, candidate.built, domain, expected)
     front = _front(candidates)
     levels = len(np.unique(expected.codes))
+    cells = [float(spec.pitch(axis)) for axis in range(spec.dimensions)]
     derived = {
         "levels": levels if domain.complete else None,
         "length": float(spec.curve.length(spec.inset)),
-        "cell_codes": [float(spec.pitch(0)), float(spec.pitch(1))],
-        "half_branch_distance_codes": [float(spec.pitch(0) / 2), float(spec.pitch(1) / 2)],
+        "cell_codes": cells,
+        "half_branch_distance_codes": [cell / 2 for cell in cells],
         "cell_grid": spec.canonical,
         "lost_share": float(plan.lost),
         "off_square_share": float(plan.off_square),
@@ -144,8 +145,8 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
     facts = Table("property", "value", title="What it gives", title_justify="left")
     facts.add_row("levels", f"{levels}" if domain.complete else "not counted: too many combinations of codes")
     facts.add_row("curve length", f"{derived['length']:.4g} unit intervals")
-    facts.add_row("cell", f"{float(spec.pitch(0)):.5g} x {float(spec.pitch(1)):.5g} codes")
-    facts.add_row("half branch distance", f"{float(spec.pitch(0) / 2):.5g} x {float(spec.pitch(1) / 2):.5g} codes")
+    facts.add_row("cell", " x ".join(f"{cell:.5g}" for cell in cells) + " codes")
+    facts.add_row("half branch distance", " x ".join(f"{cell / 2:.5g}" for cell in cells) + " codes")
     facts.add_row("cell grid", "yes" if spec.canonical else "no: cells are not aligned powers of two of codes")
     facts.add_row("lost part of the curve", f"{100 * float(plan.lost):.3g} %")
     facts.add_row("codes off the unit square", f"{100 * float(plan.off_square):.3g} %")

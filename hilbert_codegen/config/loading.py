@@ -41,6 +41,10 @@ class Settings:
     model: Path | None = None
     heads: HeadTensors | None = None
 
+    def files(self, config: Path) -> list[Path]:
+        """What was read: the file `config`, and the model's."""
+        return [config] if self.model is None else [config, self.model]
+
     def error(self, key: str, problem: str, remedy: str) -> UsageError:
         """A one-line error about the value at dotted `key`."""
         table, _, name = key.partition(".")
@@ -142,6 +146,11 @@ def resolve(
         except ValidationError as error:
             raise _first_problem(source, raw, _Relocated(error)) from None  # type: ignore[arg-type]
         file = model if model is not None else folder / wanted.file
+        if model is None and not file.is_file():
+            raise UsageError(
+                f"{source}: model.file = {show_value(wanted.file)}: no such file; give the path of a .tflite or .onnx file, "
+                f"relative to the configuration's folder"
+            )
         heads = raw.setdefault("heads", {})
         tensors = find_heads(
             file, wanted.outputs, wanted.signature, dimensions=_inputs(raw, source), layout=heads.get("layout")

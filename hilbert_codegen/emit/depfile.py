@@ -39,6 +39,8 @@ def refuse_foreign(path: Path, outputs: Sequence[Path]) -> None:
     """Raise UsageError if writing the depfile `path` would overwrite a file that is none, or one of `outputs`."""
     if path.resolve() in [output.resolve() for output in outputs]:
         raise UsageError(f"--depfile {path}: is one of the generated files; choose another name")
+    if path.is_dir():
+        raise UsageError(f"--depfile {path}: can't be written: is a folder; choose another name")
     try:
         present = path.read_text(encoding="utf-8") if path.is_file() else ""
     except (OSError, UnicodeDecodeError):

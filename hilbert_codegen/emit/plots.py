@@ -12,6 +12,7 @@ from hilbert_codegen.curves import AXES
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.exact.reference import ideal
 from hilbert_codegen.spec.plan import Plan
+from hilbert_codegen.spec.specification import Spec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,6 +62,12 @@ def curve_line(plan: Plan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return x, y
 
 
+def _cell(spec: Spec) -> str:
+    """The size of a cell in codes: one number where it is that of every head."""
+    sizes = [f"{float(spec.pitch(axis)):.4g}" for axis in range(spec.dimensions)]
+    return sizes[0] if len(set(sizes)) == 1 else " x ".join(sizes)
+
+
 def plan_figure(plan: Plan) -> Figure:
     """Three panels over the head codes: the curve coloured by t, the regions of its branches, the distance to it."""
     if plan.spec.dimensions > 2:
@@ -91,7 +98,7 @@ def plan_figure(plan: Plan) -> Figure:
         panel.set_ylim(extent[2:])
     figure.suptitle(
         f"{plan.spec.curve.name}, order {plan.spec.curve.order}, inset {float(plan.spec.inset):.4g}: "
-        f"length {float(plan.spec.curve.length(plan.spec.inset)):.4g}, cell {float(plan.spec.pitch(0)):.4g} codes"
+        f"length {float(plan.spec.curve.length(plan.spec.inset)):.4g}, cell {_cell(plan.spec)} codes"
     )
     return figure  # type: ignore[no-any-return]
 
@@ -134,14 +141,14 @@ def _many_heads(plan: Plan) -> Figure:
     if right is not None:
         for panel, (a, b) in zip(right.subplots(1, len(pairs)), pairs, strict=True):
             # Vertices that fall on one another are drawn apart along the third head, as if seen at an angle.
-            shift = 0.12 * (codes[3 - a - b] - codes[3 - a - b].min())
-            panel.plot(codes[a] + shift, codes[b] + shift, color="0.6", linewidth=0.8)
-            panel.scatter(codes[a] + shift, codes[b] + shift, c=t, cmap="viridis", s=14, zorder=2)
+            x, y = (codes[axis] + 0.12 * points[:, 3 - a - b] * float(spec.pitch(axis)) for axis in (a, b))
+            panel.plot(x, y, color="0.6", linewidth=0.8)
+            panel.scatter(x, y, c=t, cmap="viridis", s=14, zorder=2)
             panel.set_xlabel(f"{AXES[a]} head, codes")
             panel.set_ylabel(f"{AXES[b]} head, codes")
-            panel.set_aspect("equal")
+            panel.set_aspect(float(spec.pitch(a) / spec.pitch(b)))  # cells are squares, whatever their codes
     figure.suptitle(
         f"{spec.curve.name}, order {spec.curve.order}, {spec.dimensions} heads, inset {float(spec.inset):.4g}: "
-        f"length {float(spec.curve.length(spec.inset)):.4g}, cell {float(spec.pitch(0)):.4g} codes"
+        f"length {float(spec.curve.length(spec.inset)):.4g}, cell {_cell(spec)} codes"
     )
     return figure  # type: ignore[no-any-return]

@@ -17,7 +17,7 @@ import signal
 import stat
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -175,26 +175,83 @@ def write(folder: Path, files: Mapping[str, bytes]) -> list[str]:
         raise
 
 
-def write_named(path: Path, content: bytes, option: str) -> None:
-    """Write the one file that the user named with `option`, whole or not at all; it keeps its mode if it was there.
+def refuse_clashes(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) -> None:
+    """Refuse before a run what could not be written after it, or would destroy what it reads or writes.
 
-    Raises UsageError if it can't be written.
+    Args:
+        outputs: option -> the file that the user named with it, or None.
+        inputs: the files that the run reads.
+
+    Raises UsageError, one line that names the option and the file, where its folder is not there, it is a folder, one
+    of `inputs`, or the file of another option. Pipes and devices may be named twice.
+    """
+    taken = {_identity(path): "is a file that this run reads" for path in inputs}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        if path.is_dir():
+            raise UsageError(f"{option} {path}: can't be written: is a folder; choose another name")
+        if not path.absolute().parent.is_dir():
+            raise UsageError(f"{option} {path}: can't be written: no such folder; make it, or choose another place")
+        if path.exists() and not path.is_file():
+            continue
+        if clash := taken.get(_identity(path)):
+            raise UsageError(f"{option} {path}: {clash}; choose another name")
+        taken[_identity(path)] = f"is the file of {option} as well"
+
+
+def _identity(path: Path) -> tuple[int, int] | str:
+    """What two names of one file have in common, whether it is there or not."""
+    with suppress(OSError):
+        status = path.stat()
+        if status.st_ino:
+            return status.st_dev, status.st_ino
+    return os.path.normcase(os.path.realpath(path))
+
+
+@contextmanager
+def named(path: Path, content: bytes, option: str) -> Iterator[None]:
+    """Write the one file that the user named with `option` when the block is done, whole or not at all, and not at all if
+    the block raises; it keeps its mode if it was there.
+
+    Raises UsageError if it can't be written, as a rule before the block.
     """
     place = Path(os.path.realpath(path))
     staged = place.with_name(place.name + _TEMPORARY)
+    kept_whole = not place.exists() or place.is_file()  # or else a pipe, or /dev/stdout
     try:
-        if place.exists() and not place.is_file():  # a pipe, or /dev/stdout: nothing to keep whole
-            place.write_bytes(content)
-            return
-        staged.unlink(missing_ok=True)
-        with _undisturbed():
-            try:
-                _stage(staged, content, place)
-                staged.replace(place)
-            finally:
+        with _told(path, option), _undisturbed():
+            if place.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if kept_whole:
                 staged.unlink(missing_ok=True)
+                _stage(staged, content, place)
+        yield
+        with _told(path, option):
+            if kept_whole:
+                with _undisturbed():
+                    staged.replace(place)
+            else:
+                place.write_bytes(content)
+    finally:
+        if kept_whole:
+            with suppress(OSError):
+                staged.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(path: Path, option: str) -> Iterator[None]:
+    """Turn an OSError into the UsageError that names the option and its file."""
+    try:
+        yield
     except OSError as error:
         raise UsageError(f"{option} {path}: can't be written: {error.strerror}; choose another place") from None
+
+
+def write_named(path: Path, content: bytes, option: str) -> None:
+    """Write the one file that the user named with `option`, as `named` does."""
+    with named(path, content, option):
+        pass
 
 
 def _stage(path: Path, content: bytes, replaced: Path) -> None:

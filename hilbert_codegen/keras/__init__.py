@@ -9,6 +9,9 @@ r"""Target encoding and the paper's loss for Keras 3, on any of its backends (ex
 
 The equation is in `hilbert_codegen.training.loss`; distances are in units of t, as there. Which segment is nearest has no
 gradient; the projection on it has: 1 / L along the segment, none across, none where it is clipped to the ends.
+
+Half-precision heads, as mixed precision gives them, are decoded in float32: a cell of order 6 has fewer than four bfloat16
+values.
 """
 
 from __future__ import annotations
@@ -29,11 +32,20 @@ from keras import ops  # noqa: E402
 Tensor = Any
 
 
+def _precise(values: Tensor) -> Tensor:
+    """`values` in float32 where they have fewer bits."""
+    half = keras.backend.standardize_dtype(values.dtype) in ("float16", "bfloat16")
+    return ops.cast(values, "float32") if half else values
+
+
 def decode(heads: Tensor, on: HeadCurve) -> tuple[Tensor, Tensor]:
     """t of the nearest curve point and the squared distance r^2 to it in units of t, both of shape (...).
 
-    `heads` is a tensor (..., heads) of real head values. Memory: M numbers (one for each segment) a point.
+    `heads` is a tensor (..., heads) of real head values. Of equally near points the first along the curve is taken, where
+    `HeadCurve.decode` looks into the heads' own cell first. On a closed curve t is below 1. Memory: M numbers (one for
+    each segment) a point.
     """
+    heads = _precise(heads)
     kind = heads.dtype
     start, step = (ops.convert_to_tensor(part, dtype=kind) for part in on.segments())
     grid = (heads - on.origin) / on.pitch
@@ -44,6 +56,8 @@ def decode(heads: Tensor, on: HeadCurve) -> tuple[Tensor, Tensor]:
     index = ops.cast(ops.squeeze(nearest, -1), kind)
     count = float(on.curve.segments)
     t = (index + ops.squeeze(ops.take_along_axis(along, nearest, axis=-1), -1)) / count
+    if on.curve.closed:  # the end is the start
+        t = t - ops.floor(t)
     r2 = ops.squeeze(ops.take_along_axis(square, nearest, axis=-1), -1) / count**2
     return t, r2
 
@@ -60,6 +74,7 @@ def decode_mean(heads: Tensor, on: HeadCurve, sigma: float, gate: float, samples
     """
     if on.curve.closed:
         raise ValueError("t wraps round on a closed curve: it has no mean")
+    heads = _precise(heads)
     kind = heads.dtype
     nearest, r2 = decode(heads, on)
     legendre: Any = np.polynomial.legendre  # some releases of NumPy give it no types
@@ -82,6 +97,7 @@ def decode_mean(heads: Tensor, on: HeadCurve, sigma: float, gate: float, samples
 
 def encode(t: Tensor, on: HeadCurve) -> Tensor:
     """The curve point c(t) as head values: a tensor (...) -> (..., heads); clipped to [0, 1], modulo 1 if closed."""
+    t = _precise(t)
     start, step = (ops.convert_to_tensor(part, dtype=t.dtype) for part in on.segments())
     arc = (t - ops.floor(t) if on.curve.closed else ops.clip(t, 0.0, 1.0)) * on.curve.segments
     first = ops.minimum(ops.floor(arc), on.curve.segments - 1)
@@ -127,7 +143,9 @@ class HilbertLoss(keras.losses.Loss):  # type: ignore[misc]  # keras has no type
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Loss of every point: y_true t of shape (...) or (..., 1), y_pred heads (..., heads); result (...)."""
+        y_pred = _precise(y_pred)
         t = ops.squeeze(y_true, -1) if len(y_true.shape) == len(y_pred.shape) else y_true
+        t = ops.cast(t, y_pred.dtype)
         decoded, r2 = self.decoder(y_pred, self.on)
         miss = ops.sum(ops.square((y_pred - encode(t, self.on)) / self.on.length), axis=-1)
         error = decoded - t

@@ -42,6 +42,8 @@ NOT_LEARNT = "not learnt"
 _TRIED = ": it was tried, and its float net has not learnt the task"
 #: Half the distance between branches is to hold so many standard deviations of a head's noise.
 DEVIATIONS = 4.0
+#: Standard deviation of rounding to codes, in codes: that of a uniform error.
+ROUNDING = 12**-0.5
 #: Errors to truth within this factor of the best count as equal to it.
 NEARLY = 1.05
 #: Share of the error to truth that is to go, or a second head is not worth a training.
@@ -210,8 +212,13 @@ def _measured(name: str, models: Sequence[NetResult], baseline: ErrorStats, unfi
     assert plan is not None
     known = [k for k in map(known_of, models) if k is not None]
     residual = np.concatenate([k.residual for k in known]) if known else np.array([math.nan])
-    noise = max((max(m.noise.sd) for m in models if m.noise is not None), default=math.nan)
-    half = float(min(plan.spec.pitch(axis) for axis in range(len(plan.spec.heads.scale)))) / 2
+    # Of the head whose noise is largest against its cells: scales may differ.
+    halves = [float(plan.spec.pitch(axis)) / 2 for axis in range(plan.spec.dimensions)]
+    noises = [max(of_head) for of_head in zip(*(m.noise.sd for m in models if m.noise is not None), strict=True)]
+    half, noise = min(
+        zip(halves, noises or [math.nan] * len(halves), strict=True),
+        key=lambda pair: pair[0] / pair[1] if pair[1] > 0 else math.inf,
+    )
     refusal = unfit
     if not refusal and half < DEVIATIONS * noise:
         refusal = (
@@ -246,8 +253,8 @@ def advise_from_noise(
     """Advice from figures alone: normal noise and normal errors.
 
     Args:
-        noise_lsb: standard deviation of a Hilbert head's noise, rounding included, in codes, > 0.
-        noise_1d_lsb: of a 1D head of the same scale, > 0.
+        noise_lsb: standard deviation of a Hilbert head's noise, rounding included, in codes, > 0; ROUNDING where it is less.
+        noise_1d_lsb: of a 1D head of the same scale, likewise.
         scale: head units per code, the range being 1.
         orders: to compare, 1..6.
         insets: "cell" or numbers in [0, 0.5).
@@ -255,6 +262,8 @@ def advise_from_noise(
         spread: standard deviation, in t, of the float net's error to truth; 0 says that the float net is exact.
         heads: numbers of heads to compare, 2..6, each with those of `orders` that exist for it.
     """
+    low = min(noise_lsb, noise_1d_lsb) < ROUNDING
+    noise_lsb, noise_1d_lsb = max(noise_lsb, ROUNDING), max(noise_1d_lsb, ROUNDING)
     rng = np.random.default_rng(2)
     count = 30_000
     truth = (np.arange(count) + 0.5) / count
@@ -271,6 +280,8 @@ def advise_from_noise(
             found.append(_candidate("hilbert", order, inset, scale, known, baseline[1], {}, count_of_heads))
     choice = choose(found)
     lines = list(choice.lines)
+    if low:
+        lines.append(f"Noise below {ROUNDING:.2f} codes is taken to be as large: that much rounding alone makes.")
     if spread == 0:
         lines.append("This takes the float net to be exact: give its error with --truth-error, or a pilot.")
     lines += _wanted(found, baseline[0], wanted)
@@ -556,6 +567,8 @@ def _wanted(candidates: Sequence[Candidate], baseline: ErrorStats, wanted: float
     fitting = [c for c in candidates if not c.refusal and c.quantization.rmse <= wanted]
     if not fitting:
         return ["No order meets the wanted error at this noise."]
-    least = min(fitting, key=lambda c: (c.heads, c.order, c.quantization.rmse))
-    what = f"{least.order}" if least.heads == 2 else f"{least.order}, with {least.heads} heads"
-    return [f"The smallest order that meets the wanted error is {what} (inset {least.inset:.4g})."]
+    least: dict[int, Candidate] = {}
+    for c in sorted(fitting, key=lambda c: (c.heads, c.order, c.quantization.rmse)):
+        least.setdefault(c.heads, c)
+    said = [f"{c.order} with {heads} heads (inset {c.inset:.4g})" for heads, c in least.items()]
+    return [f"The smallest order that meets the wanted error is {', '.join(said)}."]

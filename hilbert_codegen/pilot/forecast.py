@@ -101,7 +101,7 @@ def known_of(result: NetResult) -> Known | None:
     assert trace.along is not None
     spec = result.plan.spec
     low, high = (float(end) for end in spec.heads.range)
-    scales = [float(scale) / (high - low) for scale in spec.heads.scale]
+    scales = [float(spec.heads.share(axis)) for axis in range(spec.dimensions)]
     scale = math.prod(scales) ** (1 / len(scales))
     length = head_curve(result.plan).length / (high - low)
     return Known(

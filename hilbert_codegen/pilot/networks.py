@@ -40,6 +40,7 @@ from hilbert_codegen.pilot.results import (
 from hilbert_codegen.pilot.settings import BaselineTable, ModelTable, Pilot, Samples
 from hilbert_codegen.pilot.timing import host_ms, host_ns
 from hilbert_codegen.spec.plan import Plan, make_plan
+from hilbert_codegen.spec.specification import Heads
 from hilbert_codegen.training.codec import Decoder, fused_t
 from hilbert_codegen.training.loss import HeadCurve, difference
 
@@ -248,16 +249,30 @@ def _float_heads(pilot: Pilot, table: ModelTable, plan: Plan, path: Path) -> Hea
     return found
 
 
+def in_one_range(heads: Heads, values: FloatArray) -> FloatArray:
+    """Real values (..., n) of the curve's heads, each moved from its own range into the first head's, which `head_curve` has."""
+    if not heads.ranges:
+        return values
+    low, high = np.array([[float(end) for end in pair] for pair in heads.ranges]).T
+    return np.asarray(low[0] + (values - low) * ((high[0] - low[0]) / (high - low)))
+
+
+def scales_in_one_range(heads: Heads) -> list[float]:
+    """What one code of each of the curve's heads is worth in the values of `in_one_range`."""
+    low, high = heads.range
+    return [float(heads.share(axis) * (high - low)) for axis in range(heads.count)]
+
+
 def head_curve(plan: Plan) -> HeadCurve:
-    """The curve of a plan as the heads see it."""
+    """The curve of a plan as heads see it that all have the range of the first (`in_one_range`)."""
     low, high = plan.spec.heads.range
     return HeadCurve(plan.spec.curve, plan.spec.inset, (float(low), float(high)))
 
 
 def float_decode(plan: Plan, heads: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(t, distance to the curve in cells) of real heads (..., n) by the plan's estimator in floating point."""
+    """(t, distance to the curve in cells) of real heads (..., n), each in its own range, by the plan's estimator in floating point."""
     on, count = head_curve(plan), plan.spec.dimensions
-    of_curve = heads[..., :count]
+    of_curve = in_one_range(plan.spec.heads, heads[..., :count])
     t, distance = on.decode(of_curve)
     distance = distance * on.curve.segments
     estimator = plan.spec.estimator
@@ -302,9 +317,10 @@ def measure_model(setting: Setting, table: ModelTable, seed: int, baselines: Seq
     quantized_t = Decoder(plan.spec).t_of(_decode(plan, generated, codes, setting.compiler))
     _, distance = float_decode(plan, heads)
     float_t = None if float_heads is None else float_decode(plan, float_heads)[0]
-    # From here on the heads are the curve's: a fused one has entered the values already.
-    heads = heads[..., : plan.spec.dimensions]
-    float_heads = None if float_heads is None else float_heads[..., : plan.spec.dimensions]
+    # From here on the heads are the curve's, all in one range: a fused one has entered the values already.
+    heads = in_one_range(plan.spec.heads, heads[..., : plan.spec.dimensions])
+    if float_heads is not None:
+        float_heads = in_one_range(plan.spec.heads, float_heads[..., : plan.spec.dimensions])
     trace, noise = _with_noise(
         plan, Trace(samples.truth, float_t, quantized_t, float_heads, heads, distance), setting.closed
     )
@@ -340,7 +356,7 @@ def _with_noise(plan: Plan, trace: Trace, closed: bool) -> tuple[Trace, HeadNois
         return trace, None
     on = head_curve(plan)
     place, _ = on.decode(trace.float_heads)
-    lsb = (trace.quantized_heads - trace.float_heads) / np.array([float(scale) for scale in plan.spec.heads.scale])
+    lsb = (trace.quantized_heads - trace.float_heads) / np.array(scales_in_one_range(plan.spec.heads))
     along, across = split(lsb, frame(on, place))
     return dataclasses.replace(trace, along=along, across=across), _noise(lsb, along, across)
 
@@ -389,10 +405,10 @@ def head_warnings(plan: Plan, noise: HeadNoise | None, codes: NDArray[Any]) -> t
         found.append(
             f"the heads' errors are correlated ({noise.correlation:+.2f}): what both share does not shrink by L"
         )
-    low, high = (float(end) for end in plan.spec.heads.range)
     names = "xyzuvw"
     limits = np.iinfo(codes.dtype)
     for axis, scale in enumerate(plan.spec.heads.scale):
+        low, high = (float(end) for end in plan.spec.heads.range_of(axis))
         span = float(scale) * (1 << plan.spec.heads.bits)
         if span > 1.15 * (high - low):
             found.append(
@@ -450,7 +466,7 @@ def _decoder_facts(plan: Plan, generated: Generated, codes: NDArray[Any], compil
 
 def _predicted(noise: HeadNoise, plan: Plan, baselines: Sequence[NetResult]) -> dict[str, dict[str, float]]:
     """Baseline -> metric -> L * (1D noise) / (noise along the curve), for the two measures of spread."""
-    scales = [float(scale) for scale in plan.spec.heads.scale]
+    scales = scales_in_one_range(plan.spec.heads)
     per_code = math.prod(scales) ** (1 / len(scales)) / head_curve(plan).length
     found = {}
     for baseline in baselines:

@@ -99,6 +99,7 @@ class Subset:
 class Trace:
     """Arrays behind the figures, for plots; all of the shape of the truth, heads with a last axis more.
 
+    Heads that differ in range are all in the range of the first (`networks.in_one_range`).
     `across` has one entry for each direction across the curve.
     """
 

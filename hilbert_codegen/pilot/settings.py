@@ -228,6 +228,19 @@ class Pilot:
             raise self.error(key, name, "no such file", "give a path relative to the pilot's file")
         return path
 
+    def files(self) -> list[Path]:
+        """All files that the pilot names, whether they are there or not: data, models of every seed, configurations."""
+        data = self.config.data
+        nets: list[ModelTable | BaselineTable] = [*self.config.model, *self.config.baseline]
+        arrays = [data.inputs] if isinstance(data.inputs, str) else list(data.inputs.values())
+        arrays += [data.truth] if data.mask is None else [data.truth, data.mask]
+        names = [data.file] if data.file else arrays
+        for table in nets:
+            for name in filter(None, (table.float, table.quantized)):
+                names += [name.replace("{seed}", str(seed)) for seed in self.config.evaluate.seeds]
+        decoders = [self.folder / table.decoder for table in self.config.model]
+        return [*(self.folder / name for name in names), *decoders]
+
     def samples(self, limit: int | None = None) -> Samples:
         """Load the data, at most the first `limit` samples. Raises UsageError naming the key at fault."""
         data = self.config.data
@@ -338,6 +351,14 @@ def _check(pilot: Pilot) -> None:
         raise UsageError(f"{pilot.source}: no [[model]] and no [[baseline]]; name the networks to run")
     if abs(config.task.values[1] - config.task.values[0]) < LEAST:
         raise pilot.error("task.values", config.task.values, "the two are equal", "give the values at t = 0 and t = 1")
+    for table in config.baseline:
+        if abs(table.range[1] - table.range[0]) < LEAST:
+            raise pilot.error(
+                "baseline.range", table.range, "the two are equal", "give the head values at t = 0 and t = 1"
+            )
+    for seed in config.evaluate.seeds:
+        if config.evaluate.seeds.count(seed) > 1:
+            raise pilot.error("evaluate.seeds", config.evaluate.seeds, f"{seed} is there twice", "give every seed once")
     if config.kpi is not None:
         if config.kpi.model not in [table.name for table in config.model]:
             raise pilot.error("kpi.model", config.kpi.model, "no such model", f"give one of {', '.join(names)}")

@@ -18,6 +18,8 @@ from hilbert_codegen.spec.specification import Estimator, Fusion, Heads, Output,
 
 #: Of a fused head: each costs a comparison and an average in the decoder.
 MAX_THRESHOLDS = 4
+#: Share of a fused head's range that its codes reach, or it is warned of. The first to the last of 256 codes reach all but half a code.
+FUSED_REACH = Fraction(95, 100)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def make_plan(settings: Settings) -> Plan:
     spec = _spec(settings)
     lost, warnings = _coverage(settings, spec)
     off_square, more = _off_square(settings, spec)
+    more += _fused_reach(settings, spec)
     content = {"config": _decisive(config, spec), "scale": [str(scale) for scale in spec.heads.scale]}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return Plan(settings, spec, lost, off_square, (*warnings, *more), digest)
@@ -300,32 +303,70 @@ def _coverage(settings: Settings, spec: Spec) -> tuple[Fraction, list[str]]:
     return lost, [text]
 
 
+def _inside(dtype: str, scale: Fraction, zero_point: int, ends: tuple[Fraction, Fraction]) -> Fraction:
+    """Share of a head's codes that lie within its range, or at most half a code off it."""
+    smallest, largest = type_range(dtype)
+    low, high = ends
+    first = max(smallest, math.ceil(low / scale + zero_point - Fraction(1, 2)))
+    last = min(largest, math.floor(high / scale + zero_point + Fraction(1, 2)))
+    return Fraction(max(0, last - first + 1), largest - smallest + 1)
+
+
+def _span_of(dtype: str, scale: Fraction, zero_point: int) -> str:
+    """The real values of the first and the last code."""
+    return "..".join(f"{float(scale * (code - zero_point)):.4g}" for code in type_range(dtype))
+
+
+def _pair(ends: tuple[Fraction, Fraction]) -> str:
+    return f"[{float(ends[0]):g}, {float(ends[1]):g}]"
+
+
 def _off_square(settings: Settings, spec: Spec) -> tuple[Fraction, list[str]]:
     """Share of the codes that lie off the unit square, and the warning where it can only be a wrong range.
 
     Two heads are warned of from half on. More heads lose the same share per head before they are.
     """
-    low, high = spec.heads.range
-    smallest, largest = type_range(spec.heads.dtype)
+    heads = spec.heads
     inside = Fraction(1)
     spans = []
     for axis in range(spec.dimensions):
-        scale, zero_point = spec.heads.scale[axis], spec.heads.zero_point[axis]
-        first = max(smallest, math.ceil(low / scale + zero_point - Fraction(1, 2)))
-        last = min(largest, math.floor(high / scale + zero_point + Fraction(1, 2)))
-        inside *= Fraction(max(0, last - first + 1), largest - smallest + 1)
-        ends = (float(scale * (code - zero_point)) for code in (smallest, largest))
-        spans.append(f"{AXES[axis]} " + "..".join(f"{end:.4g}" for end in ends))
+        scale, zero_point, ends = heads.scale[axis], heads.zero_point[axis], heads.range_of(axis)
+        inside *= _inside(heads.dtype, scale, zero_point, ends)
+        of = f" of {_pair(ends)}" if heads.ranges else ""
+        spans.append(f"{AXES[axis]} {_span_of(heads.dtype, scale, zero_point)}{of}")
     off = 1 - inside
     if float(inside) >= 0.5 ** (spec.dimensions / 2):
         return off, []
+    pairs = f"[{', '.join(map(_pair, heads.ranges))}]" if heads.ranges else _pair(heads.range)
     text = (
-        f"{settings.source}: heads.range = [{float(low):g}, {float(high):g}]: {math.floor(100 * off)} % of the code "
+        f"{settings.source}: heads.range = {pairs}: {math.floor(100 * off)} % of the code "
         f"{'square lies off the unit square' if spec.dimensions == 2 else 'cube lies off the unit cube'}: the codes span "
         f"{', '.join(spans)}; set heads.range to what the heads were trained to give ([-1, 1] for tanh), or check "
         f"scale and zero_point"
     )
     return off, [text]
+
+
+def _fused_reach(settings: Settings, spec: Spec) -> list[str]:
+    """The warning where the codes of the fused head and its range hardly meet: its scale, zero point or range is wrong."""
+    if spec.fusion is None:
+        return []
+    scale, zero_point, (low, high) = spec.fusion.scale, spec.fusion.zero_point, spec.fusion.range
+    first, last = (scale * (code - zero_point) for code in type_range(spec.heads.dtype))
+    reached = max(Fraction(0), min(last + scale / 2, high) - max(first - scale / 2, low)) / (high - low)
+    inside = _inside(spec.heads.dtype, scale, zero_point, spec.fusion.range)
+    if reached >= FUSED_REACH and inside >= Fraction(1, 2):
+        return []
+    problem = (
+        f"and reach only {math.floor(100 * reached)} % of it"
+        if reached < FUSED_REACH
+        else f"({math.floor(100 * (1 - inside))} % of them lie off it)"
+    )
+    return [
+        f"{settings.source}: heads.range = {_pair(spec.fusion.range)} of the fused head: its codes span "
+        f"{_span_of(spec.heads.dtype, scale, zero_point)} {problem}; set heads.range to what the head was trained to "
+        f"give at t = 0 and t = 1, or check scale and zero_point"
+    ]
 
 
 def _runs(missing: list[int], segments: int) -> str:

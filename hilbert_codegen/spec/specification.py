@@ -57,6 +57,11 @@ class Heads:
         """The real values (low, high) of head `axis` that span the unit square."""
         return self.ranges[axis] if self.ranges else self.range
 
+    def share(self, axis: int) -> Fraction:
+        """One code of head `axis` as a share of its range."""
+        low, high = self.range_of(axis)
+        return self.scale[axis] / (high - low)
+
     @property
     def bits(self) -> int:
         """Width of a code, 8 or 16."""

@@ -58,6 +58,8 @@ def _nearest(heads: Tensor, on: HeadCurve, start: Tensor, step: Tensor) -> tuple
     index = square.argmin(-1, keepdim=True)
     count = on.curve.segments
     t = (index.squeeze(-1).to(heads.dtype) + along.gather(-1, index).squeeze(-1)) / count
+    if on.curve.closed:  # the end is the start
+        t = t - torch.floor(t)
     return t, square.gather(-1, index).squeeze(-1) / count**2
 
 
@@ -75,7 +77,7 @@ def decode(heads: Tensor, on: HeadCurve) -> tuple[Tensor, Tensor]:
     """t of the nearest curve point and the squared distance r^2 to it in units of t, both of shape (...).
 
     `heads` is a tensor (..., n) of real head values, n the dimensions of the curve. Of equally near points the first
-    along the curve is taken. Memory: one number a segment for every point.
+    along the curve is taken, where `HeadCurve.decode` looks into the heads' own cell first. On a closed curve t is below 1. Memory: one number a segment for every point.
     """
     values = _precise(heads)
     return _nearest(values, on, *_constants(on, values))

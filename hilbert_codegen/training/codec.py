@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -37,6 +38,15 @@ def numbers(value: ArrayLike, name: str) -> NDArray[Any]:
     return array
 
 
+def check_frame(inset: Fraction | float | None, head_range: tuple[float, float]) -> None:
+    """Raise ValueError where the curve would not lie in the head values that span the unit square."""
+    if inset is not None and not 0 <= inset < 0.5:
+        raise ValueError(f"inset {inset}: give a number in [0, 0.5), or None for the cell-centred one")
+    low, high = head_range
+    if not (low < high and math.isfinite(high - low)):
+        raise ValueError(f"head_range {(low, high)}: its low end is not below its high end; give (low, high)")
+
+
 def encode(
     t: ArrayLike,
     curve: Curve,
@@ -53,8 +63,10 @@ def encode(
 
     Returns one array for each head, float64, of the shape of t, within head_range.
 
-    Raises TypeError for what holds no real numbers, ValueError for NaN and infinite values.
+    Raises TypeError for what holds no real numbers, ValueError for NaN and infinite values, an inset outside [0, 0.5) and a
+    head_range whose low end is not below its high end.
     """
+    check_frame(inset, head_range)
     values = numbers(t, "t").astype(np.float64)
     if not np.isfinite(values).all():
         raise ValueError("t has NaN or infinite values: leave them out of the training data")
@@ -118,11 +130,7 @@ class Decoder:
 
     def words(self, *heads: ArrayLike) -> NDArray[np.unsignedinteger[Any]]:
         """Index raw x | raw y << 8 (| raw z << 16) into the flattened tables, for codes of the heads' dtype."""
-        dtype = np.dtype(self.spec.heads.dtype)
-        codes = self._all(heads)
-        for code in codes:
-            if code.dtype != dtype:
-                raise TypeError(f"codes must be {dtype}, not {code.dtype}")
+        codes = self._all_codes(heads)
         if self.spec.heads.bits != 8:
             raise ValueError("a table exists for 8-bit heads only")
         raw = [code.astype(np.uint8) for code in codes]
@@ -145,6 +153,13 @@ class Decoder:
         if len(heads) != self.spec.inputs:
             raise ValueError(f"{len(heads)} arrays for {self.spec.inputs} heads: give one for each")
         return [numbers(head, AXES[axis]) for axis, head in enumerate(heads)]
+
+    def _all_codes(self, heads: Sequence[ArrayLike]) -> list[NDArray[Any]]:
+        arrays = self._all(heads)
+        for name, array in zip(AXES, arrays, strict=False):
+            if array.dtype != np.dtype(self.spec.heads.dtype):
+                raise TypeError(f"{name} holds {array.dtype}: codes must be {self.spec.heads.dtype}")
+        return arrays
 
     def nearest(self, *heads: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """(t, distance to the curve in cells) of real head values, float64, by the nearest point in floating point; NaN
@@ -171,10 +186,7 @@ class Decoder:
         """
         if self.spec.inputs <= 3:
             return np.asarray(self._codes[self.words(*heads)])
-        arrays = self._all(heads)
-        if any(array.dtype != np.dtype(self.spec.heads.dtype) for array in arrays):
-            raise TypeError(f"codes must be {self.spec.heads.dtype}, not {arrays[0].dtype}")
-        arrays = list(np.broadcast_arrays(*arrays))
+        arrays = list(np.broadcast_arrays(*self._all_codes(heads)))
         if arrays[0].size == 0:
             return np.zeros(arrays[0].shape, dtype=self.spec.output.dtype)
         queries = np.stack([array.reshape(-1).astype(np.int64) for array in arrays], axis=1)

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hilbert_codegen.curves import Curve, cell_inset
-from hilbert_codegen.training.codec import encode
+from hilbert_codegen.training.codec import check_frame, encode
 from hilbert_codegen.training.projection import project
 
 FloatArray = NDArray[np.float64]
@@ -44,12 +44,18 @@ class HeadCurve:
     Attributes:
         curve: from `make_curve`.
         inset: margin k in [0, 0.5); None is the cell-centred 2^-(order+1).
-        head_range: the head values that span the unit square.
+        head_range: the head values that span the unit square, of every head.
+
+    Raises ValueError for another inset, and a head_range whose low end is not below its high end.
     """
 
     curve: Curve
     inset: Fraction | float | None = None
     head_range: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        """Refuse an inset or a range that places no curve."""
+        check_frame(self.inset, self.head_range)
 
     @property
     def margin(self) -> float:
@@ -88,7 +94,8 @@ class HeadCurve:
         """t of the nearest curve point, and its distance r in units of t.
 
         `heads` are real head values of shape (..., heads); both results are float64 of shape (...). Of equally near
-        points the first along the curve is taken.
+        points that on the half segment of the heads' own cell is taken, then the first along the curve. Keras and Torch
+        take the first along the curve. On a closed curve t is below 1.
         """
         values = np.asarray(heads, dtype=np.float64)
         heads_last = values.reshape(-1, self.curve.dimensions)
@@ -122,18 +129,24 @@ def hilbert_loss(
 
     Args:
         heads: real head values, shape (..., heads).
-        t: the true values in [0, 1], shape (...).
+        t: the true values in [0, 1], shape (...) or (..., 1).
         on: the curve.
         alpha: weight of both distances, >= 0.
         beta: weight of the distance to the curve against that to the target point, >= 0.
         reach: largest error that the task's loss sees, in cells, > 0; math.inf does not clip.
         task: loss on the decoded value, elementwise: (decoded, t) -> loss.
 
-    Returns float64 of shape (...).
+    Returns float64 of shape (...). Raises ValueError where t has another shape.
     """
-    truth = np.asarray(t, dtype=np.float64)
-    decoded, off = on.decode(heads)
-    miss = np.square((np.asarray(heads, dtype=np.float64) - on.targets(truth)) / on.length).sum(axis=-1)
+    values, truth = np.asarray(heads, dtype=np.float64), np.asarray(t, dtype=np.float64)
+    if truth.shape == (*values.shape[:-1], 1):
+        truth = truth[..., 0]
+    if truth.shape != values.shape[:-1]:
+        raise ValueError(
+            f"t has shape {truth.shape} for heads {values.shape}: give one for every point, {values.shape[:-1]}"
+        )
+    decoded, off = on.decode(values)
+    miss = np.square((values - on.targets(truth)) / on.length).sum(axis=-1)
     bound = reach / on.curve.segments
     seen = truth + np.clip(difference(decoded, truth, on.curve.closed), -bound, bound)
     return np.asarray(task(seen, truth) + alpha * (miss + beta * np.square(off)))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -68,10 +69,42 @@ def test_depfile_overwrites_nothing_of_others(
         foreign.write_bytes(content)
         assert call(*words, tmp_path / "new", "--depfile", foreign) == 2
         assert foreign.read_bytes() == content
-    for place in (config, out / "hilbert_decoder.c", tmp_path / "new" / "hilbert_decoder.c", tmp_path / "no" / "d"):
+    written = tmp_path / "new" / "hilbert_decoder.c"
+    for place in (config, out / "hilbert_decoder.c", written, tmp_path / "no" / "d", tmp_path):
         assert call(*words, tmp_path / "new", "--depfile", place) == 2
     assert not (tmp_path / "new").exists()
-    assert capsys.readouterr().err.count("--depfile") == 7
+    assert capsys.readouterr().err.count("--depfile") == 8
+
+
+def test_where_the_depfile_cannot_be_written_no_file_is(
+    config_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def full(handle: int) -> None:
+        if Path(f"/proc/self/fd/{handle}").readlink().name.startswith("depth.d"):
+            raise OSError(28, "No space left on device")
+        real(handle)
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("no /proc")
+    monkeypatch.setattr(os, "fsync", full)
+    words = ("generate", config_file(), "-q", "-o", tmp_path / "new", "--depfile", tmp_path / "depth.d")
+    before = sorted(tmp_path.iterdir())
+    assert call(*words) == 2
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(("command", "option"), [("plot", "-o"), ("run", "--junit"), ("measure", "--junit")])
+def test_no_command_overwrites_what_it_reads(
+    config_file: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, option: str
+) -> None:
+    config = config_file().rename(tmp_path / "depth.svg")
+    before = config.read_bytes()
+    board = ("--board", "all") if command == "run" else ()
+    assert call(command, config, *board, option, config) == 2
+    assert config.read_bytes() == before
+    assert f"{option} {config}: is a file that this run reads; choose another name" in capsys.readouterr().err
 
 
 def test_a_file_of_the_other_kind_is_named(
@@ -168,6 +201,41 @@ def test_show_lists_origin_and_sizes(config_file: Callable[..., Path], capsys: p
     assert values["heads.range"] == ([0.0, 1.0], "default")
     assert values["curve.kind"] == ("hilbert", "default") and values["decoder.distance"] == (False, "default")
     assert values["curve.order"] == (3, "default") and values["curve.inset"] == (0.0625, "default")
+
+
+def test_show_lists_the_cells_of_all_heads(
+    config_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = config_file(
+        "curve.dimensions = 4\ncurve.order = 1\ncode.strategy = 'boxes'\n"
+        "[heads]\nscale = [0.00390625, 0.0078125, 0.005, 0.00390625]\nzero_point = -128\nrange = [[0, 1], [0, 2], [0, 1], [0, 0.5]]\n"
+    )
+    assert call("show", config, "--format", "json", "-q") == 0
+    derived = json.loads(capsys.readouterr().out)["derived"]
+    assert derived["cell_codes"] == pytest.approx([128, 128, 100, 64])
+    assert derived["half_branch_distance_codes"] == pytest.approx([64, 64, 50, 32])
+    assert call("show", config, "-q") == 0
+    said = capsys.readouterr().out
+    assert "128 x 128 x 100 x 64 codes" in said and "64 x 64 x 50 x 32 codes" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("scale = 0.00390625\nzero_point = -128", "cell 64 codes"),
+        ("scale = [0.00390625, 0.0078125]\nzero_point = -128", "cell 64 x 32 codes"),
+        ("scale = [0.00390625, 0.0078125, 0.00390625]\nzero_point = -128", "cell 64 x 32 x 64 codes"),
+    ],
+)
+def test_a_plot_names_the_cells_of_all_heads(
+    config_file: Callable[..., Path], tmp_path: Path, text: str, cell: str
+) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    dimensions = 3 if text.count(",") == 2 else 2
+    picture = tmp_path / "a.svg"
+    config = config_file(f"curve.dimensions = {dimensions}\ncurve.order = 2\n[heads]\n{text}\n")
+    assert call("plot", config, "-o", picture, "-q") == 0
+    assert cell in picture.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])

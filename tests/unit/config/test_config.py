@@ -50,7 +50,8 @@ BAD = [
     ("code.version='1.0.0; x'", "code.version", "three numbers"),
     ("code.version=1", "code.version = 1", "three numbers"),
     ("cruve.order=2", "[cruve]", "curve"),
-    ("model.file=nowhere.tflite", "nowhere.tflite", ".tflite"),
+    ("model.file=nowhere.tflite", 'depth.toml: model.file = "nowhere.tflite": no such file', ".tflite"),
+    ("model.file=''", "depth.toml: model.file", ".tflite"),
     ("curve.order" + ".a" * 20_000 + "=1", "--set curve.order.a.a", "table.key=value"),
     ("curve\norder=1", "--set curve order=1", "table.key=value"),
 ]

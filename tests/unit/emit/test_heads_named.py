@@ -105,3 +105,56 @@ def test_codes_off_the_unit_square_are_a_warning_past_half(
     if percent:
         assert f"heads.range = [0, 1]: {percent} % of the code square" in said[0]
         assert plan.off_square > 0.5
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero_point", "ranges", "share", "named"),
+    [
+        # Each head's codes span its own range: right, though y's and z's reach past the first's.
+        ("[0.00390625, 0.0078125]", "[-128, 0]", "[[0, 1], [-1, 1]]", 0, ""),
+        ("[0.0078125, 0.00390625]", "[0, -128]", "[[-1, 1], [0, 1]]", 0, ""),
+        # y has the codes of [-1, 1] and was given [0, 0.25]: 33 of 256 codes are inside.
+        (
+            "[0.00390625, 0.0078125]",
+            "[-128, 0]",
+            "[[0, 1], [0, 0.25]]",
+            1 - 33 / 256,
+            "heads.range = [[0, 1], [0, 0.25]]: 87 % of the code square lies off the unit square: the codes span "
+            "x 0..0.9961 of [0, 1], y -1..0.9922 of [0, 0.25]; ",
+        ),
+    ],
+)
+def test_each_head_is_held_to_its_own_range(
+    tmp_path: Path, scale: str, zero_point: str, ranges: str, share: float, named: str
+) -> None:
+    path = tmp_path / "two.toml"
+    path.write_text(f"[heads]\nscale = {scale}\nzero_point = {zero_point}\nrange = {ranges}\n", encoding="utf-8")
+    plan = make_plan(load(path))
+    assert float(plan.off_square) == share
+    said = [warning for warning in plan.warnings if "unit square" in warning]
+    assert len(said) == bool(named) and all(named in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero_point", "ends", "said"),
+    [
+        (1 / 256, -128, "[0, 1]", ""),
+        (1 / 128, 0, "[-1, 1]", ""),
+        (1 / 4096, -128, "[0, 1]", "[0, 1] of the fused head: its codes span 0..0.06226 and reach only 6 % of it; "),
+        (1 / 256, 0, "[0, 1]", "[0, 1] of the fused head: its codes span -0.5..0.4961 and reach only 49 % of it; "),
+        (1 / 32, 0, "[0, 1]", "[0, 1] of the fused head: its codes span -4..3.969 (87 % of them lie off it); "),
+        (1 / 256, -128, "[2, 3]", "[2, 3] of the fused head: its codes span 0..0.9961 and reach only 0 % of it; "),
+    ],
+)
+def test_a_fused_head_whose_codes_miss_its_range_is_a_warning(
+    tmp_path: Path, scale: float, zero_point: int, ends: str, said: str
+) -> None:
+    path = tmp_path / "fused.toml"
+    path.write_text(
+        f"[heads]\nscale = [0.00390625, 0.00390625, {scale}]\nzero_point = [-128, -128, {zero_point}]\n"
+        f'range = [[0, 1], [0, 1], {ends}]\n[decoder]\nestimator = "fused"\nthreshold = 0.04\n',
+        encoding="utf-8",
+    )
+    warnings = make_plan(load(path)).warnings
+    assert len(warnings) == bool(said)
+    assert all(f"fused.toml: heads.range = {said}set heads.range" in line for line in warnings)

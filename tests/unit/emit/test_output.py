@@ -102,6 +102,37 @@ def test_a_named_file_is_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.
     output.write_named(Path(os.devnull), b"anything", "--json")
 
 
+def test_named_files_are_written_all_or_none(tmp_path: Path) -> None:
+    first, second = tmp_path / "report.html", tmp_path / "record.json"
+    for wrong in (tmp_path, tmp_path / "none" / "record.json"):
+        with pytest.raises(UsageError, match=r"--json .*: can't be written"), output.named(first, b"1", "--report"):
+            output.write_named(wrong, b"2", "--json")
+        assert list(tmp_path.iterdir()) == []
+    with pytest.raises(KeyboardInterrupt), output.named(first, b"1", "--report"):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    with output.named(first, b"1", "--report"), output.named(second, b"2", "--json"):
+        assert not first.exists() and not second.exists()
+    assert (first.read_bytes(), second.read_bytes()) == (b"1", b"2") and len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_named_file_is_none_that_the_run_reads_or_writes(tmp_path: Path) -> None:
+    data, link, new = tmp_path / "data.npz", tmp_path / "link", tmp_path / "new.json"
+    data.write_bytes(b"data")
+    link.symlink_to(data)
+    (tmp_path / "sub").mkdir()
+    for path in (data, link, tmp_path / "sub" / ".." / "data.npz"):
+        with pytest.raises(UsageError, match=r"--json .*: is a file that this run reads; choose another name"):
+            output.refuse_clashes({"--report": None, "--json": path}, [tmp_path / "none", data])
+    with pytest.raises(UsageError, match=r"--json .*: is the file of --report as well; choose another name"):
+        output.refuse_clashes({"--report": new, "--json": tmp_path / "sub" / ".." / "new.json"}, [data])
+    with pytest.raises(UsageError, match=r"--report .*: can't be written: is a folder"):
+        output.refuse_clashes({"--report": tmp_path}, [])
+    with pytest.raises(UsageError, match=r"--report .*: can't be written: no such folder"):
+        output.refuse_clashes({"--report": tmp_path / "none" / "a"}, [])
+    output.refuse_clashes({"--report": Path(os.devnull), "--json": Path(os.devnull), "-o": new}, [data, new.parent])
+
+
 def test_a_foreign_file_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "a.h").write_text("mine\n")
     with pytest.raises(UsageError, match="not made by this tool"):

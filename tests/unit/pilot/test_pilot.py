@@ -16,7 +16,7 @@ import pytest
 from hilbert_codegen.cli import advise, main
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.models.inference import inspect_network
-from hilbert_codegen.pilot.advise import Advice, advise_from_noise, advise_from_pilot
+from hilbert_codegen.pilot.advise import Advice, Candidate, advise_from_noise, advise_from_pilot
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.intervals import Bootstrap, interval
 from hilbert_codegen.pilot.metrics import ErrorStats
@@ -183,7 +183,8 @@ def test_advice_says_when_a_second_head_will_not_help(tmp_path: Path) -> None:
     fine = advise_from_noise(0.5, 0.5, 1 / 256, [1, 2, 3], ["cell"], wanted=0.01)
     assert any("1D head meets" in line for line in fine.verdict)
     asked = advise_from_noise(0.5, 0.5, 1 / 256, [1, 2, 3], ["cell"], wanted=0.0006)
-    assert any("smallest order that meets the wanted error is 2" in line for line in asked.verdict)
+    (met,) = (line for line in asked.verdict if "wanted error" in line)
+    assert met == "The smallest order that meets the wanted error is 2 with 2 heads (inset 0.125)."
     # The truth of other samples: what the nets say has nothing to do with it, and no order can help.
     path = one_seed(tmp_path, 0, keep="p = 3")
     samples = dict(np.load(LINE / "samples.npz"))
@@ -458,6 +459,11 @@ def test_outputs_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         (("values = [0.5, 10.0]", "values = [1, 1]"), ["task.values", "equal"]),
         (("values = [0.5, 10.0]", "values = [0, 1e-320]"), ["task.values.1", "1e-30 to 1e+30"]),
         (("values = [0.5, 10.0]", "values = [-1e308, 1e308]"), ["task.values.0", "1E+308", "1e+30"]),
+        (('name = "1D"', 'name = "1D"\nrange = [2, 2]'), ["baseline.range = [2.0, 2.0]: the two are equal; give"]),
+        (
+            ("[kpi]", "[evaluate]\nseeds = [0, 1, 0]\n[kpi]"),
+            ["evaluate.seeds = [0, 1, 0]: 0 is there twice; give every"],
+        ),
         (('model = "p = 1"', 'model = "p = 9"'), ["kpi.model", "p = 9", "give one of"]),
         (('quantized = "map_int8.tflite"', 'quantized = "t.npy"'), ["t.npy", "TFLite"]),
         (('quantized = "map1d_int8.tflite"', 'quantized = "map1d_float.tflite"'), ["float32 output", "quantize"]),
@@ -474,6 +480,31 @@ def test_bad_pilots_get_one_line(map_pilot: Callable[..., Path], change: tuple[s
     assert "\n" not in str(caught.value)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_evaluate_writes_over_nothing_that_it_reads_and_all_or_none(
+    map_pilot: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = map_pilot()
+    latency = path.parent / "latency.json"
+    latency.write_text("[]", encoding="utf-8")
+    read = [path, latency, *(path.parent / name for name in ("t.npy", "mask.npy", "decoder.toml"))]
+    read += [path.parent / f"{name}.tflite" for name in ("map_float", "map_int8", "map1d_float", "map1d_int8")]
+    before = {place: place.read_bytes() for place in read}
+    new = tmp_path / "new.html"
+    refused = [({option: place}, "reads") for place in read for option in ("--report", "--json")]
+    refused += [({"--report": new, "--json": new}, "as well")]
+    refused += [({"--report": new, "--json": tmp_path / "no" / "x.json"}, "no such folder")]
+    refused += [({"--report": new, "--json": tmp_path}, "is a folder")]
+    for options, said in refused:
+        words = [str(word) for option in options.items() for word in option]
+        with pytest.raises(SystemExit) as stop:
+            main(["evaluate", str(path), "--latency", str(latency), "-q", *words])
+        assert stop.value.code == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1 and said in lines[0] and words[-2] in lines[0]
+    assert {place: place.read_bytes() for place in read} == before
+    assert not new.exists()
 
 
 @pytest.mark.filterwarnings("error")
@@ -532,6 +563,62 @@ def test_bad_requests_exit_with_2(arguments: list[str], capsys: pytest.CaptureFi
         main(arguments)
     assert stop.value.code == 2
     assert capsys.readouterr().err
+
+
+def test_advice_names_the_smallest_order_of_each_number_of_heads() -> None:
+    wanted = 0.001
+    advice = advise_from_noise(1.2, 0.8, 1 / 256, [1, 2, 3], ["cell"], wanted, heads=(2, 3, 4))
+    least: dict[int, Candidate] = {}
+    for c in advice.candidates:
+        if not c.refusal and c.quantization.rmse <= wanted:
+            least.setdefault(c.heads, c)
+    assert {heads: c.order for heads, c in least.items()} == {2: 3, 3: 2, 4: 1}
+    (met,) = (line for line in advice.verdict if "wanted error" in line)
+    assert met == (
+        "The smallest order that meets the wanted error is 3 with 2 heads (inset 0.0625), 2 with 3 heads (inset 0.125), "
+        "1 with 4 heads (inset 0.25)."
+    )
+
+
+def test_noise_below_that_of_rounding_is_raised_on_both_sides() -> None:
+    least = 12**-0.5
+    given, floor = (advise_from_noise(n, n, 1 / 256, [1], ["cell"], spread=0.001) for n in (0.01, least))
+    assert given.baseline == floor.baseline
+    assert given.baseline[0].rmse == pytest.approx(least / 256, rel=0.02)
+    assert given.candidates[0].quantization == floor.candidates[0].quantization
+    assert given.candidates[0].score == floor.candidates[0].score
+    assert any("Noise below 0.29 codes" in line for line in given.verdict)
+    assert not any("Noise below" in line for line in floor.verdict)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--noise-lsb", "1", "--limit", "50"], "--limit: is of no effect without a PILOT.toml"),
+        (["--noise-lsb", "1", "--baseline-only"], "--baseline-only: is of no effect without a PILOT.toml"),
+        (["pilot.toml", "--noise-1d-lsb", "1"], "--noise-1d-lsb: a pilot's baseline is measured"),
+        (["pilot.toml", "--scale", "0.1"], "--scale: a pilot's nets have their own"),
+        (["pilot.toml", "--truth-error", "1"], "--truth-error: a pilot's nets are measured"),
+        (["pilot.toml", "--span", "10"], "--span: a pilot has it as task.values"),
+    ],
+)
+def test_advise_refuses_what_would_be_of_no_effect(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["advise", *words])
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gone = tmp_path / "nosuch.json"
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", str(tmp_path / "pilot.toml"), "--latency", str(gone)])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == (
+        f"hilbert-codegen: --latency {gone}: can't be read: No such file or directory; give a file of measure --format json\n"
+    )
 
 
 def test_advise_compares_any_number_of_heads_unless_told() -> None:

@@ -14,6 +14,7 @@ from hilbert_codegen import Decoder, decode, encode, make_curve
 from hilbert_codegen.curves import cell_inset
 from hilbert_codegen.spec.plan import Plan
 from hilbert_codegen.spec.specification import Heads, Output, Spec
+from hilbert_codegen.training.loss import HeadCurve
 from hilbert_codegen.training.projection import project
 from tests.specs import decode_plainly
 
@@ -181,3 +182,29 @@ def test_ties_of_real_heads_go_to_the_own_cell(plan: Callable[..., Plan], change
     exact = decoder.t_of(decode(x, y, decoder))
     apart = np.abs(t - exact)
     np.testing.assert_allclose(np.minimum(apart, 1 - apart) if decoder.spec.curve.closed else apart, 0, atol=1e-8)
+
+
+@pytest.mark.parametrize(("dimensions", "wrong"), [(2, "y"), (3, "z"), (4, "y"), (6, "w")])
+def test_codes_of_another_type_are_named(plan: Callable[..., Plan], dimensions: int, wrong: str) -> None:
+    decoder = Decoder(plan(f"curve.dimensions={dimensions}", "curve.order=1").spec)
+    arrays = {name: np.zeros(3, np.uint8 if name == wrong else np.int8) for name in "xyzuvw"[:dimensions]}
+    with pytest.raises(TypeError, match=f"^{wrong} holds uint8: codes must be int8$"):
+        decode(*arrays.values(), decoder)
+
+
+@pytest.mark.parametrize("inset", [-0.1, 0.5, np.nan, np.inf])
+def test_insets_that_place_no_curve_are_refused(inset: float) -> None:
+    curve = make_curve("hilbert", 2)
+    with pytest.raises(ValueError, match=rf"^inset {inset}: give a number in \[0, 0.5\)"):
+        encode(0.5, curve, inset)
+    with pytest.raises(ValueError, match=r"^inset"):
+        HeadCurve(curve, inset)
+
+
+@pytest.mark.parametrize("ends", [(1.0, 0.0), (1.0, 1.0), (0.0, np.nan), (-np.inf, 0.0)])
+def test_ranges_that_place_no_curve_are_refused(ends: tuple[float, float]) -> None:
+    curve = make_curve("hilbert", 2)
+    with pytest.raises(ValueError, match=r"^head_range .*: its low end is not below its high end"):
+        encode(0.5, curve, head_range=ends)
+    with pytest.raises(ValueError, match=r"^head_range"):
+        HeadCurve(curve, head_range=ends)

@@ -114,6 +114,48 @@ def test_loss_is_numpys(framework: Any, name: str, order: int, dimensions: int, 
     assert np.allclose(framework.loss(t[..., None], heads, on, **options), wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_the_end_of_a_closed_curve_is_its_start(framework: Any, kind: type) -> None:
+    on = HeadCurve(make_curve("moore", 2), 0.1)
+    t = 1 - np.geomspace(1e-16, 1e-2, 2000)
+    heads: Array = on.targets(t).astype(kind)
+    found, _ = framework.call(framework.module.decode, heads, on)
+    assert (found >= 0).all() and (found < 1).all()
+    assert np.abs(difference(found.astype(np.float64), t, True)).max() < 1e-6
+    # The gradient is that of the last segment: taking the end for the start adds nothing.
+    gradient = framework.gradient(lambda h: framework.module.decode(h, on)[0], on.targets(np.array([0.99])))
+    assert np.abs(gradient).max() == pytest.approx(1 / on.length)
+
+
+def test_equally_near_points(framework: Any) -> None:
+    """A point between two branches, in the cell of the later: NumPy takes that, the frameworks the first along the curve."""
+    on = HeadCurve(make_curve("hilbert", 1), 0.0)
+    heads = np.array([[0.5, 0.25]])  # segments x = 0 and x = 1; cells are rounded up, so it is in that of x = 1
+    assert on.decode(heads)[0] == pytest.approx([1 - 0.25 / 3])
+    assert framework.call(framework.module.decode, heads, on)[0] == pytest.approx([0.25 / 3])
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_keras_keeps_precision_with_half_precision_heads(kind: str) -> None:
+    keras, _ = pytest.importorskip("keras"), pytest.importorskip("tensorflow")
+    from hilbert_codegen import keras as hk
+
+    on = HeadCurve(make_curve("hilbert", 6), 0.0137)  # where no values of half precision tie
+    rng = np.random.default_rng(2)
+    coarse = keras.ops.cast(rng.random((300, 2)), kind)
+    fine, t = keras.ops.cast(coarse, "float32"), rng.random(300)
+    for function in (hk.decode, functools.partial(hk.decode_mean, sigma=0.4, gate=0.1)):
+        for found, wanted in zip(function(coarse, on), function(fine, on), strict=True):
+            assert keras.backend.standardize_dtype(found.dtype) == "float32"
+            np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_allclose(hk.decode(coarse, on)[0], on.decode(np.asarray(fine))[0], atol=1e-4)
+    half = keras.ops.cast(t, kind)
+    np.testing.assert_array_equal(hk.encode(half, on), hk.encode(keras.ops.cast(half, "float32"), on))
+    loss = hk.HilbertLoss(on, reduction=None, dtype=kind)
+    wanted = hk.HilbertLoss(on, reduction=None)(half, fine)  # Keras rounds the loss itself to `kind`
+    np.testing.assert_allclose(np.asarray(loss(half, coarse), np.float32), wanted, rtol=1e-2, atol=1e-6)
+
+
 def test_gradient_runs_along_the_curve(framework: Any) -> None:
     on = HeadCurve(make_curve("hilbert", 1), 0.0)
     found = framework.gradient(lambda heads: framework.module.decode(heads, on)[0], np.array([[0.1, 0.4]]))

@@ -79,3 +79,15 @@ def test_shapes_follow_the_input() -> None:
     t = np.random.default_rng(0).random((3, 4, 5))
     assert on.targets(t).shape == (3, 4, 5, 2)
     assert hilbert_loss(on.targets(t), t, on).shape == (3, 4, 5)
+
+
+def test_one_truth_for_every_point() -> None:
+    on = HeadCurve(make_curve("hilbert", 2))
+    t = np.random.default_rng(0).random((7, 1))
+    heads = on.targets(t[:, 0]) + 0.01
+    wanted = hilbert_loss(heads, t[:, 0], on)
+    assert wanted.shape == (7,)
+    np.testing.assert_array_equal(hilbert_loss(heads, t, on), wanted)
+    for other in (0.5, t[:3, 0], t.T, np.zeros((7, 2))):
+        with pytest.raises(ValueError, match=r"^t has shape .* for heads \(7, 2\): give one for every point, \(7,\)$"):
+            hilbert_loss(heads, other, on)
