@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,21 @@ def _reasons(candidates: list[Candidate]) -> list[str]:
         *(f"{c.name}: refused: {c.refusal}" for c in candidates if c.built is None),
         *(f"without {variant}: {', '.join(names)}: {reason}" for (variant, reason), names in lacking.items()),
     ]
+
+
+def _notes(plan: Plan, taken: str, candidates: list[Candidate]) -> Iterator[str]:
+    """What stands below the table of strategies."""
+    yield from _reasons(candidates)
+    how = "the fastest that fits" if plan.config.code.strategy == "auto" else "the configuration's own"
+    orders = {2: "3 or 4", 3: "1 or 2"}.get(plan.spec.dimensions, "1")
+    yield (
+        f"> {taken or 'none'}: {how}. Instructions and code are those of the kind of build, measured with order {orders} at "
+        "another scale; `measure` has those of this decoder."
+    )
+    if any(c.typical for c in candidates):
+        yield "~ measured for interleaved heads only."
+    if plan.spec.fusion is not None:
+        yield "They are those of the heads of the curve alone. The fused one adds to them: ask `measure`."
 
 
 @click.command()
@@ -170,15 +186,5 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
             variants = ", ".join(c.built.implementations)
             sizes.add_row(here, c.name, str(c.table_bytes), code, cost, *marks, c.built.measured_as, variants)
     console.print(sizes)
-    for line in _reasons(candidates):
+    for line in _notes(plan, taken, candidates):
         console.print(line, markup=False)
-    how = "the fastest that fits" if wanted == "auto" else "the configuration's own"
-    orders = {2: "3 or 4", 3: "1 or 2"}.get(spec.dimensions, "1")
-    console.print(
-        f"> {taken or 'none'}: {how}. Instructions and code are those of the kind of build, measured with order {orders} at "
-        "another scale; `measure` has those of this decoder."
-    )
-    if any(c.typical for c in candidates):
-        console.print("~ measured for interleaved heads only.")
-    if spec.fusion is not None:
-        console.print("They are those of the heads of the curve alone. The fused one adds to them: ask `measure`.")
