@@ -19,7 +19,7 @@ from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.render import Generated
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.models.inference import Inference, infer, inspect_network
-from hilbert_codegen.models.model import HeadTensors, find_heads, find_outputs
+from hilbert_codegen.models.model import HeadTensors, Output, find_heads, find_outputs, read_signature
 from hilbert_codegen.pilot.baselines import kind_of
 from hilbert_codegen.pilot.intervals import Bootstrap, interval, ratio
 from hilbert_codegen.pilot.metrics import RESAMPLED, ErrorStats, robust_sd
@@ -191,6 +191,16 @@ def _subsets(setting: Setting, trace: Trace, parts: dict[str, tuple[str, BoolArr
 
 def measure_baseline(setting: Setting, table: BaselineTable, seed: int) -> NetResult:
     """Run a network without Hilbert heads. Raises UsageError where files, names or shapes do not fit."""
+def _check_float(pilot: Pilot, key: str, name: str, path: Path, quantized: Path, outputs: Sequence[Output]) -> None:
+    """Raise UsageError where the net named in `key` is no float net: its errors would count as none."""
+    remedy = "name the float net that was quantized, or leave the key out"
+    if path.samefile(quantized):
+        raise pilot.error(key, name, "is the quantized net itself", remedy)
+    for output in outputs:
+        if output.coded:
+            raise pilot.error(key, name, f"is no float net, {output.label} is quantized", remedy)
+
+
     pilot = setting.pilot
     label = f"{table.name}, seed {seed}: "
     path = pilot.path("baseline.quantized", table.quantized, seed)
@@ -209,7 +219,10 @@ def measure_baseline(setting: Setting, table: BaselineTable, seed: int) -> NetRe
     if table.float is not None:
         float_path = pilot.path("baseline.float", table.float, seed)
         output = table.float_output if table.float_output is not None else table.output
-        float_t = t_of(float_path, setting.infer(float_path, find_outputs(float_path, output), label))
+        indices = find_outputs(float_path, output)
+        named = [read_signature(float_path).outputs[index] for index in indices]
+        _check_float(pilot, "baseline.float", table.float, float_path, path, named)
+        float_t = t_of(float_path, setting.infer(float_path, indices, label))
     trace = Trace(setting.samples.truth, float_t, t_of(path, run))
     subsets = _subsets(setting, trace, subsets_of(setting, None))
     stats = subsets["all"].quantization
@@ -315,6 +328,7 @@ def measure_model(setting: Setting, table: ModelTable, seed: int, baselines: Seq
     setting.progress(label + "bootstrap", 0, 1)
     result = NetResult(
         table.name, seed, _subsets(setting, trace, parts), network, host_ms(path, samples, tensors.key), trace, setting.closed,
+    constant = constant_heads(codes, float_heads)
         f"{plan.spec.curve.name}, order {plan.spec.curve.order}", noise_lsb=noise.along if noise else math.nan,
         robust_lsb=noise.along_robust if noise else math.nan,
         decoder=_decoder_facts(plan, generated, codes, setting.compiler),
