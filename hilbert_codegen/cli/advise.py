@@ -88,6 +88,7 @@ def command(
                           (span, "--span"), (truth_error, "--truth-error"), (wanted, "--error")):  # fmt: skip
         _positive(value, option)
     margins = _insets(insets)
+    about_data: tuple[str, ...] = ()
     with bar(quiet) as progress:
         if pilot is not None:
             if noise_1d_lsb is not None:
@@ -96,6 +97,7 @@ def command(
             if baseline_only:
                 loaded = loaded.without_models()
             evaluation = evaluate(loaded, limit, progress)
+            about_data = tuple(f"{pilot.name}: {line}" for line in evaluation.warnings)
             span = evaluation.span
             progress("simulating", 0, 1)
             asked = wanted / span if wanted else None
@@ -124,7 +126,7 @@ def command(
         for cost in costs:
             click.echo(cost.text(span))
     if not quiet:
-        for warning in advice.warnings:
+        for warning in (*about_data, *advice.warnings):
             STDERR.print(f"hilbert-codegen: warning: {warning}", markup=False)
 
 

@@ -145,7 +145,12 @@ def tables(evaluation: Evaluation) -> list[Table]:
 @click.command()
 @click.argument("pilot", type=click.Path(path_type=Path))
 @click.option("--report", type=click.Path(path_type=Path), help="Write one self-contained HTML file.")
-@click.option("--json", "record", type=click.Path(path_type=Path), help="Write every figure as JSON.")
+@click.option(
+    "--json",
+    "record",
+    type=click.Path(path_type=Path),
+    help="Write every figure as JSON, errors in t: times the size of task.values they are in its unit.",
+)
 @click.option(
     "--latency", type=click.Path(path_type=Path), help="Records of `measure --format json`, for the report's table."
 )
@@ -156,7 +161,11 @@ def tables(evaluation: Evaluation) -> list[Table]:
 @click.option(
     "--micro", is_flag=True, help="Run the quantized nets by TFLite Micro's interpreter too, and compare the bytes."
 )
-@click.option("--strict", is_flag=True, help="Exit with status 1 where the KPI is missed, or heads are swapped.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Exit with status 1 where the KPI is missed, or heads are swapped or the curve is not that of the training.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")
 @format_option
 def command(
@@ -200,7 +209,9 @@ def command(
         for line in evaluation.verdict.lines if evaluation.verdict else ():
             click.echo(line)
     if not quiet:
-        for result in evaluation.models:
+        for warning in evaluation.warnings:
+            STDERR.print(f"hilbert-codegen: warning: {pilot.name}: {warning}", markup=False)
+        for result in (*evaluation.baselines, *evaluation.models):
             for warning in result.warnings:
                 STDERR.print(f"hilbert-codegen: warning: {result.name}, seed {result.seed}: {warning}", markup=False)
     misread = [f"{result.name}, seed {result.seed}: {result.misread}" for result in evaluation.models if result.misread]
