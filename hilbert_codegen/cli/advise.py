@@ -113,12 +113,14 @@ def command(
         _positive(value, option)
     _refuse_ignored(pilot)
     margins = _insets(insets)
+    about_data: tuple[str, ...] = ()
     with bar(quiet) as progress:
         if pilot is not None:
             loaded = load_pilot(pilot)
             if baseline_only:
                 loaded = loaded.without_models()
             evaluation = evaluate(loaded, limit, progress)
+            about_data = tuple(f"{pilot.name}: {line}" for line in evaluation.warnings)
             span = evaluation.span
             progress("simulating", 0, 1)
             asked = wanted / span if wanted else None
@@ -147,7 +149,7 @@ def command(
         for cost in costs:
             click.echo(cost.text(span))
     if not quiet:
-        for warning in advice.warnings:
+        for warning in (*about_data, *advice.warnings):
             STDERR.print(f"hilbert-codegen: warning: {warning}", markup=False)
 
 

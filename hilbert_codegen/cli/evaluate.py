@@ -143,10 +143,36 @@ def tables(evaluation: Evaluation) -> list[Table]:
     return found
 
 
+def _print(evaluation: Evaluation) -> None:
+    """The tables, and the answers below them."""
+    console = wide_console()
+    for table in tables(evaluation):
+        console.print(table)
+    click.echo(f"Decoded by {evaluation.decoded_by}; {evaluation.kernels} kernels.")
+    for line in evaluation.micro_lines:
+        click.echo(line)
+    for line in evaluation.verdict.lines if evaluation.verdict else ():
+        click.echo(line)
+
+
+def _warnings(evaluation: Evaluation, source: str) -> Iterator[str]:
+    """Those about the data of the pilot `source`, and about each network."""
+    for warning in evaluation.warnings:
+        yield f"{source}: {warning}"
+    for result in (*evaluation.baselines, *evaluation.models):
+        for warning in result.warnings:
+            yield f"{result.name}, seed {result.seed}: {warning}"
+
+
 @click.command()
 @click.argument("pilot", type=click.Path(path_type=Path))
 @click.option("--report", type=click.Path(path_type=Path), help="Write one self-contained HTML file.")
-@click.option("--json", "record", type=click.Path(path_type=Path), help="Write every figure as JSON.")
+@click.option(
+    "--json",
+    "record",
+    type=click.Path(path_type=Path),
+    help="Write every figure as JSON, errors in t: times the size of task.values they are in its unit.",
+)
 @click.option(
     "--latency", type=click.Path(path_type=Path), help="Records of `measure --format json`, for the report's table."
 )
@@ -157,7 +183,11 @@ def tables(evaluation: Evaluation) -> list[Table]:
 @click.option(
     "--micro", is_flag=True, help="Run the quantized nets by TFLite Micro's interpreter too, and compare the bytes."
 )
-@click.option("--strict", is_flag=True, help="Exit with status 1 where the KPI is missed, or heads are swapped.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Exit with status 1 where the KPI is missed, or heads are swapped or the curve is not that of the training.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")
 @format_option
 def command(
@@ -198,18 +228,10 @@ def command(
     if form == "json":
         click.echo(json.dumps(values, indent=2))
     else:
-        console = wide_console()
-        for table in tables(evaluation):
-            console.print(table)
-        click.echo(f"Decoded by {evaluation.decoded_by}; {evaluation.kernels} kernels.")
-        for line in evaluation.micro_lines:
-            click.echo(line)
-        for line in evaluation.verdict.lines if evaluation.verdict else ():
-            click.echo(line)
+        _print(evaluation)
     if not quiet:
-        for result in evaluation.models:
-            for warning in result.warnings:
-                STDERR.print(f"hilbert-codegen: warning: {result.name}, seed {result.seed}: {warning}", markup=False)
+        for warning in _warnings(evaluation, pilot.name):
+            STDERR.print(f"hilbert-codegen: warning: {warning}", markup=False)
     misread = [f"{result.name}, seed {result.seed}: {result.misread}" for result in evaluation.models if result.misread]
     if strict and misread:
         raise CheckFailed(misread[0])

@@ -59,6 +59,7 @@ class Output:
         zero_point: as many zero points.
         origin: what the file computes last before it, seen through reshaping and (de)quantization: outputs of one origin
             hold the same numbers. "" where the format can't tell.
+        coded: whether its values are integer codes, or were before they were only reshaped and dequantized.
     """
 
     index: int
@@ -69,6 +70,7 @@ class Output:
     scale: tuple[Decimal, ...] = ()
     zero_point: tuple[int, ...] = ()
     origin: str = ""
+    coded: bool = False
 
     @property
     def label(self) -> str:

@@ -181,7 +181,8 @@ class Onnx(ModelFormat):
             for index, (value, codes) in enumerate(graph.outputs()):
                 quantized = (codes.dtype, codes.scale, codes.zero_point) if codes else (graph.dtype(value), (), ())
                 origin = printable(graph.origin(value.name))
-                found.append(Output(index, printable(value.name), (), graph.shape(value), *quantized, origin))
+                coded = codes is not None or "int" in quantized[0]
+                found.append(Output(index, printable(value.name), (), graph.shape(value), *quantized, origin, coded))
         except _DAMAGED:
             raise broken(path, self) from None
         return (Signature("", tuple(found)),)

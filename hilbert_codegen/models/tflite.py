@@ -97,6 +97,7 @@ def _outputs(tflite: Any, model: Any, graph: Any, aliases: Mapping[int, list[str
                 index, printable(tensor.Name()), tuple(aliases.get(place, [])), _shape(tensor),
                 _dtype(tflite, tensor.Type()), scale, zero_point,
                 f"{origin}: {printable(graph.Tensors(origin).Name())}",
+                any("int" in _dtype(tflite, graph.Tensors(step).Type()) for step in passed),
             )
         )  # fmt: skip
     return tuple(found)

@@ -25,6 +25,7 @@ class BaselineKind:
         types: dtypes that the quantized net's output may have.
         decode: real outputs (n, outputs), range -> t (n,) in [0, 1].
         circular: whether t wraps round.
+        ends: the range where the pilot gives none: head values of t = 0 and t = 1, of "cos_sin" those of -1 and 1.
     """
 
     name: str
@@ -33,6 +34,7 @@ class BaselineKind:
     types: tuple[str, ...]
     decode: Callable[[FloatArray, tuple[float, float]], FloatArray]
     circular: bool = False
+    ends: tuple[float, float] = (0.0, 1.0)
 
 
 def _linear(values: FloatArray, ends: tuple[float, float]) -> FloatArray:
@@ -46,7 +48,9 @@ def _average(values: FloatArray, ends: tuple[float, float]) -> FloatArray:
 
 
 def _angle(values: FloatArray, ends: tuple[float, float]) -> FloatArray:
-    return np.asarray(np.arctan2(values[:, 1], values[:, 0]) / (2 * np.pi) % 1.0)
+    low, high = ends
+    cosine, sine = (2.0 * (values - low) / (high - low) - 1.0).T
+    return np.asarray(np.arctan2(sine, cosine) / (2 * np.pi) % 1.0)
 
 
 _EIGHT = ("int8", "uint8")
@@ -60,7 +64,15 @@ KINDS: Mapping[str, BaselineKind] = {
         ),
         BaselineKind("int16x8", "INT8 weights, INT16 activations", 1, ("int16",), _linear),
         BaselineKind("ensemble", "two INT8 outputs of t, averaged", 2, _EIGHT, _average),
-        BaselineKind("cos_sin", "cosine and sine of an angle, two INT8 outputs", 2, _EIGHT, _angle, circular=True),
+        BaselineKind(
+            "cos_sin",
+            "cosine and sine of an angle, two INT8 outputs",
+            2,
+            _EIGHT,
+            _angle,
+            circular=True,
+            ends=(-1.0, 1.0),
+        ),
     )
 }
 

@@ -6,6 +6,8 @@ import dataclasses
 import shutil
 from collections.abc import Sequence
 
+import numpy as np
+
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.pilot.baselines import KINDS
 from hilbert_codegen.pilot.networks import Progress, Setting, measure_baseline, measure_model, model_plan
@@ -37,9 +39,14 @@ def evaluate(
     """
     samples = pilot.samples(limit)
     config = pilot.config
+    circular = is_circular(pilot)
+    outside = pilot.truth_outside(samples.truth, circular)
+    if circular:  # the same angles, one turn or more away
+        within = (samples.truth >= 0) & (samples.truth <= 1)
+        samples = dataclasses.replace(samples, truth=np.where(within, samples.truth, samples.truth % 1.0))
     compiler = find_host_compiler() if compiler is None else compiler
     native = bool(compiler) and shutil.which(compiler[0]) is not None
-    setting = Setting(pilot, samples, is_circular(pilot), tuple(compiler) if native else (), progress, micro)
+    setting = Setting(pilot, samples, circular, tuple(compiler) if native else (), progress, micro)
     baselines, models = [], []
     for seed in config.evaluate.seeds:
         here = [measure_baseline(setting, table, seed) for table in config.baseline]
@@ -58,6 +65,7 @@ def evaluate(
         config.evaluate.kernels,
         tuple(baselines),
         tuple(models),
+        warnings=(outside,) if outside else (),
     )
     return dataclasses.replace(evaluation, verdict=judge(evaluation), inputs=samples.joined(), truth=samples.truth)
 

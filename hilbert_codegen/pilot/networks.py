@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from hilbert_codegen.bench.verify import run_pairs
 from hilbert_codegen.config.loading import load
+from hilbert_codegen.curves import AXES
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.render import Generated
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.models.inference import Inference, infer, inspect_network
-from hilbert_codegen.models.model import HeadTensors, find_heads, find_outputs
+from hilbert_codegen.models.model import HeadTensors, Output, find_heads, find_outputs, read_signature
 from hilbert_codegen.pilot.baselines import kind_of
 from hilbert_codegen.pilot.intervals import Bootstrap, interval, ratio
 from hilbert_codegen.pilot.metrics import RESAMPLED, ErrorStats, robust_sd
@@ -36,6 +37,7 @@ from hilbert_codegen.pilot.results import (
     NetResult,
     Subset,
     Trace,
+    no_better_than_a_constant,
 )
 from hilbert_codegen.pilot.settings import BaselineTable, ModelTable, Pilot, Samples
 from hilbert_codegen.pilot.timing import host_ms, host_ns
@@ -190,6 +192,16 @@ def _subsets(setting: Setting, trace: Trace, parts: dict[str, tuple[str, BoolArr
     return {name: errors.subset(label, points, draws) for name, (label, points) in parts.items()}
 
 
+def _check_float(pilot: Pilot, key: str, name: str, path: Path, quantized: Path, outputs: Sequence[Output]) -> None:
+    """Raise UsageError where the net named in `key` is no float net: its errors would count as none."""
+    remedy = "name the float net that was quantized, or leave the key out"
+    if path.samefile(quantized):
+        raise pilot.error(key, name, "is the quantized net itself", remedy)
+    for output in outputs:
+        if output.coded:
+            raise pilot.error(key, name, f"is no float net, {output.label} is quantized", remedy)
+
+
 def measure_baseline(setting: Setting, table: BaselineTable, seed: int) -> NetResult:
     """Run a network without Hilbert heads. Raises UsageError where files, names or shapes do not fit."""
     pilot = setting.pilot
@@ -210,17 +222,30 @@ def measure_baseline(setting: Setting, table: BaselineTable, seed: int) -> NetRe
     if table.float is not None:
         float_path = pilot.path("baseline.float", table.float, seed)
         output = table.float_output if table.float_output is not None else table.output
-        float_t = t_of(float_path, setting.infer(float_path, find_outputs(float_path, output), label))
+        indices = find_outputs(float_path, output)
+        named = [read_signature(float_path).outputs[index] for index in indices]
+        _check_float(pilot, "baseline.float", table.float, float_path, path, named)
+        float_t = t_of(float_path, setting.infer(float_path, indices, label))
     trace = Trace(setting.samples.truth, float_t, t_of(path, run))
     subsets = _subsets(setting, trace, subsets_of(setting, None))
     stats = subsets["all"].quantization
+    network = inspect_network(path)
     low, high = table.range
     lsb = run.scale[0] / abs(high - low) if kind.outputs == 1 and run.scale[0] else math.nan
-    return NetResult(
-        table.name, seed, subsets, inspect_network(path), host_ms(path, setting.samples), trace, setting.closed,
-        kind.name, table.rival, noise_lsb=stats.rmse / lsb, robust_lsb=stats.robust_sd / lsb,
+    result = NetResult(
+        table.name, seed, subsets, network, host_ms(path, setting.samples), trace, setting.closed,
+        kind.name, table.rival, noise_lsb=stats.rmse / lsb, robust_lsb=stats.robust_sd / lsb, warnings=network.spoilers,
         micro=setting.check_micro(path, outputs, run, label),
     )  # fmt: skip
+    if result.beats_a_constant:
+        return result
+    task = pilot.config.task
+    what = no_better_than_a_constant(result, abs(task.values[1] - task.values[0]), task.unit)
+    line = (
+        f"has not learnt the task: {what}; no gain over it means anything. Train it to an end, or see its range = "
+        f"[{low:g}, {high:g}], data.truth_in and task.values"
+    )
+    return dataclasses.replace(result, warnings=(*result.warnings, line))
 
 
 def model_plan(pilot: Pilot, table: ModelTable, seed: int) -> Plan:
@@ -309,6 +334,7 @@ def measure_model(setting: Setting, table: ModelTable, seed: int, baselines: Seq
     if table.float is not None:
         float_path = pilot.path("model.float", table.float, seed)
         float_tensors = _float_heads(pilot, table, plan, float_path)
+        _check_float(pilot, "model.float", table.float, float_path, path, float_tensors.tensors)
         float_run = setting.infer(float_path, float_tensors.indices, label, float_tensors.key)
         float_heads = setting.heads(float_tensors, float_run, real=True)
 
@@ -317,6 +343,7 @@ def measure_model(setting: Setting, table: ModelTable, seed: int, baselines: Seq
     quantized_t = Decoder(plan.spec).t_of(_decode(plan, generated, codes, setting.compiler))
     _, distance = float_decode(plan, heads)
     float_t = None if float_heads is None else float_decode(plan, float_heads)[0]
+    constant = constant_heads(codes, float_heads)
     # From here on the heads are the curve's, all in one range: a fused one has entered the values already.
     heads = in_one_range(plan.spec.heads, heads[..., : plan.spec.dimensions])
     if float_heads is not None:
@@ -341,7 +368,7 @@ def measure_model(setting: Setting, table: ModelTable, seed: int, baselines: Seq
         },
         gains=tuple(_gains(setting, trace, baselines, parts)), changes=tuple(_changes(setting, trace, baselines)),
         predicted=_predicted(noise, plan, baselines) if noise else {},
-        warnings=(*plan.warnings, *network.spoilers, *head_warnings(plan, noise, codes), *((misread,) if misread else ())),
+        warnings=(*plan.warnings, *network.spoilers, *head_warnings(plan, noise, codes), *constant, *((misread,) if misread else ())),
         plan=plan,
         misread=misread,
         micro=setting.check_micro(path, tensors.indices, run, label, tensors.key),
@@ -363,15 +390,16 @@ def _with_noise(plan: Plan, trace: Trace, closed: bool) -> tuple[Trace, HeadNois
 
 def _noise(lsb: FloatArray, along: FloatArray, across: FloatArray) -> HeadNoise:
     flat = lsb.reshape(-1, lsb.shape[-1])
-    sd = flat.std(axis=0)
-    worst = 0.0
-    if len(flat) > 1 and (sd > 0).all():
-        pairs = np.asarray(np.corrcoef(flat.T))[np.triu_indices(len(sd), 1)]
-        worst = float(pairs[np.abs(pairs).argmax()])
+    moving = np.flatnonzero(np.ptp(flat, axis=0) > 0)  # an error that never changes has no correlation
+    worst, pair = 0.0, tuple[str, ...]()
+    if len(moving) > 1:
+        table = np.triu(np.corrcoef(flat[:, moving].T), 1)
+        place = np.unravel_index(np.abs(table).argmax(), table.shape)
+        worst, pair = float(table[place]), tuple(AXES[axis] for axis in moving[list(place)])
     return HeadNoise(
-        tuple(sd.tolist()), tuple(flat.mean(axis=0).tolist()),
+        tuple(flat.std(axis=0).tolist()), tuple(flat.mean(axis=0).tolist()),
         float(np.sqrt(np.square(along).mean())), float(np.sqrt(np.square(across).mean())),
-        robust_sd(along.reshape(-1)), robust_sd(across.reshape(-1)), worst,
+        robust_sd(along.reshape(-1)), robust_sd(across.reshape(-1)), worst, pair,
     )  # fmt: skip
 
 
@@ -398,12 +426,25 @@ def _wrong_branch(plan: Plan, trace: Trace, closed: bool) -> dict[str, float]:
     return found
 
 
+def constant_heads(codes: NDArray[Any], float_heads: FloatArray | None) -> list[str]:
+    """A line for each head, of codes (..., n) and of real values (..., n) of the float net, that never changes."""
+    found = []
+    for whose, values in (("", codes), (" of the float net", float_heads)):
+        flat = np.empty((0, 0)) if values is None else values.reshape(-1, values.shape[-1])
+        for axis in np.flatnonzero(np.ptp(flat, axis=0) == 0) if len(flat) > 1 else ():
+            what = f"{flat[0, axis]:.4g}" if whose else f"code {flat[0, axis]}"
+            found.append(f"head {AXES[axis]}{whose} gives {what} at all points: it says nothing")
+    return found
+
+
 def head_warnings(plan: Plan, noise: HeadNoise | None, codes: NDArray[Any]) -> tuple[str, ...]:
     """What spoils the gain at the heads: correlated errors, codes that lie outside their range, saturation."""
     found = []
     if noise is not None and abs(noise.correlation) > 0.3:
+        way = "" if noise.correlation > 0 else ", where one is too high the other is too low"
         found.append(
-            f"the heads' errors are correlated ({noise.correlation:+.2f}): what both share does not shrink by L"
+            f"the errors of heads {' and '.join(noise.correlated)} are correlated ({noise.correlation:+.2f}{way}): what "
+            f"enters both has an error, and that part does not shrink by L"
         )
     names = "xyzuvw"
     limits = np.iinfo(codes.dtype)

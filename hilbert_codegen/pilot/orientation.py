@@ -1,10 +1,10 @@
-"""Whether the heads would fit the truth far better under another orientation: swapped or mirrored heads, or a curve
-that is not the one of training.
+"""Whether the heads would fit the truth far better on another curve: swapped or mirrored heads, or an order or a kind of
+curve that is not the one of training.
 
 The square has eight orientations, and each is decoded. The n-cube has 2^n n!, up to 46,080 for six heads. All of them
 are looked at too: how far the heads lie from the turned curve at the truth is a sum over the heads of figures that
 depend only on which axis a head follows and whether backwards, so 2 n^2 figures tell the distance of every one. The
-nearest are then decoded.
+nearest are then decoded. So are the nearest of the other curves of as many heads, each in its nearest orientation.
 """
 
 from __future__ import annotations
@@ -14,16 +14,21 @@ import itertools
 
 import numpy as np
 
-from hilbert_codegen.curves import AXES, ORIENTATIONS, make_curve
+from hilbert_codegen.curves import AXES, CURVES, ORDERS_OF, ORIENTATIONS, cell_inset, make_curve
 from hilbert_codegen.pilot.results import FloatArray
 from hilbert_codegen.training.loss import HeadCurve, difference
 
-#: An orientation must fit so many times better to be named. Nets that have learnt nothing differ by less.
+#: A curve must fit so many times better to be named. Nets that have learnt nothing differ by less.
 SEVERAL = 3.0
 #: Points that are compared, evenly taken from all.
 _POINTS = 2000
-#: Of more than two heads: orientations that are decoded, of those that lie nearest.
+#: Curves that are decoded, of those that lie nearest: orientations of more than two heads, and other orders and kinds.
 _DECODED = 4
+#: Orientations of the square as those of cubes are written -> their names.
+_SQUARE = {
+    "x,y": "d2xy", "-x,y": "mirror_x", "x,-y": "mirror_y", "-y,x": "rotate_90", "-x,-y": "rotate_180",
+    "y,-x": "rotate_270", "y,x": "transpose", "-y,-x": "anti_transpose",
+}  # fmt: skip
 
 
 def turned(on: HeadCurve, orientation: str) -> HeadCurve:
@@ -32,8 +37,28 @@ def turned(on: HeadCurve, orientation: str) -> HeadCurve:
     return dataclasses.replace(on, curve=make_curve(curve.name, curve.order, orientation, curve.dimensions))
 
 
-def candidates(on: HeadCurve, heads: FloatArray, truth: FloatArray) -> list[str]:
-    """The orientations to decode: all eight of a square, of a cube those nearest to the truth.
+def relatives(on: HeadCurve) -> list[HeadCurve]:
+    """The other curves of as many heads: every order of every kind, with the same inset.
+
+    An inset that is the cell-centred one of its order becomes that of the other.
+    """
+    curve = on.curve
+    count = curve.dimensions
+    shapes = [(kind.name, order) for kind in CURVES if count in kind.dimensions for order in ORDERS_OF[count]]
+    centred = on.margin == float(cell_inset(curve.order))
+    return [
+        dataclasses.replace(
+            on,
+            curve=make_curve(name, order, curve.orientation, count),
+            inset=cell_inset(order) if centred else on.inset,
+        )
+        for name, order in shapes
+        if (name, order) != (curve.name, curve.order)
+    ]
+
+
+def nearest(on: HeadCurve, heads: FloatArray, truth: FloatArray) -> list[str]:
+    """The orientations under which the curve lies nearest to the heads at the truth, at most _DECODED, that first.
 
     Args:
         on: the curve, of any orientation.
@@ -41,8 +66,6 @@ def candidates(on: HeadCurve, heads: FloatArray, truth: FloatArray) -> list[str]
         truth: t in [0, 1], (points,).
     """
     count = on.curve.dimensions
-    if count == 2:
-        return list(ORIENTATIONS)
     low, high = on.head_range
     targets = turned(on, "d2xy").targets(truth)
     # far[head, axis, mirrored]: mean square of what lies between a head and an axis of the curve.
@@ -52,14 +75,15 @@ def candidates(on: HeadCurve, heads: FloatArray, truth: FloatArray) -> list[str]
         (sum(far[head, axis].min() for head, axis in enumerate(axes_of)), axes_of)
         for axes_of in itertools.permutations(range(count))
     )
-    return [
+    names = [
         ",".join(("-" if far[head, axis].argmin() else "") + AXES[axis] for head, axis in enumerate(axes_of))
         for _, axes_of in sums[:_DECODED]
     ]
+    return [_SQUARE[name] for name in names] if count == 2 else names
 
 
 def better_orientation(on: HeadCurve, heads: FloatArray, truth: FloatArray) -> str | None:
-    """The line to warn with where another orientation than the curve's fits the truth SEVERAL times better.
+    """The line to warn with where another curve than the configured one fits the truth SEVERAL times better.
 
     Args:
         on: the curve as configured.
@@ -71,17 +95,29 @@ def better_orientation(on: HeadCurve, heads: FloatArray, truth: FloatArray) -> s
     points, t = flat[chosen], truth.reshape(-1)[chosen]
     curve = on.curve
 
-    def misfit(orientation: str) -> float:
-        decoded, _ = turned(on, orientation).decode(points)
+    def misfit(other: HeadCurve) -> float:
+        decoded, _ = other.decode(points)
         return float(np.abs(difference(decoded, t, curve.closed)).mean())
 
-    mine = misfit(curve.orientation)
-    fits = {name: misfit(name) for name in candidates(on, points, t) if name != curve.orientation}
-    best = min(fits, key=lambda name: fits[name])
-    if mine <= SEVERAL * fits[best]:
+    own = ORIENTATIONS if curve.dimensions == 2 else nearest(on, points, t)
+    others = [turned(on, name) for name in own if name != curve.orientation]
+    best_turned = [turned(other, nearest(other, points, t)[0]) for other in relatives(on)]
+    others += sorted(best_turned, key=lambda other: float(np.square(points - other.targets(t)).mean()))[:_DECODED]
+    mine = misfit(on)
+    fits = [misfit(other) for other in others]
+    least = min(fits)
+    if mine <= SEVERAL * least:
         return None
-    times = mine / max(fits[best], 1e-9)
+    times = f"fits the truth {min(mine / max(least, 1e-9), 9999):.0f} times better than the configured"
+    best = others[fits.index(least)].curve
+    if (best.name, best.order) == (curve.name, curve.order):
+        return (
+            f"{best.orientation} {times} {curve.orientation}: are the heads swapped or mirrored? Check model.outputs and "
+            f"curve.orientation"
+        )
+    same = make_curve(best.name, best.order, curve.orientation, best.dimensions).points == best.points
     return (
-        f"{best} fits the truth {min(times, 9999):.0f} times better than the configured {curve.orientation}: are the "
-        f"heads swapped or mirrored? Check model.outputs and curve.orientation"
+        f"the {CURVES[best.name].title} curve of order {best.order}{'' if same else f', {best.orientation},'} {times} "
+        f"{CURVES[curve.name].title} curve of order {curve.order}: is that the curve of the training? Check curve.kind, "
+        f"curve.order{'' if same else ', curve.orientation'} and curve.inset"
     )

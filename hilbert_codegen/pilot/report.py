@@ -386,11 +386,10 @@ def _parts(result: NetResult) -> dict[str, Subset]:
 def _warnings(evaluation: Evaluation) -> dict[str, list[str]]:
     """Warning -> the networks it is about, so that one said of every seed is one line."""
     found: dict[str, list[str]] = {}
-    for result in evaluation.models:
+    for line in evaluation.warnings:
+        found[line] = [evaluation.pilot.source]
+    for result in (*evaluation.models, *evaluation.baselines):
         for line in result.warnings:
-            found.setdefault(line, []).append(f"{result.name}, seed {result.seed}")
-    for result in evaluation.baselines:
-        for line in result.network.spoilers:
             found.setdefault(line, []).append(f"{result.name}, seed {result.seed}")
     return found
 

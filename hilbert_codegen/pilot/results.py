@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,13 @@ from hilbert_codegen.models.network import Network
 from hilbert_codegen.pilot.metrics import METRICS, ErrorStats
 from hilbert_codegen.pilot.settings import Pilot
 from hilbert_codegen.spec.plan import Plan
+from hilbert_codegen.training.loss import difference
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+
+#: A net whose mean absolute error is not below this share of that of the best constant answer has not learnt its task.
+CONSTANT = 0.5
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,8 @@ class HeadNoise:
         bias: mean error of each.
         along, across: root mean square along the curve, and across it (of one direction across).
         along_robust, across_robust: the same by 1.4826 MAD.
-        correlation: the largest between the errors of two heads.
+        correlation: the largest in size between the errors of two heads, 0 where no two change.
+        correlated: the names of those two.
     """
 
     sd: tuple[float, ...]
@@ -79,6 +85,7 @@ class HeadNoise:
     along_robust: float
     across_robust: float
     correlation: float
+    correlated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,24 @@ class NetResult:
         """Whether a float net was named."""
         return self.trace.float_t is not None
 
+    @cached_property
+    def constant_error(self) -> float:
+        """Mean absolute error, in t, of the best constant answer to these samples."""
+        truth = self.trace.truth.reshape(-1)
+        places = np.linspace(0.0, 1.0, 65) if self.closed else np.array([np.median(truth)])
+        return min(float(np.abs(difference(truth, np.full_like(truth, place), self.closed)).mean()) for place in places)
+
+    @property
+    def learning_error(self) -> float:
+        """Mean absolute error to truth, in t, of the float net; of the quantized one where no float net is named."""
+        whole = self.subsets["all"]
+        return (whole.float_truth if self.has_float else whole.quantized_truth).mae
+
+    @property
+    def beats_a_constant(self) -> bool:
+        """Whether that error is below CONSTANT times that of the best constant answer."""
+        return self.learning_error < CONSTANT * self.constant_error
+
     def gain(self, baseline: str, metric: str, subset: str = "all") -> Gain:
         """The gain over `baseline`; KeyError if there is none."""
         for gain in self.gains:
@@ -240,7 +265,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All results of a pilot."""
+    """All results of a pilot; `warnings` are those about its data."""
 
     pilot: Pilot
     samples: int
@@ -252,6 +277,7 @@ class Evaluation:
     verdict: Verdict | None = None
     inputs: FloatArray | None = field(default=None, repr=False)
     truth: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
+    warnings: tuple[str, ...] = ()
 
     @property
     def span(self) -> float:
@@ -279,6 +305,17 @@ class Evaluation:
     def baseline_of(self, name: str, seed: int) -> NetResult:
         """The result of a baseline in one seed."""
         return next(b for b in self.baselines if (b.name, b.seed) == (name, seed))
+
+
+def no_better_than_a_constant(result: NetResult, span: float, unit: str) -> str:
+    """The end of a sentence about a net that has not learnt its task, with both errors in the task's unit."""
+    baseline = result.decoder is None and result.has_float
+    of = "the mean absolute error of its float net" if baseline else "its mean absolute error"
+    unit = f" {unit}" if unit else ""
+    return (
+        f"{of}, {span * result.learning_error:.4g}{unit}, is not below half of what the best constant answer has, "
+        f"{span * result.constant_error:.4g}{unit}"
+    )
 
 
 def _subset(subset: Subset) -> dict[str, Any]:
@@ -311,6 +348,7 @@ def _net(result: NetResult) -> dict[str, Any]:
         "host_ms_per_inference": None if result.host_ms is None else result.host_ms.__dict__,
         "tflite_micro": None if result.micro is None else result.micro.__dict__,
         "errors": {name: _subset(subset) for name, subset in result.subsets.items()},
+        "warnings": list(result.warnings),
     }
     if result.decoder is not None:
         record |= {
@@ -322,7 +360,6 @@ def _net(result: NetResult) -> dict[str, Any]:
             "gains": [gain.__dict__ for gain in result.gains],
             "changes_of_the_error_to_truth": [change.__dict__ for change in result.changes],
             "predicted_gains": result.predicted,
-            "warnings": list(result.warnings),
         }
     return record
 
@@ -339,6 +376,8 @@ def to_record(evaluation: Evaluation) -> dict[str, Any]:
             "kernels": evaluation.kernels,
             "range": list(evaluation.pilot.config.task.values),
             "unit": evaluation.pilot.config.task.unit,
+            "errors_in": "t",
+            "warnings": list(evaluation.warnings),
             "metrics": {name: metric.words for name, metric in METRICS.items()},
             "verdict": None
             if verdict is None

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from hilbert_codegen.config.schema import known_keys
@@ -33,6 +33,10 @@ LEAST, MOST = 1e-30, 1e30
 MOST_INPUT = float(np.finfo(np.float32).max)
 #: t is between 0 and 1 but for noise; further off it is the truth in another unit.
 MOST_T = 1e6
+#: Truth outside t = 0 to 1 by more than this is not rounding, and is said.
+ROUNDING = 1e-6
+#: Where more than this share of it lies outside, and t does not wrap round, the truth is refused.
+NEARLY_ALL = 0.9
 #: What NumPy and zipfile raise on files that are damaged, or made to do harm.
 _UNREADABLE = (
     OSError, ValueError, EOFError, KeyError, TypeError, MemoryError, OverflowError, NotImplementedError, RuntimeError,
@@ -145,8 +149,8 @@ class ModelTable(_Table):
 class BaselineTable(_Table):
     """A network without Hilbert heads; `kind` is one of `baselines.KINDS`, by default told from its output's type.
 
-    `range`: the head values of t = 0 and t = 1 ("cos_sin" has none). `rival = false` shows it for comparison only, as a
-    net that the target can't run.
+    `range`: the head values of t = 0 and t = 1, of "cos_sin" those that stand for -1 and 1; by default that of the kind.
+    `rival = false` shows it for comparison only, as a net that the target can't run.
     """
 
     name: str
@@ -157,6 +161,12 @@ class BaselineTable(_Table):
     output: Outputs = 0
     float_output: Outputs = None
     rival: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _range_of_the_kind(cls, given: Any) -> Any:
+        kind = given.get("kind") if isinstance(given, dict) else None
+        return {"range": KINDS[kind].ends, **given} if isinstance(kind, str) and kind in KINDS else given
 
 
 class KpiTable(_Table):
@@ -268,6 +278,27 @@ class Pilot:
         }
         t = self._scaled("truth", data.truth, truth[:limit], low, high - low, MOST_T)
         return Samples(real, t, None if mask is None else mask[:limit].astype(bool))
+
+    def truth_outside(self, truth: NDArray[np.float64], circular: bool) -> str:
+        """The line to warn with where `truth` (any shape, in t) lies outside 0 to 1; "" where all lies inside.
+
+        Raises UsageError where nearly all of it does and t does not wrap round: no net can be judged by that.
+        """
+        share = float(((truth < -ROUNDING) | (truth > 1 + ROUNDING)).mean())
+        if not share:
+            return ""
+        data, (low, high) = self.config.data, self.config.task.values
+        where = f"task.values = {show_value(self.config.task.values)}"
+        remedy = "give it in the task's unit, or correct data.truth_in or task.values"
+        if data.truth_in == "t":
+            (low, high), where = (0.0, 1.0), 't = 0 to 1, as data.truth_in = "t" has it'
+            remedy = 'if it is in the task\'s unit, write data.truth_in = "task"'
+        least, most = sorted((low + (high - low) * float(truth.min()), low + (high - low) * float(truth.max())))
+        problem = f"{100 * share:.3g} % of it lies outside {where} (min {least:.4g}, max {most:.4g})"
+        error = self.error("data.truth", data.truth, problem, remedy)
+        if share > NEARLY_ALL and not circular:
+            raise error
+        return str(error).removeprefix(f"{self.source}: ")
 
     def _scaled(
         self, key: str, name: str, array: NDArray[Any], offset: float, divide: float, most: float

@@ -10,15 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from hilbert_codegen.pilot.metrics import METRICS, RESAMPLED, ErrorStats
 from hilbert_codegen.pilot.networks import TRUTH_METRICS
-from hilbert_codegen.pilot.results import Answer, Evaluation, Interval, NetResult, Verdict
-from hilbert_codegen.training.loss import difference
-
-#: Without a baseline, a net whose error exceeds this share of that of the best constant answer has not learnt.
-CONSTANT = 0.5
+from hilbert_codegen.pilot.results import (
+    Answer,
+    Evaluation,
+    Interval,
+    NetResult,
+    Verdict,
+    no_better_than_a_constant,
+)
 
 
 def judge(evaluation: Evaluation) -> Verdict | None:
@@ -58,11 +59,54 @@ def _percent(figure: Interval) -> str:
     return f"{100 * figure.value:+.1f} %{ends}"
 
 
-def constant_error(result: NetResult) -> float:
-    """Mean absolute error, in t, of the best constant answer to these samples."""
-    truth = result.trace.truth.reshape(-1)
-    places = np.linspace(0.0, 1.0, 65) if result.closed else np.array([np.median(truth)])
-    return min(float(np.abs(difference(truth, np.full_like(truth, place), result.closed)).mean()) for place in places)
+def _misfit(model: NetResult, what: str) -> str:
+    return f"seed {model.seed}: the float net does not fit this truth: {what}."
+
+
+def _causes(evaluation: Evaluation, model: NetResult) -> str:
+    """What a misfit can come from, with what tells one cause from another: the ends of decoded and true values."""
+    assert model.trace.float_t is not None
+    low, high = evaluation.pilot.config.task.values
+    unit = evaluation.pilot.config.task.unit
+    given, true = (low + (high - low) * t for t in (model.trace.float_t, model.trace.truth))
+    return (
+        f"It gives {given.min():.4g} to {given.max():.4g}{' ' if unit else ''}{unit}, the truth is {true.min():.4g} to "
+        f"{true.max():.4g}: either the net is not trained enough, or the truth's unit or range, the heads' order or the "
+        f"curve are not those of the training."
+    )
+
+
+def _misfits(evaluation: Evaluation, model: NetResult) -> list[str]:
+    """Why the float net of `model` has not learnt the task; none where it has."""
+    settings = evaluation.pilot.config.evaluate
+    if model.misread:
+        return [f"seed {model.seed}: {model.misread}."]
+    if not model.beats_a_constant:
+        unit = evaluation.pilot.config.task.unit
+        return [_misfit(model, no_better_than_a_constant(model, evaluation.span, unit))]
+    found = []
+    share = model.wrong_branch["float"]
+    if share > settings.wrong_branch:
+        what = f"{100 * share:.2g} % of its points lie on another branch than the truth; at most "
+        found.append(_misfit(model, f"{what}{100 * settings.wrong_branch:.2g} % may"))
+    floats = _learnt_floats(evaluation, model.seed)
+    for metric in TRUTH_METRICS if floats else ():
+        best = min(floats, key=lambda b: b.subsets["all"].float_truth.figures[metric])
+        theirs = best.subsets["all"]
+        own, one = model.subsets["all"].float_truth.figures[metric], theirs.float_truth.figures[metric]
+        if not own - one <= settings.learnt_margin * theirs.quantized_truth.figures[metric]:
+            what = (
+                f"its {METRICS[metric].words} is {evaluation.span * own:.4g}, that of the float net of {best.name} "
+                f"{evaluation.span * one:.4g} ({_percent(model.change(best.name, metric, 'float'))}); it may be higher by "
+                f"at most {100 * settings.learnt_margin:.3g} % of what INT8 leaves to {best.name}"
+            )
+            found.append(_misfit(model, what))
+    return found
+
+
+def _learnt_floats(evaluation: Evaluation, seed: int) -> list[NetResult]:
+    """The baselines of a seed whose float nets a model's can be compared with."""
+    return [b for b in evaluation.baselines if b.seed == seed and b.has_float and b.beats_a_constant]
 
 
 def _learnt(evaluation: Evaluation, models: Sequence[NetResult]) -> Answer:
@@ -70,50 +114,28 @@ def _learnt(evaluation: Evaluation, models: Sequence[NetResult]) -> Answer:
     reasons: list[str] = []
     settings = evaluation.pilot.config.evaluate
     for model in models:
-        where = f"seed {model.seed}"
-        if not model.has_float:
+        if not model.has_float and not model.misread:
             outcomes.append(None)
-            reasons.append(f"{where}: no float net is named.")
+            reasons.append(f"seed {model.seed}: no float net is named.")
             continue
-        whole = model.subsets["all"].float_truth
-        worst = constant_error(model)
-        if not whole.mae < CONSTANT * worst:
-            outcomes.append(False)
-            reasons.append(
-                f"{where}: the float net is the problem: its mean absolute error, {evaluation.span * whole.mae:.4g}, is "
-                f"not below half of what the best constant answer has, {evaluation.span * worst:.4g}."
-            )
-            continue
-        share = model.wrong_branch["float"]
-        if share > settings.wrong_branch:
-            outcomes.append(False)
-            reasons.append(
-                f"{where}: the float net is the problem: {100 * share:.2g} % of its points lie on another branch than "
-                f"the truth; at most {100 * settings.wrong_branch:.2g} % may."
-            )
-        floats = [b for b in evaluation.baselines if b.seed == model.seed and b.has_float]
-        for metric in TRUTH_METRICS if floats else ():
-            best = min(floats, key=lambda b: b.subsets["all"].float_truth.figures[metric])
-            theirs = best.subsets["all"]
-            own, one = whole.figures[metric], theirs.float_truth.figures[metric]
-            if not own - one <= settings.learnt_margin * theirs.quantized_truth.figures[metric]:
-                outcomes.append(False)
-                reasons.append(
-                    f"{where}: the float net is the problem: its {METRICS[metric].words} to truth is "
-                    f"{evaluation.span * own:.4g}, that of the float net of {best.name} {evaluation.span * one:.4g} "
-                    f"({_percent(model.change(best.name, metric, 'float'))}); it may be higher by at most "
-                    f"{100 * settings.learnt_margin:.3g} % of what INT8 leaves to {best.name}."
-                )
-        outcomes.append(True)
+        found = _misfits(evaluation, model)
+        outcomes.append(not found)
+        if found and not model.misread and False not in outcomes[:-1]:
+            found[0] += " " + _causes(evaluation, model)
+        reasons += found
     passed = _fold(outcomes)
-    if passed:
+    if passed and any(_learnt_floats(evaluation, model.seed) for model in models):
         reasons = [
             f"Its error to truth exceeds that of the best 1D float net by at most {100 * settings.learnt_margin:.3g} % of "
             f"the INT8 1D net's, and at most {100 * settings.wrong_branch:.2g} % of its points lie on "
             f"another branch than the truth."
-        ] if evaluation.baselines else [
-            "Its error is below half of that of the best constant answer; there is no 1D float net to compare with."
-        ]  # fmt: skip
+        ]
+    elif passed:
+        with_what = "that has learnt the task " if evaluation.baselines else ""
+        reasons = [
+            f"Its error is below half of that of the best constant answer; there is no 1D float net {with_what}to "
+            f"compare with."
+        ]
     return Answer("learnt", models[0].name, passed, tuple(reasons))
 
 
@@ -150,7 +172,7 @@ def _kpi(evaluation: Evaluation, models: Sequence[NetResult], learnt: Answer) ->
         ok &= fine
         reasons.append(reason)
     if learnt.passed is False:
-        reasons.append("It counts for nothing while the float net has not learnt the task.")
+        reasons.append("It counts for nothing while the float net does not fit the truth.")
     return Answer("kpi", models[0].name, ok and learnt.passed is not False, tuple(reasons))
 
 
@@ -166,6 +188,8 @@ def _least_gain(evaluation: Evaluation, models: Sequence[NetResult], asked: floa
     least = min(gains, key=lambda gain: (not math.isnan(gain.value), gain.value))
     if math.isnan(least.value):
         return False, f"The gain over {name} does not exist: the quantization error is zero, as of saturated heads."
+    if not all(evaluation.baseline_of(name, model.seed).beats_a_constant for model in models):
+        return False, f"A gain over {name} counts for nothing: that net has not learnt the task."
     ok = least.value >= asked
     return ok, (
         f"The gain in the {METRICS[metric].words} of quantization over {name} is {least.value:.2f} "
@@ -174,18 +198,25 @@ def _least_gain(evaluation: Evaluation, models: Sequence[NetResult], asked: floa
 
 
 def _pays(evaluation: Evaluation, models: Sequence[NetResult], learnt: Answer) -> Answer:
-    """Lower in MAE beyond chance and not higher in RMSE beyond chance, in every seed, than the best rival in each."""
+    """Lower in MAE beyond chance and not higher in RMSE beyond chance, in every seed, than the best rival in each.
+
+    No PASS against a rival that has not learnt the task itself.
+    """
     outcomes: list[bool | None] = []
     reasons: list[str] = []
     rivals = [b for b in evaluation.baselines if b.rival]
     if not rivals:
         return Answer("pays", models[0].name, None, ("No baseline is a rival.",))
+    unlearnt: dict[str, NetResult] = {}
     for model in models:
         here = [b for b in rivals if b.seed == model.seed]
         parts = []
         for metric in TRUTH_METRICS:
             best = min(here, key=lambda b: b.subsets["all"].quantized_truth.figures[metric])
             change = model.change(best.name, metric)
+            if not best.beats_a_constant:
+                unlearnt.setdefault(best.name, best)
+                outcomes.append(None)
             parts.append(f"{METRICS[metric].short} {_percent(change)} against {best.name}")
             if math.isnan(change.low):
                 outcomes.append(None)
@@ -194,10 +225,14 @@ def _pays(evaluation: Evaluation, models: Sequence[NetResult], learnt: Answer) -
             else:
                 outcomes.append(change.low <= 0)
         reasons.append(f"Error to truth, all points, seed {model.seed}: {', '.join(parts)}.")
+    unit = evaluation.pilot.config.task.unit
+    for name, best in unlearnt.items():
+        what = no_better_than_a_constant(best, evaluation.span, unit)
+        reasons.append(f"{name} has not learnt the task: {what}.")
     passed = _fold(outcomes)
     if learnt.passed is False:
         passed = False
-        reasons.append("The float net has not learnt the task.")
-    elif passed is None:
+        reasons.append("The float net does not fit the truth.")
+    elif passed is None and not unlearnt:
         reasons.append("The data can't tell: an interval contains 0, or there are too few samples for one.")
     return Answer("pays", models[0].name, passed, tuple(reasons))

@@ -211,6 +211,15 @@ def test_a_float_model_has_heads_too(tmp_path: Path) -> None:
     assert heads(tmp_path, *tensors, signatures={"s": {"x": 1, "y": 0}}).indices == (1, 0)
 
 
+def test_codes_made_real_at_the_end_are_told_from_a_float_net(tmp_path: Path) -> None:
+    real = Head("t", (1, 2), kind=tflite.TensorType.FLOAT32, scale=())
+    assert [head.coded for head in heads(tmp_path, real).tensors] == [False]
+    assert [head.coded for head in heads(tmp_path, Head()).tensors] == [True]
+    # A reshape stands for whatever passes numbers on as they are, a DEQUANTIZE among it.
+    (tmp_path / "net.tflite").write_bytes(tflite_file(Head(), real, outputs=[1], reshapes={1: 0}))
+    assert [head.coded for head in find_heads(tmp_path / "net.tflite").tensors] == [True]
+
+
 def test_the_output_of_a_baseline(tmp_path: Path) -> None:
     (tmp_path / "net.tflite").write_bytes(tflite_file(A, B, signatures={"s": {"value": 1}}))
     assert find_outputs(tmp_path / "net.tflite", "value") == (1,)

@@ -16,6 +16,7 @@ pytest.importorskip("tflite_runtime")
 from hilbert_codegen.cli import main
 from hilbert_codegen.config.loading import load
 from hilbert_codegen.emit.generate import generate
+from hilbert_codegen.errors import UsageError
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.settings import load_pilot
 from hilbert_codegen.spec.plan import make_plan
@@ -59,6 +60,22 @@ def test_swapped_heads_fail_strictly_and_right_ones_pay(tmp_path: Path, capsys: 
             main(["evaluate", str(path), "--limit", "200", "--strict", "-q"])
         assert stop.value.code == 1
         assert "d2xy fits the truth" in capsys.readouterr().err
+    # The order of another training fails likewise, and by name.
+    path.write_text(swapped.replace("orientation=transpose", "order=1"), encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(path), "--limit", "200", "--strict", "-q"])
+    said = capsys.readouterr()
+    assert "the Hilbert curve of order 2 fits the truth" in said.err
+    assert (
+        "FAIL: Has the float net of p = 2, ONNX learnt the task? seed 0: the Hilbert curve of order 2 fits" in said.out
+    )
+    path.write_text(text.replace('float = "models/p2_float.onnx"', 'float = "models/p2_int8.onnx"'), encoding="utf-8")
+    with pytest.raises(UsageError, match=r'model.float = "models/p2_int8.onnx": is the quantized net itself'):
+        evaluate(load_pilot(path), limit=200)
+    shutil.copy(TORCH / "models" / "p2_int8.onnx", tmp_path / "copy.onnx")
+    path.write_text(text.replace('float = "models/p2_float.onnx"', 'float = "copy.onnx"'), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"is no float net, output 0 .* is quantized"):
+        evaluate(load_pilot(path), limit=200)
     path.write_text(text, encoding="utf-8")
     main(["evaluate", str(path), "--limit", "200", "--strict", "-q"])
     assert "--strict judged the heads alone" in capsys.readouterr().err

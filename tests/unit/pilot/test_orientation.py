@@ -59,6 +59,42 @@ def test_any_orientation_of_more_heads_is_noticed(heads: int, order: int) -> Non
         noticed(on, every[int(place)])
 
 
+@pytest.mark.parametrize(
+    ("heads", "configured", "trained", "orientation"),
+    [
+        (2, ("hilbert", 2), ("hilbert", 3), "d2xy"),
+        (2, ("hilbert", 3), ("hilbert", 2), "d2xy"),
+        (2, ("hilbert", 2), ("hilbert", 4), "rotate_90"),
+        (2, ("moore", 3), ("hilbert", 3), "d2xy"),
+        (2, ("hilbert", 3), ("moore", 3), "mirror_y"),
+        (3, ("hilbert", 2), ("hilbert", 3), "d2xy"),
+        (4, ("hilbert", 1), ("hilbert", 2), "z,-x,y,u"),
+        (6, ("hilbert", 1), ("moore", 1), "d2xy"),
+    ],
+)
+def test_another_order_or_kind_is_told_from_the_configured_one(
+    heads: int, configured: tuple[str, int], trained: tuple[str, int], orientation: str
+) -> None:
+    rng = np.random.default_rng(3)
+    t = rng.random(400)
+    there = HeadCurve(make_curve(*trained, orientation, heads), head_range=(-1.0, 1.0))
+    points = there.targets(t) + 0.004 * rng.standard_normal((400, heads))
+    found = better_orientation(HeadCurve(make_curve(*configured, "d2xy", heads), head_range=(-1.0, 1.0)), points, t)
+    assert found is not None
+    titles = {"hilbert": "Hilbert", "moore": "Moore"}
+    named = f"the {titles[trained[0]]} curve of order {trained[1]}"
+    assert found.startswith(named + (" fits" if orientation == "d2xy" else f", {orientation}, fits"))
+    assert f"the configured {titles[configured[0]]} curve of order {configured[1]}: is that the curve" in found
+    assert ("curve.orientation" in found) == (orientation != "d2xy")
+
+
+def test_a_stated_inset_is_that_of_the_training_too() -> None:
+    t = np.random.default_rng(3).random(400)
+    points = HeadCurve(make_curve("hilbert", 3), 0.2).targets(t)
+    found = better_orientation(HeadCurve(make_curve("hilbert", 2), 0.2), points, t)
+    assert found is not None and found.startswith("the Hilbert curve of order 3 fits the truth 9999 times better")
+
+
 def test_a_net_that_has_learnt_nothing_is_not_suspected() -> None:
     rng = np.random.default_rng(3)
     assert better_orientation(HeadCurve(make_curve("hilbert", 2)), rng.random((900, 2)), rng.random(900)) is None

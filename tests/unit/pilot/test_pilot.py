@@ -20,8 +20,10 @@ from hilbert_codegen.pilot.advise import Advice, Candidate, advise_from_noise, a
 from hilbert_codegen.pilot.evaluate import evaluate
 from hilbert_codegen.pilot.intervals import Bootstrap, interval
 from hilbert_codegen.pilot.metrics import ErrorStats
+from hilbert_codegen.pilot.networks import _noise as head_noise
+from hilbert_codegen.pilot.networks import constant_heads, head_warnings
 from hilbert_codegen.pilot.report import along_t_picture, histogram_picture, overheads, render_report
-from hilbert_codegen.pilot.results import Evaluation, to_record
+from hilbert_codegen.pilot.results import Evaluation, FloatArray, to_record
 from hilbert_codegen.pilot.settings import load_pilot
 from hilbert_codegen.training.codec import Decoder, decode
 from tests.conftest import needs
@@ -324,6 +326,10 @@ def test_records_are_plain_json(line: Evaluation) -> None:
     record = json.loads(json.dumps(to_record(line), allow_nan=False))
     assert record["models"][2]["decoder"]["levels"] == 2017
     assert record["models"][0]["branch_jumps"] == 0
+    # Errors are in t: 55 pixels are one.
+    assert record["errors_in"] == "t" and record["range"] == [4.0, 59.0]
+    mae = line.models[0].subsets["all"].quantized_truth.mae
+    assert record["models"][0]["errors"]["all"]["quantized_truth"]["mae"] == mae < 0.2 / 55
 
 
 @needs("gcc")
@@ -352,7 +358,14 @@ def test_heads_that_say_nothing_fail_without_a_traceback(tmp_path: Path, capsys:
     result = evaluate(load_pilot(path), limit=300)
     assert result.verdict is not None and not result.verdict.passed
     learnt, kpi, pays = (result.verdict.of(question) for question in ("learnt", "kpi", "pays"))
-    assert learnt is not None and learnt.passed is False and "the float net is the problem" in learnt.reasons[0]
+    assert learnt is not None and learnt.passed is False
+    assert learnt.reasons[0].startswith("seed 0: the float net does not fit this truth: its mean absolute error, ")
+    assert result.models[0].trace.float_t is not None
+    given = 4 + 55 * result.models[0].trace.float_t  # pixels
+    assert f"It gives {given.min():.4g} to {given.max():.4g} pixels, the truth is " in learnt.reasons[0]
+    assert "the truth's unit or range, the heads' order or the curve" in learnt.reasons[0]
+    for head in "xy":
+        assert any(w.startswith(f"head {head} gives code ") and "at all points" in w for w in result.models[0].warnings)
     assert kpi is not None and kpi.passed is False and "counts for nothing" in kpi.reasons[-1]
     assert pays is not None and pays.passed is False
     json.dumps(to_record(result), allow_nan=False)
@@ -412,6 +425,128 @@ def test_without_float_nets_only_errors_to_truth_are_given(
     assert learnt is not None and learnt.passed is None
     main(["evaluate", str(path), "--report", str(path.parent / "r.html"), "-q"])
     assert "Quantization error" not in capsys.readouterr().out
+
+
+UNLEARNT = ('quantized = "map1d_int8.tflite"', 'quantized = "map1d_int8.tflite"\nrange = [0, 7]')
+
+
+def test_nothing_pays_against_a_baseline_that_has_not_learnt(
+    map_pilot: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = map_pilot(UNLEARNT, ("limit = 1.0", "limit = 1.0\nmin_gain = 0.001"))
+    main(["evaluate", str(path)])
+    said, warned = capsys.readouterr()
+    result = evaluate(load_pilot(path))
+    t = result.truth
+    off, constant = 9.5 * np.abs(t / 7 - t).mean(), 9.5 * np.abs(t - np.median(t)).mean()  # m; half of 2.4 is exceeded
+    what = f"the mean absolute error of its float net, {off:.4g} m, is not below half of what the best constant answer "
+    assert f"warning: 1D, seed 0: has not learnt the task: {what}has, {constant:.4g} m" in warned
+    assert result.verdict is not None and not result.verdict.passed
+    learnt, kpi, pays = (result.verdict.of(question) for question in ("learnt", "kpi", "pays"))
+    assert pays is not None and pays.passed is None and f"1D has not learnt the task: {what}" in pays.reasons[-1]
+    assert "OPEN: Does p = 1 pay?" in said
+    assert kpi is not None and kpi.passed is False and "A gain over 1D counts for nothing" in " ".join(kpi.reasons)
+    assert learnt is not None and learnt.passed
+    assert "there is no 1D float net that has learnt the task" in learnt.reasons[0]
+
+
+def test_a_baseline_that_has_learnt_is_not_warned_of(line: Evaluation) -> None:
+    assert line.baselines[0].warnings == line.baselines[0].network.spoilers
+    assert line.warnings == ()
+
+
+@pytest.mark.parametrize("table", ["model", "baseline"])
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_quantized_net_is_no_float_net(map_pilot: Callable[..., Path], table: str, copied: bool) -> None:
+    name = {"model": "map", "baseline": "map1d"}[table]
+    given = "copy.tflite" if copied else f"{name}_int8.tflite"
+    path = map_pilot((f'float = "{name}_float.tflite"', f'float = "{given}"'))
+    shutil.copy(path.parent / f"{name}_int8.tflite", path.parent / "copy.tflite")
+    words = "is no float net, output 0 .* is quantized" if copied else "is the quantized net itself"
+    with pytest.raises(UsageError, match=f'{table}.float = "{given}": .*{words}.*; name the float net'):
+        evaluate(load_pilot(path))
+
+
+def write_truth(path: Path, truth: FloatArray) -> Path:
+    """The pilot of maps with its inputs in a file of their own, and this truth."""
+    edited(path, ('inputs = "t.npy"', 'inputs = "x.npy"'))
+    np.save(path.parent / "x.npy", np.load(path.parent / "t.npy"))
+    np.save(path.parent / "t.npy", truth)
+    return path
+
+
+@pytest.mark.parametrize("command", ["evaluate", "advise"])
+@pytest.mark.parametrize(
+    ("truth_in", "factor", "words"),
+    [
+        ("t", 9500.0, ["lies outside t = 0 to 1", "min 9500, max 1.9e+04", 'write data.truth_in = "task"']),
+        ("task", 0.2, ["100 % of it lies outside task.values", "min 0.2, max 0.4", "give it in the task's unit"]),
+    ],
+)
+def test_truth_in_another_unit_is_refused(
+    map_pilot: Callable[..., Path], capsys: pytest.CaptureFixture[str], command: str, truth_in: str, factor: float,
+    words: list[str],
+) -> None:  # fmt: skip
+    path = map_pilot(('truth_in = "t"', f'truth_in = "{truth_in}"'))
+    write_truth(path, factor * (1 + np.linspace(0, 1, 30 * 64).reshape(30, 8, 8, 1)))
+    with pytest.raises(SystemExit) as stop:
+        main([command, str(path), "-q"])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    for word in ['pilot.toml: data.truth = "t.npy": ', *words]:
+        assert word in said
+
+
+@pytest.mark.parametrize("command", ["evaluate", "advise"])
+def test_truth_outside_the_range_is_said(
+    map_pilot: Callable[..., Path], capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    path = map_pilot()
+    truth = np.load(path.parent / "t.npy").astype(np.float64)
+    truth[:3] = -0.25  # 3 of 30 samples
+    main([command, str(write_truth(path, truth))])
+    said = capsys.readouterr().err
+    assert 'warning: pilot.toml: data.truth = "t.npy": 10 % of it lies outside t = 0 to 1' in said
+    assert f"(min -0.25, max {truth.max():.4g})" in said
+
+
+def test_angles_a_turn_away_are_the_same_angles(map_pilot: Callable[..., Path]) -> None:
+    path = edited(map_pilot(), ("[task]", "[task]\ncircular = true"))
+    truth = np.load(path.parent / "t.npy").astype(np.float64)
+    one = evaluate(load_pilot(path))
+    two = evaluate(load_pilot(write_truth(path, truth - 1.0)))
+    assert one.warnings == () and "% of it lies outside" in two.warnings[0]
+    assert two.models[0].trace.truth == pytest.approx(one.models[0].trace.truth)
+    assert two.models[0].wrong_branch == one.models[0].wrong_branch
+    assert two.models[0].subsets["all"].float_truth.max < 0.01
+
+
+def test_a_head_that_never_changes_is_named() -> None:
+    codes = np.array([[3, -128, 5], [4, -128, 5], [4, -128, 7]], dtype=np.int8)
+    real = np.array([[0.5, 0.25, 0.1], [0.5, 0.5, 0.1], [0.5, 0.0, 0.2]])
+    assert constant_heads(codes, real) == [
+        "head y gives code -128 at all points: it says nothing",
+        "head x of the float net gives 0.5 at all points: it says nothing",
+    ]
+    assert constant_heads(codes[:1], None) == []
+
+
+def test_the_two_heads_whose_errors_are_correlated_are_named(line: Evaluation) -> None:
+    rng = np.random.default_rng(1)
+    errors = rng.standard_normal((4000, 6))
+    errors[:, 2] = 0.1  # a head that never changes hides nothing of the others
+    errors[:, 4] = 0.8 * errors[:, 4] - 0.6 * errors[:, 1]
+    noise = head_noise(errors, errors[:, 0], errors[:, 1:])
+    assert noise.correlation == pytest.approx(-0.6, abs=0.05) and noise.correlated == ("y", "v")
+    plan = line.models[0].plan
+    assert plan is not None
+    codes = np.zeros((5, 2), np.int8)
+    (negative,) = head_warnings(plan, noise, codes)
+    assert (
+        f"heads y and v are correlated ({noise.correlation:.2f}, where one is too high the other is too low" in negative
+    )
+    (positive,) = head_warnings(plan, replace(noise, correlation=0.5), codes)
+    assert "(+0.50): what enters both" in positive and "too low" not in positive
 
 
 def test_one_sample_has_no_interval(map_pilot: Callable[..., Path]) -> None:
