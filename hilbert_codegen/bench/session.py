@@ -118,7 +118,7 @@ class Session:
     Attributes:
         plan: what the decoders compute.
         cores: whose variants they have, unless the configuration names others; none for those of the configuration.
-        outputs: codes of a network to run over instead of all pairs, shape (n, 2), or None.
+        outputs: codes of a network to run over instead of all pairs, shape (n, heads), or None.
         order: the order of the pairs (bench.firmware.ORDERS).
     """
 
