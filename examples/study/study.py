@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from tasks import TASKS, Task
 
 from hilbert_codegen.curves import make_curve
-from hilbert_codegen.pilot.advise import NOT_LEARNT, WORTHWHILE, Candidate, Choice, choose, forecasts, pooled, score
+from hilbert_codegen.pilot.advise import NOT_LEARNT, forecasts, pooled, score
+from hilbert_codegen.pilot.choice import WORTHWHILE, Candidate, Choice, choose
 from hilbert_codegen.pilot.forecast import Known
 from hilbert_codegen.pilot.intervals import Bootstrap, interval
 from hilbert_codegen.pilot.metrics import ErrorStats
@@ -213,6 +214,7 @@ def _measured(trained: Trained, order: int, baseline: ErrorStats) -> Candidate:
     return Candidate(
         trained.curve, order, on.margin, on.length, half, noise, 0.0, f"measured on {name}", True,
         trained.stats(trained.quantization(name)), truth, 0.0, score(truth, baseline), {"truth": 1.0}, refusal,
+        learnt=learnt,
     )  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def make_sweep(
 
     Args:
         plan: what the decoder computes.
-        outputs: codes a network gave, shape (n, 2), 8-bit heads: those are run, from the start again until there are
+        outputs: codes a network gave, shape (n, heads), 8-bit heads: those are run, from the start again until there are
             65,536. Without it, all pairs of 8-bit heads, every 257th code of both axes of 16-bit heads.
         order: the order of the pairs, a name of ORDERS: "sweep" is that of their raw bits, y the slower.
         known: the exact answers over the proof's domain, where the caller has them.

@@ -119,7 +119,7 @@ class Session:
         plan: what the decoders compute.
         cores: whose variants they have, unless the configuration names others; none for those of the configuration. The
             strategy is that of the configuration in any case.
-        outputs: codes of a network to run over instead of all pairs, shape (n, 2), or None.
+        outputs: codes of a network to run over instead of all pairs, shape (n, heads), or None.
         order: the order of the pairs (bench.firmware.ORDERS).
     """
 

@@ -80,7 +80,7 @@ def outputs_option(command: F) -> F:
     return click.option(
         "--outputs",
         type=click.Path(path_type=Path),
-        help="Run over the codes of this .npy file (a network's real outputs, shape (n, 2)) instead of all pairs.",
+        help="Run over the codes of this .npy file (a network's real outputs, shape (n, heads)) instead of all pairs or drawn tuples.",
     )(command)
 
 
@@ -94,7 +94,7 @@ def read_outputs(path: Path | None) -> NDArray[np.int64] | None:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())[:150]
         raise UsageError(f"--outputs {path}: can't be read: {reason}; give a .npy file of codes") from None
     if not isinstance(codes, np.ndarray) or not np.issubdtype(codes.dtype, np.integer):
-        raise UsageError(f"--outputs {path}: holds no integers; give the network's quantized outputs, shape (n, 2)")
+        raise UsageError(f"--outputs {path}: holds no integers; give the network's quantized outputs, shape (n, heads)")
     # What 64 bits with a sign do not hold would come out as another code.
     return np.minimum(codes, np.iinfo(np.int64).max).astype(np.int64)
 

@@ -37,7 +37,7 @@ def plan_options(command: F) -> F:
             click.option(
                 "--model",
                 type=click.Path(path_type=Path),
-                help="A quantized .tflite file that scale, zero point and dtype of the heads are read from.",
+                help="A quantized .tflite or .onnx file that scale, zero point, dtype and layout of the heads are read from.",
             ),
             click.option("--strict", is_flag=True, help="Treat warnings as failures (exit status 1)."),
             click.option("-q", "--quiet", is_flag=True, help="No diagnostics but errors."),

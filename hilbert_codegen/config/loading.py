@@ -214,10 +214,13 @@ class _Relocated:
 
 
 def _same(given: object, found: object) -> bool:
-    given = _each(given, len(found) if isinstance(found, tuple) else 1)
-    if isinstance(given, tuple) and isinstance(found, tuple) and len(given) == len(found):
-        try:
-            return all(float(a) == float(b) for a, b in zip(given, found, strict=True))
-        except (TypeError, ValueError):
-            return given == found
-    return given == found
+    """Whether what the user wrote is what the model says: one word, or a number for each head, or one for all of them."""
+    if not isinstance(found, tuple):
+        return given == found
+    numbers = _each(given, len(found))
+    if not isinstance(numbers, tuple) or len(numbers) != len(found):
+        return False
+    try:
+        return all(float(a) == float(b) for a, b in zip(numbers, found, strict=True))
+    except (TypeError, ValueError):
+        return False

@@ -1,11 +1,12 @@
-r"""Which curve to train, if any: how many heads, which order, which inset; judged by the error to truth that INT8 will leave.
+r"""What each curve would leave as error to truth: measured, forecast, or ruled out; the choice among them is `choice`'s.
 
 What has been measured is said as measured. An order that has not been trained is forecast (`forecast`) from the nearest
-order that has, or from the 1D net alone, and ruled out where one of two criteria fails:
+order that has, or from the 1D net alone. Two criteria are asked before:
 
-- blur: the float net's error to truth is more than BLUR cells of that curve. Such a net answers with a mean of several
-  branches, and no figure can be given for it; the order below can be trained and measured.
-- four standard deviations: half the distance between branches is less than 4 standard deviations of a head's noise.
+- blur: the float net's error to truth in cells of that curve. Above BLUR such a net answers with a mean of several
+  branches somewhere, and no figure can be given for it, though it may be learnt, and pay; above FAR it is ruled out.
+- four standard deviations: half the distance between branches is to be 4 standard deviations of a head's noise, or the
+  curve is ruled out.
 
 Of what is left that with the fewest heads, and of those the lowest order, is advised whose error to truth is within NEARLY of the
 best: a further head costs a channel, flash and instructions (`further_heads`), and at a lower order branches are farther apart
@@ -25,17 +26,20 @@ import numpy as np
 
 from hilbert_codegen.curves import ORDERS_OF, cell_inset, make_curve
 from hilbert_codegen.errors import UsageError
+from hilbert_codegen.pilot.baselines import KINDS
+from hilbert_codegen.pilot.choice import BLUR, FAR, RIVAL, Candidate, choose
 from hilbert_codegen.pilot.estimator import EstimatorTrial, propose_estimator
 from hilbert_codegen.pilot.forecast import Known, forecast, known_of
+from hilbert_codegen.pilot.intervals import FEWEST
 from hilbert_codegen.pilot.metrics import ErrorStats
 from hilbert_codegen.pilot.probe import probe
-from hilbert_codegen.pilot.results import Evaluation, NetResult
+from hilbert_codegen.pilot.results import Answer, Evaluation, NetResult
 from hilbert_codegen.training.loss import HeadCurve
 
-#: A float net may know t to this many cells (root mean square), and no worse, for its order to be forecast.
-BLUR = 0.06
 #: Kinds of baselines whose quantization noise is that of 8-bit outputs.
 _EIGHT_BITS = ("int8", "l1", "cos_sin")
+#: Metrics that `score` takes the mean of.
+_SCORED = ("mae", "rmse")
 #: How the refusal of a net begins that has not learnt its task.
 NOT_LEARNT = "not learnt"
 #: How the refusal of an order ends where a lower one has been tried in vain.
@@ -44,14 +48,12 @@ _TRIED = ": it was tried, and its float net has not learnt the task"
 DEVIATIONS = 4.0
 #: Standard deviation of rounding to codes, in codes: that of a uniform error.
 ROUNDING = 12**-0.5
-#: Errors to truth within this factor of the best count as equal to it.
-NEARLY = 1.05
-#: Share of the error to truth that is to go, or a second head is not worth a training.
-WORTHWHILE = 0.03
 #: An order whose ease (`probe`) is below this usually paid in the study, above it usually not.
 EASY = 1.2
-#: A forecast that no order helps is no answer where it is below this factor of the best 1D net's error.
-DOUBT = 1.1
+#: With fewer samples than this the standard error of a root mean square error is more than 5 % of it, 1 / sqrt(2 n).
+FEW = 200
+#: A truth that spans less than this share of the range is constant.
+CONSTANT = 1e-6
 #: Factors that all figures of the study, measured after a forecast, lay within: by figure, and by whether the forecast
 #: was made from the 1D net alone or from another order. Taken so from all tasks but one, they hold 93 % and more of the
 #: one left out (examples/study).
@@ -67,58 +69,6 @@ Eases = Mapping[int, Mapping[int, float]]
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """One order and inset; errors in t.
-
-    Attributes:
-        curve, order, inset, length: of the curve.
-        half_branch: half the distance between two branches, in codes.
-        noise: standard deviation of a head's noise, in codes.
-        blur: the float net's root mean square error to truth, in cells.
-        source: where the figures come from.
-        measured: whether this very net was measured.
-        quantization, truth: INT8 to float, and INT8 to truth; NaN where no figure can be given.
-        jumps: share of points that quantization carries to another branch.
-        score: mean of the errors to truth (MAE and RMSE) over those of the best 1D net; below 1 is better.
-        spread: factor that figures of its kind were found to differ by at most from such a forecast.
-        refusal: why it is not advised, else "".
-        heads: their number.
-    """
-
-    curve: str
-    order: int
-    inset: float
-    length: float
-    half_branch: float
-    noise: float
-    blur: float
-    source: str
-    measured: bool
-    quantization: ErrorStats
-    truth: ErrorStats
-    jumps: float
-    score: float
-    spread: Mapping[str, float]
-    refusal: str
-    heads: int = 2
-
-    @property
-    def named(self) -> str:
-        """ "order 3" of two heads, "3 heads of order 2" of more."""
-        return f"order {self.order}" if self.heads == 2 else f"{self.heads} heads of order {self.order}"
-
-    @property
-    def asked(self) -> int | str:
-        """What is said in `measure`: the order of two heads, `named` of more."""
-        return self.order if self.heads == 2 else self.named
-
-    def record(self) -> dict[str, Any]:
-        """As JSON-able values."""
-        return {**self.__dict__, "quantization": self.quantization.record(), "truth": self.truth.record(),
-                "spread": dict(self.spread)}  # fmt: skip
-
-
-@dataclass(frozen=True)
 class Advice:
     """What `advise` says.
 
@@ -130,6 +80,7 @@ class Advice:
             it is not known whether one helps.
         baseline: (quantization error, error to truth) of the best 1D net in t.
         baseline_source: which that is.
+        channels: how many output channels that has.
         ease: what `probe` found on the inputs, by order; empty where there was nothing to probe.
         verdict: lines that say what to do.
         warnings: what spoils the range of the codes.
@@ -145,6 +96,7 @@ class Advice:
     warnings: tuple[str, ...]
     estimators: tuple[tuple[str, EstimatorTrial, EstimatorTrial], ...] = ()
     measure: tuple[int | str, ...] = ()
+    channels: int = 1
 
     def record(self) -> dict[str, Any]:
         """As JSON-able values but for NaN."""
@@ -161,7 +113,7 @@ class Advice:
             "candidates": [c.record() for c in self.candidates],
             "best": None if self.best is None else self.best.record(),
             "measure": list(self.measure),
-            "baseline": {"source": self.baseline_source, "quantization": self.baseline[0].record(),
+            "baseline": {"source": self.baseline_source, "channels": self.channels, "quantization": self.baseline[0].record(),
                          "truth": self.baseline[1].record()},
             "ease": {str(order): value for order, value in self.ease.items()},
             "verdict": list(self.verdict),
@@ -177,6 +129,12 @@ def score(truth: ErrorStats, baseline: ErrorStats) -> float:
     return (truth.mae / baseline.mae + truth.rmse / baseline.rmse) / 2
 
 
+def _at_stake(float_truth: ErrorStats, truth: ErrorStats) -> float:
+    """Share of the error to truth that quantization makes, as a score; infinite where it can't be said."""
+    share = 1 - score(float_truth, truth)
+    return share if math.isfinite(share) else math.inf
+
+
 def _candidate(
     curve: str, order: int, inset: Fraction, scale: float, known: Known, baseline: ErrorStats, ease: Mapping[int, float],
     heads: int = 2, eases: Eases | None = None,
@@ -187,27 +145,44 @@ def _candidate(
     other = (eases or {}).get(known.heads, {}) if known.heads != 2 else ease
     said = forecast(on, scale, known, own, known_ease=other)
     half = on.pitch / scale / 2
-    refusal = ""
-    if said.blur > BLUR:
-        refusal = f"blur: the float net knows t to {said.blur:.2g} cells only, {BLUR:g} is the most"
-    elif half < DEVIATIONS * said.noise:
-        refusal = (
-            f"noise: half a branch distance, {half:.3g} codes, is less than {DEVIATIONS:g} standard deviations of "
-            f"{said.noise:.2g} codes"
-        )
-    nothing = ErrorStats.of(None)
     blurred = said.blur > BLUR
+    refusal = (
+        f"blur: the float net knows t to {said.blur:.2g} cells only, {FAR:g} is the most"
+        if said.blur > FAR
+        else _too_noisy(half, said.noise)
+    )
+    unsure = "blur" if blurred and not refusal else ""
+    nothing = ErrorStats.of(None)
     which = 0 if known.order == 0 else 1
     return Candidate(
         curve, order, float(inset), on.length, half, said.noise, said.blur, f"forecast from {known.label}", False,
         nothing if blurred else said.quantization, nothing if blurred else said.truth,
         math.nan if blurred else said.jumps, math.nan if blurred else score(said.truth, baseline),
-        {name: factors[which] for name, factors in SPREAD.items()}, refusal, heads,
+        {name: factors[which] for name, factors in SPREAD.items()}, refusal, heads, unsure,
     )  # fmt: skip
 
 
-def _measured(name: str, models: Sequence[NetResult], baseline: ErrorStats, unfit: str) -> Candidate:
-    """A model that was run: its seeds together."""
+def _too_noisy(half: float, noise: float) -> str:
+    """Why branches are too near for the noise of a head, both in codes; "" where they are not."""
+    if half >= DEVIATIONS * noise or math.isnan(noise):
+        return ""
+    return f"noise: half a branch distance, {half:.3g} codes, is less than {DEVIATIONS:g} standard deviations of {noise:.2g} codes"
+
+
+def _interval(models: Sequence[NetResult], rival: str) -> tuple[float, float]:
+    """Ends of the interval of a measured score: the mean over MAE and RMSE, and over seeds, of those that `evaluate` gives."""
+    changes = [
+        c for m in models for c in m.changes if (c.baseline, c.kind) == (rival, "quantized") and c.metric in _SCORED
+    ]
+    if not changes:
+        return math.nan, math.nan
+    return 1 + float(np.mean([c.low for c in changes])), 1 + float(np.mean([c.high for c in changes]))
+
+
+def _measured(
+    name: str, models: Sequence[NetResult], baseline: ErrorStats, learnt: Answer | None, rival: str = ""
+) -> Candidate:
+    """A model that was run: its seeds together; `learnt` is the verdict on it, `rival` the baseline it is compared with."""
     plan = models[0].plan
     assert plan is not None
     known = [k for k in map(known_of, models) if k is not None]
@@ -219,12 +194,9 @@ def _measured(name: str, models: Sequence[NetResult], baseline: ErrorStats, unfi
         zip(halves, noises or [math.nan] * len(halves), strict=True),
         key=lambda pair: pair[0] / pair[1] if pair[1] > 0 else math.inf,
     )
-    refusal = unfit
-    if not refusal and half < DEVIATIONS * noise:
-        refusal = (
-            f"noise: half a branch distance, {half:.3g} codes, is less than {DEVIATIONS:g} standard deviations of "
-            f"{noise:.2g} codes"
-        )
+    passed = None if learnt is None else learnt.passed
+    unfit = f"{NOT_LEARNT}: {learnt.reasons[0]}" if learnt is not None and passed is False else ""
+    refusal = unfit or _too_noisy(half, noise)
     parts = [m.subsets["all"] for m in models]
     truth = pooled([p.quantized_truth for p in parts])
     jumps = [m.jumps / m.trace.truth.size for m in models if m.jumps is not None]
@@ -233,7 +205,8 @@ def _measured(name: str, models: Sequence[NetResult], baseline: ErrorStats, unfi
         plan.spec.curve.name, plan.spec.curve.order, float(plan.spec.inset), float(plan.spec.curve.length(plan.spec.inset)),
         half, noise, float(np.sqrt(np.square(residual).mean())) * plan.spec.curve.segments, f"measured on {name}{seeds}",
         True, pooled([p.quantization for p in parts]), truth, float(np.mean(jumps)) if jumps else math.nan,
-        score(truth, baseline), dict.fromkeys(SPREAD, 1.0), refusal, plan.spec.dimensions,
+        score(truth, baseline), dict.fromkeys(SPREAD, 1.0), refusal, plan.spec.dimensions, "", passed,
+        _interval(models, rival), plan,
     )  # fmt: skip
 
 
@@ -278,13 +251,13 @@ def advise_from_noise(
             noise = noise_lsb * scale * rng.standard_normal(count)
             known = Known("the noise given", order, on.length, truth, residual, noise, scale, heads=count_of_heads)
             found.append(_candidate("hilbert", order, inset, scale, known, baseline[1], {}, count_of_heads))
-    choice = choose(found)
+    choice = choose(found, at_stake=_at_stake(ErrorStats.of(residual), baseline[1]))
     lines = list(choice.lines)
     if low:
         lines.append(f"Noise below {ROUNDING:.2f} codes is taken to be as large: that much rounding alone makes.")
     if spread == 0:
         lines.append("This takes the float net to be exact: give its error with --truth-error, or a pilot.")
-    lines += _wanted(found, baseline[0], wanted)
+    lines += _wanted(found, baseline[0], wanted, RIVAL)
     return Advice(
         tuple(found), choice.best, baseline, f"normal noise of {noise_1d_lsb:g} codes", {}, tuple(lines), (),
         measure=choice.measure,
@@ -309,8 +282,10 @@ def advise_from_pilot(
     Every model keeps its own scale, zero point and inset. Models of one name are seeds of one net, models of different
     names are different nets. The order of the tables does not matter.
 
-    Raises UsageError where neither a float 1D net nor a float net with Hilbert heads is there.
+    Raises UsageError where neither a float 1D net nor a float net with Hilbert heads is there, and where the truth is
+    constant.
     """
+    _refuse_constant(evaluation)
     groups: dict[str, list[NetResult]] = {}
     for model in () if baseline_only else evaluation.models:
         groups.setdefault(model.name, []).append(model)
@@ -333,8 +308,7 @@ def advise_from_pilot(
     found = []
     for group in sorted(groups):
         answer = evaluation.verdict.of("learnt", group) if evaluation.verdict is not None else None
-        unfit = f"{NOT_LEARNT}: {answer.reasons[0]}" if answer is not None and answer.passed is False else ""
-        found.append(_measured(group, groups[group], baseline[1], unfit))
+        found.append(_measured(group, groups[group], baseline[1], answer, name))
     curve = "moore" if any(k.closed for k in known) else "hilbert"
     ease = probe(evaluation.inputs, evaluation.truth, curve, range(1, 5)) if evaluation.inputs is not None else {}
     numbers = {*heads, *(k.heads for k in known if k.order)} - {2}
@@ -344,13 +318,15 @@ def advise_from_pilot(
         if evaluation.inputs is not None
     }
     found = forecasts(known, found, orders, insets, baseline[1], curve, ease, heads, eases)
-    choice = choose(found)
-    lines = list(choice.lines)
+    rival, channels = _rival(rivals, name)
+    floats = [r.subsets["all"].float_truth for r in rivals.get(name, ()) if r.has_float]
+    choice = choose(found, rival, _at_stake(pooled(floats), baseline[1]) if floats else math.inf)
+    lines = [*choice.lines[:1], *_few(evaluation), *choice.lines[1:]]
     for candidate in found:
         if candidate.refusal.startswith(NOT_LEARNT):
             name_of = candidate.source.removeprefix("measured on ")
             lines.append(f"{name_of} has not learnt its task{candidate.refusal.removeprefix(NOT_LEARNT)}")
-    lines += [*_indicated(ease), *_wanted(found, baseline[0], wanted)]
+    lines += [*_indicated(ease), *_wanted(found, baseline[0], wanted, rival)]
     used = [*(() if baseline_only else evaluation.models), *evaluation.baselines]
     warnings = [f"{r.name}, seed {r.seed}: {line}" for r in used for line in r.warnings or r.network.spoilers]
     estimators = tuple(
@@ -359,8 +335,52 @@ def advise_from_pilot(
         if learnt[group][0].has_float and not learnt[group][0].closed and _two_heads(learnt[group][0])
     )
     return Advice(
-        tuple(found), choice.best, baseline, name, ease, tuple(lines), tuple(warnings), estimators, choice.measure
+        tuple(found),
+        choice.best,
+        baseline,
+        name,
+        ease,
+        tuple(lines),
+        tuple(warnings),
+        estimators,
+        choice.measure,
+        channels,
     )
+
+
+def _refuse_constant(evaluation: Evaluation) -> None:
+    """Raise UsageError where the truth is the same everywhere."""
+    truth = evaluation.truth
+    if truth.size and float(np.ptp(truth)) < CONSTANT:
+        low, high = evaluation.pilot.config.task.values
+        value = low + float(truth.reshape(-1)[0]) * (high - low)
+        raise UsageError(
+            f"{evaluation.pilot.source}: data.truth: it is {value:.6g} in all samples ({evaluation.samples}), and a constant "
+            f"tells nothing of a curve; give samples from the whole range"
+        )
+
+
+def _few(evaluation: Evaluation) -> list[str]:
+    """What is to be said of figures from few samples."""
+    count = evaluation.samples
+    if evaluation.points == count and count < FEW:
+        return [
+            f"There are {count} samples only: an error figure of so few has a standard error of some "
+            f"{100 / math.sqrt(2 * count):.0f} %, and the forecasts' intervals do not hold that. {FEW} and more bring it to 5 %."
+        ]
+    if count < FEWEST:
+        return [
+            f"There are {count} samples only: too few for an interval of what was measured, {FEWEST} are the least."
+        ]
+    return []
+
+
+def _rival(rivals: Mapping[str, list[NetResult]], name: str) -> tuple[str, int]:
+    """What the best baseline is called in sentences, and its output channels."""
+    if name not in rivals:
+        return "a 1D INT8 net that is assumed", 1
+    kind = KINDS[rivals[name][0].kind]
+    return (RIVAL if kind.name in ("int8", "l1") else f"{name}, the best net without Hilbert heads"), kind.outputs
 
 
 def _two_heads(model: NetResult) -> bool:
@@ -426,7 +446,7 @@ def forecasts(
             best = min(tried, key=lambda c: (c.refusal != "", math.isnan(c.score), c.score, c.blur, c.source))
             if order > failed.get(count, order):
                 reason = f"order {failed[count]}{_TRIED}"
-                best = replace(best, refusal=reason)
+                best = replace(best, refusal=reason, unsure="")
             found.append(best)
     return sorted(found, key=lambda c: (c.heads, c.order, not c.measured, c.inset, c.source))
 
@@ -479,91 +499,11 @@ def _indicated(ease: Mapping[int, float]) -> list[str]:
     return [f"Ease of the inputs, before any training: {shown}; below {EASY:g} an order usually paid in the study."]
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What to do about the candidates.
-
-    Attributes:
-        best: to be trained; None where none helps, or where it can't be known.
-        measure: what to train and evaluate before more can be said, as `Advice.measure`.
-        lines: that say so.
-    """
-
-    best: Candidate | None
-    measure: tuple[int | str, ...]
-    lines: tuple[str, ...]
-
-
-def _change(candidate: Candidate) -> str:
-    """Its error to truth against the best 1D net's; of a forecast with the interval."""
-    factor = candidate.spread["truth"]
-    ends = (100 * (candidate.score / factor - 1), 100 * (candidate.score * factor - 1))
-    return f"{100 * (candidate.score - 1):+.0f} %" + (
-        "" if candidate.measured else f" [{ends[0]:+.0f}, {ends[1]:+.0f}]"
-    )
-
-
-def choose(candidates: Sequence[Candidate]) -> Choice:
-    """The candidate to train, or that none helps, or what to measure first."""
-    usable = [c for c in candidates if not c.refusal and math.isfinite(c.score)]
-    if not usable:
-        return Choice(
-            None, (), ("More heads will not help: no order passes the criteria below.", *_refusals(candidates))
-        )
-    least = min(c.score for c in usable)
-    best = min((c for c in usable if c.score <= NEARLY * least), key=lambda c: (c.heads, c.order, c.score, c.inset))
-    if best.score > 1 - WORTHWHILE:
-        doubtful = not best.measured and best.score < DOUBT
-        line = (
-            f"It can't be known whether {best.named} helps: error to truth {_change(best)} against the best 1D INT8 net "
-            f"({best.source}). Train it, run evaluate on it, and ask again with that model in the pilot."
-            if doubtful
-            else f"More heads will not help: the best, {best.named}, changes the error to truth by {_change(best)} only."
-        )
-        return Choice(None, (best.asked,) if doubtful else (), (line, *_refusals(candidates)))
-    lines = [
-        f"Train {best.named} with inset {best.inset:.4g}: error to truth {_change(best)} against the best 1D INT8 net "
-        f"({best.source})."
-    ]
-    better = [c for c in usable if not c.measured and c.score < best.score]
-    lines += [
-        f"{c.named[0].upper()}{c.named[1:]} may do better, {_change(c)} ({c.source}): train it, and evaluate."
-        for c in better
-    ]
-    lines += _refusals(candidates)
-    open_ones = [c for c in candidates if c.heads == best.heads and not c.refusal.endswith(_TRIED)]
-    unknown = min((c.order for c in open_ones if math.isnan(c.truth.rmse)), default=None)
-    measure: list[int | str] = [c.asked for c in better]
-    if unknown is not None:
-        of = "" if best.heads == 2 else f" of {best.heads} heads"
-        if not best.measured:
-            lines.append(
-                f"No figure can be given for order {unknown} and up{of}. Train {best.named}, run evaluate on it, and "
-                f"ask again with that model in the pilot."
-            )
-            measure.insert(0, best.asked)
-        elif unknown == best.order + 1:
-            lines.append(f"No figure can be given for order {unknown}{of}. Train it, evaluate, and ask again: {best.named} "
-                         f"has shown that the curve can be learnt.")  # fmt: skip
-            measure.append(replace(best, order=unknown).asked)
-    return Choice(best, tuple(dict.fromkeys(measure)), tuple(lines))
-
-
-def _refusals(candidates: Sequence[Candidate]) -> list[str]:
-    refused = {(c.heads, c.order): c for c in candidates if c.refusal and not c.measured}
-    return [
-        f"Order {order} is ruled out by {c.refusal}."
-        if heads == 2
-        else f"{heads} heads of order {order}: ruled out by {c.refusal}."
-        for (heads, order), c in sorted(refused.items(), key=lambda item: item[0])
-    ]
-
-
-def _wanted(candidates: Sequence[Candidate], baseline: ErrorStats, wanted: float | None) -> list[str]:
+def _wanted(candidates: Sequence[Candidate], baseline: ErrorStats, wanted: float | None, rival: str) -> list[str]:
     if wanted is None:
         return []
     if baseline.rmse <= wanted:
-        return ["The 1D head meets the wanted error already."]
+        return [f"The wanted error is met without Hilbert heads already, by {rival}."]
     fitting = [c for c in candidates if not c.refusal and c.quantization.rmse <= wanted]
     if not fitting:
         return ["No order meets the wanted error at this noise."]

@@ -29,6 +29,8 @@ SAMPLES = 6000
 #: Fewer samples, or more inputs than this, tell nothing.
 FEWEST, WIDEST = 600, 1024
 _RIDGE = 0.1
+#: Values that lie within this share of the range are one value.
+_CONSTANT = 1e-6
 #: What becomes of a float net's error with Hilbert heads that are easy to learn, and the exponent of the ease past 1.
 KNOWLEDGE, HARDER = 0.85, 0.5
 
@@ -36,7 +38,8 @@ KNOWLEDGE, HARDER = 0.85, 0.5
 def probe(
     inputs: FloatArray, truth: FloatArray, curve: str, orders: Sequence[int], dimensions: int = 2
 ) -> dict[int, float]:
-    """Order -> ease. Empty where the samples are too few, the inputs too many, or a sample has more than one value.
+    """Order -> ease. Empty where the samples are too few, the inputs too many, a sample has more than one value, or all
+    samples have the same.
 
     Args:
         inputs: real inputs, (n, ...).
@@ -51,6 +54,8 @@ def probe(
     rng = np.random.default_rng(0)
     pick = rng.permutation(len(truth))[:SAMPLES]
     flat, t = flat[pick], np.clip(truth[pick], 0.0, 1.0)
+    if np.ptp(t) < _CONSTANT:
+        return {}
     half = len(t) // 2
     scaled = (flat - flat[:half].mean(axis=0)) / (flat[:half].std(axis=0) + 1e-6)
     count = min(FEATURES, half // 3)

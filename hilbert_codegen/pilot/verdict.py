@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from hilbert_codegen.pilot.baselines import KINDS
 from hilbert_codegen.pilot.metrics import METRICS, RESAMPLED, ErrorStats
 from hilbert_codegen.pilot.networks import TRUTH_METRICS
 from hilbert_codegen.pilot.results import (
@@ -125,9 +126,13 @@ def _learnt(evaluation: Evaluation, models: Sequence[NetResult]) -> Answer:
         reasons += found
     passed = _fold(outcomes)
     if passed and any(_learnt_floats(evaluation, model.seed) for model in models):
+        one = all(KINDS[b.kind].outputs == 1 for b in evaluation.baselines)
+        net, quantized = (
+            ("1D float net", "the INT8 1D net's") if one else ("float net without Hilbert heads", "its INT8 net's")
+        )
         reasons = [
-            f"Its error to truth exceeds that of the best 1D float net by at most {100 * settings.learnt_margin:.3g} % of "
-            f"the INT8 1D net's, and at most {100 * settings.wrong_branch:.2g} % of its points lie on "
+            f"Its error to truth exceeds that of the best {net} by at most {100 * settings.learnt_margin:.3g} % of "
+            f"{quantized}, and at most {100 * settings.wrong_branch:.2g} % of its points lie on "
             f"another branch than the truth."
         ]
     elif passed:

@@ -260,3 +260,9 @@ def test_every_command_has_help(command: str) -> None:
 
     assert command in output("--help")
     assert "Usage:" in output(command, "-h")
+
+
+def test_help_names_what_models_and_outputs_may_be() -> None:
+    line = [sys.executable, "-m", "hilbert_codegen", "run", "--help"]
+    said = " ".join(subprocess.run(line, capture_output=True, text=True, check=True).stdout.split())
+    assert ".tflite or .onnx" in said and "shape (n, heads)" in said

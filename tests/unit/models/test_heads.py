@@ -236,3 +236,49 @@ def test_the_configuration_takes_the_heads_of_the_signature(tmp_path: Path) -> N
     assert settings.config.heads.layout == "planar"
     assert settings.heads is not None and settings.heads.indices == (1, 0)
     assert settings.origin["heads.scale"] == "net.tflite"
+
+
+MAP = Head("maps", (1, 2, 8, 2), scale=(0.25,), zero_point=(3,))
+
+
+@pytest.mark.parametrize(
+    ("tensor", "setting"),
+    [
+        (MAP, 'layout = "interleaved"'),
+        (MAP, 'layout = "planar"'),
+        (Head("x", (1, 8, 8, 2), scale=(0.25,), zero_point=(3,)), 'layout = "interleaved"'),
+        (Head("x", (1, 2, 8, 8), scale=(0.25,), zero_point=(3,)), 'layout = "planar"'),
+        (MAP, 'layout = "planar"\ndtype = "int8"\nscale = [0.25, 0.25]\nzero_point = 3'),
+    ],
+)
+def test_what_the_model_says_may_be_written_too(tmp_path: Path, tensor: Head, setting: str) -> None:
+    (tmp_path / "net.tflite").write_bytes(tflite_file(tensor))
+    config = tmp_path / "c.toml"
+    config.write_text(f'[model]\nfile = "net.tflite"\n[heads]\n{setting}\n', encoding="utf-8")
+    settings = load(config)
+    found = settings.config.heads
+    assert f'layout = "{found.layout}"' in setting
+    assert (found.dtype, found.scale, found.zero_point) == ("int8", (Decimal("0.25"), Decimal("0.25")), (3, 3))
+    assert settings.heads is not None and settings.heads.channels_first == ("planar" in setting)
+
+
+@pytest.mark.parametrize(
+    ("setting", "model"),
+    [
+        ("layout=planar", '"interleaved"'),
+        ("dtype=uint8", '"int8"'),
+        ("scale=0.5", "[0.25, 0.25]"),
+        ("scale=[0.25]", "[0.25, 0.25]"),
+        ("zero_point=true", "[3, 3]"),
+        ("zero_point=[3, 4]", "[3, 3]"),
+    ],
+)
+def test_what_the_model_does_not_say_is_refused(tmp_path: Path, setting: str, model: str) -> None:
+    (tmp_path / "net.tflite").write_bytes(tflite_file(Head("x", (1, 8, 8, 2), scale=(0.25,), zero_point=(3,))))
+    config = tmp_path / "c.toml"
+    config.write_text('[model]\nfile = "net.tflite"\n', encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        load(config, [f"heads.{setting}"])
+    key = setting.partition("=")[0]
+    assert str(caught.value).startswith(f"c.toml: heads.{key} = ")
+    assert f"the model net.tflite says {model}; delete the key, or name another model" in str(caught.value)

@@ -53,6 +53,9 @@ def test_advice_compares_numbers_of_heads_and_says_what_one_more_costs() -> None
     assert all(cost.strategy and 0 < cost.flash_bytes <= 20480 for cost in costs)
     assert costs[0].instructions is not None
     assert "2 more output channels than one head" in costs[1].text(1.0)
+    assert "1 more output channel than the best net without Hilbert heads" in costs[1].text(1.0, 2)
+    assert "as many output channels as the best net without Hilbert heads" in costs[0].text(1.0, 2)
+    assert "(for int8 heads of scale 1/256, uint16 results and up to 20480 bytes)" in costs[1].text(1.0)
 
 
 def test_a_net_with_fewer_heads_is_advised_where_a_further_one_buys_nothing() -> None:

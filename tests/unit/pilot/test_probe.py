@@ -30,3 +30,12 @@ def test_nothing_is_said_of_few_samples_wide_inputs_or_maps() -> None:
     assert probe(rng.random((100, 4)), rng.random(100), "hilbert", (1,)) == {}
     assert probe(rng.random((700, 2000)), rng.random(700), "hilbert", (1,)) == {}
     assert probe(rng.random((700, 4, 4)), rng.random((700, 4, 4)), "hilbert", (1,)) == {}
+
+
+def test_nothing_is_said_of_a_constant_value() -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.random((2000, 8))
+    for curve in ("hilbert", "moore"):
+        assert probe(inputs, np.full(2000, 0.3), curve, (1, 2)) == {}
+        assert probe(inputs, np.float32(0.3) + 1e-8 * rng.random(2000), curve, (1, 2)) == {}
+        assert probe(inputs, rng.uniform(1.1, 2.0, 2000), curve, (1, 2)) == {}, "all beyond the range"
