@@ -214,7 +214,8 @@ def command(
         for result in (*evaluation.baselines, *evaluation.models):
             for warning in result.warnings:
                 STDERR.print(f"hilbert-codegen: warning: {result.name}, seed {result.seed}: {warning}", markup=False)
-    misread = [f"{result.name}, seed {result.seed}: {result.misread}" for result in evaluation.models if result.misread]
+    nets = (*evaluation.baselines, *evaluation.models)
+    misread = [f"{result.name}, seed {result.seed}: {result.misread}" for result in nets if result.misread]
     if strict and misread:
         raise CheckFailed(misread[0])
     if strict and loaded.config.kpi is None:
