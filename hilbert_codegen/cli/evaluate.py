@@ -232,7 +232,8 @@ def command(
     if not quiet:
         for warning in _warnings(evaluation, pilot.name):
             STDERR.print(f"hilbert-codegen: warning: {warning}", markup=False)
-    misread = [f"{result.name}, seed {result.seed}: {result.misread}" for result in evaluation.models if result.misread]
+    nets = (*evaluation.baselines, *evaluation.models)
+    misread = [f"{result.name}, seed {result.seed}: {result.misread}" for result in nets if result.misread]
     if strict and misread:
         raise CheckFailed(misread[0])
     if strict and loaded.config.kpi is None:

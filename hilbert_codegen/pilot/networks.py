@@ -37,7 +37,7 @@ from hilbert_codegen.pilot.results import (
     NetResult,
     Subset,
     Trace,
-    no_better_than_a_constant,
+    not_comparable,
 )
 from hilbert_codegen.pilot.settings import BaselineTable, ModelTable, Pilot, Samples
 from hilbert_codegen.pilot.timing import host_ms, host_ns
@@ -53,6 +53,8 @@ Progress = Callable[[str, int, int], None]
 TRUTH_METRICS = ("mae", "rmse")
 #: A head that gives the first or last of its codes at more than this share of the points is said to be saturated.
 SATURATED = 0.05
+#: A baseline that leaves its range by more than this share of it, at more than this share of the points, has another.
+OVERSHOT = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,6 +204,19 @@ def _check_float(pilot: Pilot, key: str, name: str, path: Path, quantized: Path,
             raise pilot.error(key, name, f"is no float net, {output.label} is quantized", remedy)
 
 
+def outside_range(values: FloatArray, ends: tuple[float, float]) -> str | None:
+    """What follows the name of a baseline whose output values leave its range at too many points; else None."""
+    low, high = sorted(ends)
+    margin = OVERSHOT * (high - low)
+    share = float(((values < low - margin) | (values > high + margin)).mean())
+    if share <= OVERSHOT:
+        return None
+    return (
+        f"gives values outside its range = [{ends[0]:g}, {ends[1]:g}] at {100 * share:.2g} % of the points (min "
+        f"{values.min():.4g}, max {values.max():.4g})"
+    )
+
+
 def measure_baseline(setting: Setting, table: BaselineTable, seed: int) -> NetResult:
     """Run a network without Hilbert heads. Raises UsageError where files, names or shapes do not fit."""
     pilot = setting.pilot
@@ -235,15 +250,16 @@ def measure_baseline(setting: Setting, table: BaselineTable, seed: int) -> NetRe
     result = NetResult(
         table.name, seed, subsets, network, host_ms(path, setting.samples), trace, setting.closed,
         kind.name, table.rival, noise_lsb=stats.rmse / lsb, robust_lsb=stats.robust_sd / lsb, warnings=network.spoilers,
+        misread=outside_range(setting.joined(path, run, kind.outputs, real=True), table.range),
         micro=setting.check_micro(path, outputs, run, label),
     )  # fmt: skip
-    if result.beats_a_constant:
+    if result.comparable:
         return result
     task = pilot.config.task
-    what = no_better_than_a_constant(result, abs(task.values[1] - task.values[0]), task.unit)
+    what = not_comparable(result, abs(task.values[1] - task.values[0]), task.unit)
     line = (
-        f"has not learnt the task: {what}; no gain over it means anything. Train it to an end, or see its range = "
-        f"[{low:g}, {high:g}], data.truth_in and task.values"
+        f"{what}; no gain over it means anything. Check its range, data.truth_in and task.values, and whether it was "
+        f"trained to an end"
     )
     return dataclasses.replace(result, warnings=(*result.warnings, line))
 

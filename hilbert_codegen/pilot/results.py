@@ -200,6 +200,11 @@ class NetResult:
         """Whether that error is below CONSTANT times that of the best constant answer."""
         return self.learning_error < CONSTANT * self.constant_error
 
+    @property
+    def comparable(self) -> bool:
+        """Whether a baseline has learnt its task, and is read by the range of its heads."""
+        return self.misread is None and self.beats_a_constant
+
     def gain(self, baseline: str, metric: str, subset: str = "all") -> Gain:
         """The gain over `baseline`; KeyError if there is none."""
         for gain in self.gains:
@@ -316,6 +321,11 @@ def no_better_than_a_constant(result: NetResult, span: float, unit: str) -> str:
         f"{of}, {span * result.learning_error:.4g}{unit}, is not below half of what the best constant answer has, "
         f"{span * result.constant_error:.4g}{unit}"
     )
+
+
+def not_comparable(baseline: NetResult, span: float, unit: str) -> str:
+    """What follows the name of a baseline that is not `comparable`."""
+    return baseline.misread or f"has not learnt the task: {no_better_than_a_constant(baseline, span, unit)}"
 
 
 def _subset(subset: Subset) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from hilbert_codegen.pilot.results import (
     NetResult,
     Verdict,
     no_better_than_a_constant,
+    not_comparable,
 )
 
 
@@ -107,7 +108,7 @@ def _misfits(evaluation: Evaluation, model: NetResult) -> list[str]:
 
 def _learnt_floats(evaluation: Evaluation, seed: int) -> list[NetResult]:
     """The baselines of a seed whose float nets a model's can be compared with."""
-    return [b for b in evaluation.baselines if b.seed == seed and b.has_float and b.beats_a_constant]
+    return [b for b in evaluation.baselines if b.seed == seed and b.has_float and b.comparable]
 
 
 def _learnt(evaluation: Evaluation, models: Sequence[NetResult]) -> Answer:
@@ -193,8 +194,8 @@ def _least_gain(evaluation: Evaluation, models: Sequence[NetResult], asked: floa
     least = min(gains, key=lambda gain: (not math.isnan(gain.value), gain.value))
     if math.isnan(least.value):
         return False, f"The gain over {name} does not exist: the quantization error is zero, as of saturated heads."
-    if not all(evaluation.baseline_of(name, model.seed).beats_a_constant for model in models):
-        return False, f"A gain over {name} counts for nothing: that net has not learnt the task."
+    if not all(evaluation.baseline_of(name, model.seed).comparable for model in models):
+        return False, f"A gain over {name} counts for nothing: see the warning about that net."
     ok = least.value >= asked
     return ok, (
         f"The gain in the {METRICS[metric].words} of quantization over {name} is {least.value:.2f} "
@@ -205,22 +206,22 @@ def _least_gain(evaluation: Evaluation, models: Sequence[NetResult], asked: floa
 def _pays(evaluation: Evaluation, models: Sequence[NetResult], learnt: Answer) -> Answer:
     """Lower in MAE beyond chance and not higher in RMSE beyond chance, in every seed, than the best rival in each.
 
-    No PASS against a rival that has not learnt the task itself.
+    No PASS against a rival that has not learnt the task itself, or whose heads leave the range that it was given.
     """
     outcomes: list[bool | None] = []
     reasons: list[str] = []
     rivals = [b for b in evaluation.baselines if b.rival]
     if not rivals:
         return Answer("pays", models[0].name, None, ("No baseline is a rival.",))
-    unlearnt: dict[str, NetResult] = {}
+    unfit: dict[str, NetResult] = {}
     for model in models:
         here = [b for b in rivals if b.seed == model.seed]
         parts = []
         for metric in TRUTH_METRICS:
             best = min(here, key=lambda b: b.subsets["all"].quantized_truth.figures[metric])
             change = model.change(best.name, metric)
-            if not best.beats_a_constant:
-                unlearnt.setdefault(best.name, best)
+            if not best.comparable:
+                unfit.setdefault(best.name, best)
                 outcomes.append(None)
             parts.append(f"{METRICS[metric].short} {_percent(change)} against {best.name}")
             if math.isnan(change.low):
@@ -231,13 +232,11 @@ def _pays(evaluation: Evaluation, models: Sequence[NetResult], learnt: Answer) -
                 outcomes.append(change.low <= 0)
         reasons.append(f"Error to truth, all points, seed {model.seed}: {', '.join(parts)}.")
     unit = evaluation.pilot.config.task.unit
-    for name, best in unlearnt.items():
-        what = no_better_than_a_constant(best, evaluation.span, unit)
-        reasons.append(f"{name} has not learnt the task: {what}.")
+    reasons += [f"{name} {not_comparable(best, evaluation.span, unit)}." for name, best in unfit.items()]
     passed = _fold(outcomes)
     if learnt.passed is False:
         passed = False
         reasons.append("The float net does not fit the truth.")
-    elif passed is None and not unlearnt:
+    elif passed is None and not unfit:
         reasons.append("The data can't tell: an interval contains 0, or there are too few samples for one.")
     return Answer("pays", models[0].name, passed, tuple(reasons))

@@ -495,6 +495,25 @@ def test_nothing_pays_against_a_baseline_that_has_not_learnt(
     assert "there is no 1D float net that has learnt the task" in learnt.reasons[0]
 
 
+def test_a_baseline_that_leaves_its_range_is_nothing_to_compare_with(
+    map_pilot: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Clipped to 0.2 to 0.8, it would be a net with less than half of a constant answer's error.
+    path = map_pilot((UNLEARNT[0], UNLEARNT[1].replace("[0, 7]", "[0.2, 0.8]")))
+    result = evaluate(load_pilot(path))
+    (baseline,) = result.baselines
+    assert baseline.beats_a_constant and not baseline.comparable
+    share = 100 * np.mean((result.truth < 0.14) | (result.truth > 0.86))
+    said = f"gives values outside its range = [0.2, 0.8] at {share:.2g} % of the points"
+    assert baseline.misread is not None and baseline.misread.startswith(said)
+    assert result.verdict is not None
+    pays = result.verdict.of("pays")
+    assert pays is not None and pays.passed is None and f"1D {said}" in pays.reasons[-1]
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", str(path), "--strict", "-q"])
+    assert stop.value.code == 1 and said in capsys.readouterr().err
+
+
 def test_a_baseline_that_has_learnt_is_not_warned_of(line: Evaluation) -> None:
     assert line.baselines[0].warnings == line.baselines[0].network.spoilers
     assert line.warnings == ()
