@@ -61,7 +61,7 @@ def test_the_proof_notices_a_share_that_is_not_in_its_place(
         assert offsets is not None
         return replace(offsets, first=np.roll(offsets.first, 1))
 
-    monkeypatch.setattr(corner, "offsets_of", moved)
+    monkeypatch.setattr(corner.offers, "offsets_of", moved)
     made = corner.Corner().build(spec, ideal_of(spec, np.zeros((1, 3), dtype=np.int64)), False).offers["thumb1"]()
     assert made is not None and made.argument is not None
     with pytest.raises(CheckFailed, match="not in its place"):

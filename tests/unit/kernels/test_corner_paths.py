@@ -120,7 +120,7 @@ def test_the_proof_notices_a_box_with_another_path(monkeypatch: pytest.MonkeyPat
         layout = layout_of(spec, geometry, lists, numbered)
         return replace(layout, box=np.roll(layout.box, 1)) if numbered and layout.box is not None else layout
 
-    monkeypatch.setattr(corner, "layout_of", turned)
+    monkeypatch.setattr(corner.offers, "layout_of", turned)
     made = corner.Corner().build(spec, ideal_of(spec, np.zeros((1, 3), dtype=np.int64)), False).offers["thumb2"]()
     assert made is not None and made.argument is not None
     with pytest.raises(CheckFailed):

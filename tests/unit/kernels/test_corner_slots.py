@@ -64,7 +64,7 @@ def test_the_proof_notices_a_share_that_is_not_in_its_place(monkeypatch: pytest.
     def moved(shares: IntArray, slots: list[Slot]) -> list[Table]:
         return [replace(table, values=np.roll(table.values, 1)) for table in tables_of(shares, slots)]
 
-    monkeypatch.setattr(corner, "tables_of", moved)
+    monkeypatch.setattr(corner.offers, "tables_of", moved)
     made = corner.Corner().build(spec, ideal_of(spec, np.zeros((1, 4), dtype=np.int64)), False).offers["thumb2"]()
     assert made is not None and made.argument is not None
     with pytest.raises(CheckFailed, match="not in its place"):
