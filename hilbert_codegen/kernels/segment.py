@@ -429,6 +429,9 @@ class Segment:
             if not Lanes.suits(rows.words):
                 raise Refused("its words do not divide into halves of 16 bits")
             narrow = Lanes(rows)
+            x, y = np.meshgrid(np.arange(256), np.arange(256))
+            if not np.array_equal(narrow.decode(x, y), rows.decode(x, y)):
+                raise Refused("a label takes more than the lower half of a sum")
             return Implementation((*narrow.tables(), result), narrow.decode, params=rows.params())
 
         def joined() -> Implementation:

@@ -72,6 +72,16 @@ def test_every_strategy_is_exact_or_refuses(spec: Spec, distance: bool) -> None:
     assert "full" in served
 
 
+def test_lanes_of_segment_that_labels_do_not_fit_are_refused(config_file: Callable[..., Path]) -> None:
+    """All of the curve lies within a code of the middle; the portable C serves it."""
+    text = '[curve]\nkind = "moore"\norder = 1\norientation = "anti_transpose"\ninset = 0.499\n[heads]\nscale = 0.00390625\n'
+    text += (
+        'zero_point = -128\n[output]\ndtype = "uint8"\ncodes = [5, 9]\n[code]\nstrategy = "segment"\nvariants = "all"\n'
+    )
+    made = generate(make_plan(load(config_file(text), [])))
+    assert made.built.missing["mve"] == "a label takes more than the lower half of a sum"
+
+
 PATCH = """
 [curve]
 order = 4
