@@ -21,7 +21,7 @@ from rich.table import Table
 from hilbert_codegen import __version__
 from hilbert_codegen.bench.measure import Record
 from hilbert_codegen.bench.session import TIMEOUT, Session
-from hilbert_codegen.cli._common import STDERR
+from hilbert_codegen.cli._common import STDERR, warn
 from hilbert_codegen.emit.writer import write_named
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.targets.boards import BOARDS, Board
@@ -280,8 +280,7 @@ def tell_added(session: Session, quiet: bool) -> None:
     names = session.added()
     if names and not quiet:
         target = session.plan.config.code.target
-        STDERR.print(
-            f"hilbert-codegen: warning: boards run variant {', '.join(names)} too, which the file of `generate` for "
-            f'code.target = "{target}" does not have; set code.target to the core that you ship, or to "any"',
-            markup=False,
+        warn(
+            f'boards run variant {", ".join(names)} too, which the file of `generate` for code.target = "{target}" does '
+            f'not have; set code.target to the core that you ship, or to "any"'
         )

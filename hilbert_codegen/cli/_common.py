@@ -22,6 +22,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 STDERR = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
+def warn(text: str) -> None:
+    """Say on standard error what is doubtful, but no failure."""
+    STDERR.print(f"hilbert-codegen: warning: {text}", markup=False)
+
+
 def plan_options(command: F) -> F:
     """CONFIG, --set, --model, --strict and -q: everything a plan is made from."""
     for option in reversed(
@@ -85,7 +90,7 @@ def plan_of(config: Path, settings: tuple[str, ...], model: Path | None, strict:
         if strict:
             raise CheckFailed(warning)
         if not quiet:
-            STDERR.print(f"hilbert-codegen: warning: {warning}", markup=False)
+            warn(warning)
     return plan
 
 

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 from rich.table import Table
 
-from hilbert_codegen.cli._common import STDERR, format_option
+from hilbert_codegen.cli._common import format_option, warn
 from hilbert_codegen.cli.evaluate import bar, wide_console
 from hilbert_codegen.errors import UsageError
 from hilbert_codegen.pilot.advise import Advice, advise_from_noise, advise_from_pilot
@@ -152,7 +152,7 @@ def command(
             click.echo(cost.text(span, advice.channels))
     if not quiet:
         for warning in (*about_data, *advice.warnings):
-            STDERR.print(f"hilbert-codegen: warning: {warning}", markup=False)
+            warn(warning)
 
 
 def _figure(value: float, form: str = ".3g") -> str:

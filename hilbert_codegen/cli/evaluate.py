@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from hilbert_codegen.cli._common import STDERR, format_option
+from hilbert_codegen.cli._common import STDERR, format_option, warn
 from hilbert_codegen.emit.writer import named, refuse_clashes
 from hilbert_codegen.errors import CheckFailed, UsageError
 from hilbert_codegen.pilot.evaluate import evaluate
@@ -209,8 +209,7 @@ def command(
         require("plot", "--report", "matplotlib")
     records = read_latency(latency)
     loaded = load_pilot(pilot)
-    read = [pilot, *loaded.files(), *([latency] if latency is not None else [])]
-    refuse_clashes({"--report": report, "--json": record}, read)
+    refuse_clashes({"--report": report, "--json": record}, [pilot, *loaded.files(), latency])
     page = b""
     with bar(quiet) as progress:
         evaluation = evaluate(loaded, limit, progress, (compiler,) if compiler else None, micro)
@@ -231,7 +230,7 @@ def command(
         _print(evaluation)
     if not quiet:
         for warning in _warnings(evaluation, pilot.name):
-            STDERR.print(f"hilbert-codegen: warning: {warning}", markup=False)
+            warn(warning)
     nets = (*evaluation.baselines, *evaluation.models)
     misread = [f"{result.name}, seed {result.seed}: {result.misread}" for result in nets if result.misread]
     if strict and misread:

@@ -16,6 +16,7 @@ from hilbert_codegen.cli._common import (
     plan_of,
     plan_options,
     progress,
+    warn,
 )
 from hilbert_codegen.emit import writer as output
 from hilbert_codegen.emit.choose import too_large
@@ -60,7 +61,7 @@ def command(
         if strict:
             raise CheckFailed(warning)
         if not quiet:
-            STDERR.print(f"hilbert-codegen: warning: {warning}", markup=False)
+            warn(warning)
     names = names_of(plan, package)
     if list_outputs:
         click.echo(json.dumps(names) if form == "json" else "\n".join((folder / name).as_posix() for name in names))

@@ -218,8 +218,7 @@ def command(
         if name not in known:
             raise UsageError(f"--allow-missing {name}: the baseline has no such board, strategy or variant")
     plan = plan_of(config, settings, model, strict, quiet)
-    read = [path for path in (outputs, baseline) if path is not None]
-    refuse_clashes({"--junit": junit}, [*plan.settings.files(config), *read])
+    refuse_clashes({"--junit": junit}, [*plan.settings.files(config), outputs, baseline])
     check_strategies(plan, strategies)
     boards = boards_named(board_names, emulator, quiet)
     session = Session(plan, tuple(board.core for board in boards), read_outputs(outputs), order)

@@ -64,8 +64,7 @@ def command(
     """
     use_renode(renode)
     plan = plan_of(config, settings, model, strict, quiet)
-    read = [path for path in (outputs,) if path is not None]
-    refuse_clashes({"--junit": junit}, [*plan.settings.files(config), *read])
+    refuse_clashes({"--junit": junit}, [*plan.settings.files(config), outputs])
     boards = boards_named(board_names, emulator, quiet)
     session = Session(plan, tuple(board.core for board in boards), read_outputs(outputs))
     results: list[_Result] = []

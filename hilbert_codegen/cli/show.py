@@ -17,7 +17,7 @@ from hilbert_codegen.cli._common import format_option, plan_of, plan_options, pr
 from hilbert_codegen.config.schema import known_keys
 from hilbert_codegen.config.toml import show_value
 from hilbert_codegen.emit.banner import heads_of
-from hilbert_codegen.emit.choose import Candidate, survey, variants_of
+from hilbert_codegen.emit.choose import AUTO, Candidate, survey, variants_of
 from hilbert_codegen.emit.prove import proof_domain, prove, reference_for
 from hilbert_codegen.spec.plan import Plan
 
@@ -78,7 +78,7 @@ def _reasons(candidates: list[Candidate]) -> list[str]:
 def _notes(plan: Plan, taken: str, candidates: list[Candidate]) -> Iterator[str]:
     """What stands below the table of strategies."""
     yield from _reasons(candidates)
-    how = "the fastest that fits" if plan.config.code.strategy == "auto" else "the configuration's own"
+    how = "the fastest that fits" if plan.config.code.strategy == AUTO else "the configuration's own"
     orders = {2: "3 or 4", 3: "1 or 2"}.get(plan.spec.dimensions, "1")
     yield (
         f"> {taken or 'none'}: {how}. Instructions and code are those of the kind of build, measured with order {orders} at "
@@ -126,7 +126,7 @@ def command(config: Path, settings: tuple[str, ...], model: Path | None, strict:
 
     wanted = plan.config.code.strategy
     fitting = next((c.name for c in candidates if fits(c)), "")
-    taken = fitting if wanted == "auto" else wanted
+    taken = fitting if wanted == AUTO else wanted
 
     strategies = [
         {

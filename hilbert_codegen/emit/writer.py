@@ -175,17 +175,17 @@ def write(folder: Path, files: Mapping[str, bytes]) -> list[str]:
         raise
 
 
-def refuse_clashes(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) -> None:
+def refuse_clashes(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]) -> None:
     """Refuse before a run what could not be written after it, or would destroy what it reads or writes.
 
     Args:
         outputs: option -> the file that the user named with it, or None.
-        inputs: the files that the run reads.
+        inputs: the files that the run reads; None for one that was not named.
 
     Raises UsageError, one line that names the option and the file, where its folder is not there, it is a folder, one
     of `inputs`, or the file of another option. Pipes and devices may be named twice.
     """
-    taken = {_identity(path): "is a file that this run reads" for path in inputs}
+    taken = {_identity(path): "is a file that this run reads" for path in inputs if path is not None}
     for option, path in outputs.items():
         if path is None:
             continue

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hilbert_codegen.config.loading import resolve
-from hilbert_codegen.emit.choose import ANY, ANY_COSTS, survey
+from hilbert_codegen.emit.choose import ANY, ANY_COSTS, AUTO, survey
 from hilbert_codegen.emit.proofs import deferred
 from hilbert_codegen.emit.prove import proof_domain, reference_for
 from hilbert_codegen.errors import UsageError
@@ -95,7 +95,7 @@ def _decoder(plan: Plan) -> tuple[str, int, bool, float | None]:
     It is the strategy that is named, or the first that fits the limit of flash; "" where none does.
     """
     code = plan.config.code
-    names = None if code.strategy == "auto" else [code.strategy]
+    names = None if code.strategy == AUTO else [code.strategy]
     for found in survey(plan, deferred(lambda: reference_for(plan.spec, proof_domain(plan.spec))), names):
         if found.built is not None and (names or found.flash_bytes <= code.max_flash_bytes):
             return found.name, found.flash_bytes, found.code_bytes > 0, found.cost
