@@ -52,26 +52,31 @@ PASSES = 64
 
 
 @dataclass(frozen=True)
-class Distances:
-    """What gives the distance once the slots are known.
+class Roots:
+    """The distance by a sum of squares of codes, to which 3/4 was added.
 
     Attributes:
-        away: terms by PAGE slot + x, and by OF_Y + PAGE slot + y, x and y raw bits.
-        root: distance by the sum of two terms, shifted.
-        shift: fractional bits of the terms.
+        root: distance by the sum, shifted.
+        shift: fractional bits of the sums.
         coarse: whether roots from FINE on stand for several sums each.
-        narrow: whether every term and every sum fits 16 bits.
     """
 
-    away: IntArray
     root: IntArray
     shift: int
     coarse: bool
-    narrow: bool
 
-    def model(self, slot_x: IntArray, slot_y: IntArray, x: IntArray, y: IntArray) -> IntArray:
-        """Distances of raw bits x and y whose terms are in these slots."""
-        whole = self.away[PAGE * slot_x + x] + self.away[OF_Y + PAGE * slot_y + y] >> self.shift
+    @classmethod
+    def of(cls, whole: int, shift: int, coarse: bool) -> Roots:
+        """Those of sums up to `whole`, when they are shifted."""
+        sums = np.arange(FINE if coarse else whole + 1)
+        if coarse:
+            sums = np.concatenate([sums, np.arange(FINE, whole + 1, 1 << COARSE)])
+        root = np.minimum(np.searchsorted(least(np.arange(1, MOST + 1)), sums, side="right"), MOST)
+        return cls(root, shift, coarse)
+
+    def of_sums(self, sums: IntArray) -> IntArray:
+        """The executable model."""
+        whole = sums >> self.shift
         if not self.coarse:
             return np.asarray(self.root[whole])
         found = self.root[np.where(whole < FINE, whole, FINE + (whole - FINE >> COARSE))]
@@ -79,27 +84,56 @@ class Distances:
         return np.asarray(found + above)
 
     @cached_property
-    def tables(self) -> tuple[Table, ...]:
-        """Both tables, which all implementations share."""
-        terms = f"squares << {self.shift} of x beyond the grid, from its vertex, beyond, from the other one; then of y"
-        meaning = "distance in codes by a sum of squares"
-        return (
-            Table("away", "uint16" if self.narrow else "uint32", self.away, terms, 16 if self.narrow else 8),
-            Table("root", "uint8", self.root, meaning + f"; from {FINE} on of {1 << COARSE} sums" * self.coarse),
-        )
+    def table(self) -> Table:
+        """As the C has it."""
+        meaning = "distance in codes by a sum of squares" + f"; from {FINE} on of {1 << COARSE} sums" * self.coarse
+        return Table("root", "uint8", self.root, meaning)
 
     def params(self) -> dict[str, object]:
-        """Constants of templates/kernels/distances.c.j2."""
+        """Constants of `root` in templates/kernels/distances.c.j2."""
         return {
             "shift": self.shift,
             "coarse": self.coarse,
-            "narrow": self.narrow,
             "fine": f"{FINE}U",
             "drop": COARSE,
             "before": f"{FINE - (FINE >> COARSE)}U",
             "most": f"{MOST}U",
             "full": int(self.root.max()) == MOST,
         }
+
+
+@dataclass(frozen=True)
+class Distances:
+    """What gives the distance once the slots are known.
+
+    Attributes:
+        away: terms by PAGE slot + x, and by OF_Y + PAGE slot + y, x and y raw bits.
+        roots: distance by the sum of two terms.
+        narrow: whether every term and every sum fits 16 bits.
+    """
+
+    away: IntArray
+    roots: Roots
+    narrow: bool
+
+    def model(self, slot_x: IntArray, slot_y: IntArray, x: IntArray, y: IntArray) -> IntArray:
+        """Distances of raw bits x and y whose terms are in these slots."""
+        return self.roots.of_sums(self.away[PAGE * slot_x + x] + self.away[OF_Y + PAGE * slot_y + y])
+
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """Both tables, which all implementations share."""
+        shift = self.roots.shift
+        terms = f"squares << {shift} of x beyond the grid, from its vertex, beyond, from the other one; then of y"
+        columns = 16 if self.narrow else 8
+        return (
+            Table("away", "uint16" if self.narrow else "uint32", self.away, terms, columns),
+            self.roots.table,
+        )
+
+    def params(self) -> dict[str, object]:
+        """Constants of templates/kernels/distances.c.j2."""
+        return {**self.roots.params(), "narrow": self.narrow}
 
     def beside(self, code: Implementation, slots: _SlotsOf) -> Implementation:
         """`code` with the distance of raw bits in those slots."""
@@ -132,17 +166,13 @@ def distances(spec: Spec, ideal: Ideal, slot_x: IntArray, slot_y: IntArray, room
         pages[:, BEYOND_TOO] = pages[:, BEYOND]
         whole = int((away[at[0]] + away[at[1]]).max()) >> shift
         coarse = whole > FINE and away.size * (2 if narrow else 4) + whole + 1 > room
-        sums = np.arange(FINE if coarse else whole + 1)
-        if coarse:
-            sums = np.concatenate([sums, np.arange(FINE, whole + 1, 1 << COARSE)])
-        root = np.minimum(np.searchsorted(_least(np.arange(1, MOST + 1)), sums, side="right"), MOST)
-        found = Distances(away, root, shift, coarse, narrow)
+        found = Distances(away, Roots.of(whole, shift, coarse), narrow)
         if (found.model(slot_x, slot_y, x, y) == ideal.distance).all():
             return found
     raise Refused("a distance is a closer call than sums of two terms settle")
 
 
-def _least(distance: IntArray) -> IntArray:
+def least(distance: IntArray) -> IntArray:
     """The least whole sum that stands for a distance of 1 and more: a square q is floor(q + 3/4), (d - 1/2)^2 + 3/4."""
     return distance * (distance - 1) + 1
 
@@ -163,11 +193,11 @@ def _terms(exact: FloatArray, at: tuple[IntArray, IntArray], wanted: IntArray, s
     """Terms whose sums, shifted, are those of the `wanted` distances wherever two of them are added, at[0] and at[1]."""
     one = 1 << shift
     # Above the last bound all sums mean the same.
-    ceiling = int(_least(np.array(MOST + 1)))
+    ceiling = int(least(np.array(MOST + 1)))
     rise = np.repeat([3 / 4, 0], OF_Y)
     terms = np.rint(np.minimum(exact + rise, ceiling) * one).astype(np.int64)
-    low = np.where(wanted > 0, _least(wanted), 0) * one
-    high = np.where(wanted < MOST, _least(wanted + 1), 4 * ceiling) * one - 1
+    low = np.where(wanted > 0, least(wanted), 0) * one
+    high = np.where(wanted < MOST, least(wanted + 1), 4 * ceiling) * one - 1
     # Terms of y with a minus: both bounds then are on differences, and all values only fall, to the highest solution. So
     # terms of x may fall below 0 (they start with all of the rise), and those of y do not.
     first, second = terms + 2, -terms

@@ -18,33 +18,11 @@ import numpy as np
 from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.kernels import IntArray, Refused, Table, as_output
 from hilbert_codegen.kernels.boxes.layout import AXIS, FORTH, LAST, UP, Layout, Lists
+from hilbert_codegen.kernels.words import MOST_WORDS, WORD, number_of, term, terms_of, words_of
 from hilbert_codegen.spec.specification import Spec
 
-WORD = 32
-#: More words than this, and the literals of the configuration are of a kind that nobody means.
-MOST_WORDS = 16
 #: Bits above half a cell in its words: a distance is below 16 half cells, and squares of six are added.
 HEADROOM = 6
-
-
-def words_of(value: int, count: int) -> list[int]:
-    """`value` modulo 2^(32 count) as words, the lowest first."""
-    return [value >> (WORD * i) & 0xFFFFFFFF for i in range(count)]
-
-
-def number_of(words: IntArray) -> int:
-    """The number that has these words."""
-    return sum(int(word) << (WORD * i) for i, word in enumerate(words))
-
-
-def terms_of(each: tuple[int, ...], count: int) -> list[int]:
-    """The words of several numbers, in turn: the lowest of each, then the next of each."""
-    return [word for group in zip(*(words_of(one, count) for one in each), strict=True) for word in group]
-
-
-def term(terms: IntArray, index: int, of: int) -> int:
-    """Number `index` of the `of` numbers whose words `terms_of` has put together."""
-    return number_of(terms[index::of])
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ The modules, in the order in which they build on one another:
   a proof of their own;
 - phases, phases_argument: the same at order 1, where results are computed;
 - kinds, kinds_argument: the same for three heads of order 2, by kinds of boxes;
+- distance: distances to the curve, beside the results;
 - params: what templates compute with beside the tables;
 - offers: what the variants take;
 - this one: the strategy, which hands all that to the template.
@@ -36,6 +37,7 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, Offer, Refused
 from hilbert_codegen.kernels.corner.argument import Argument
+from hilbert_codegen.kernels.corner.distance import Distances, distances_of
 from hilbert_codegen.kernels.corner.geometry import Lists, Parts, lists_of
 from hilbert_codegen.kernels.corner.layout import Layout
 from hilbert_codegen.kernels.corner.offers import Proof, mve, thumb1, thumb2
@@ -52,11 +54,9 @@ class Corner:
     dimensions = range(3, 7)
 
     def build(self, spec: Spec, ideal: Ideal, distance: bool) -> Built:
-        """Refused for two heads, for distances, for results of 32 bits, and where no rounding serves every result."""
+        """Refused for two heads, for results of 32 bits, and where no rounding serves every result."""
         if spec.dimensions not in self.dimensions:
             raise Refused(f"it is not made for {spec.dimensions} heads")
-        if distance:
-            raise Refused(f"it has no distances for {spec.dimensions} heads")
         if INTEGER_TYPES[spec.output.dtype][0] > 16:
             raise Refused("its results have at most 16 bits")
         geometry = Parts(spec)
@@ -70,10 +70,10 @@ class Corner:
             except CheckFailed as failed:
                 why = failed
                 continue
-            return self._built(layout, geometry, lists, check)
+            return self._built(layout, geometry, lists, check, distance)
         raise Refused(str(why)) from why
 
-    def _built(self, layout: Layout, geometry: Parts, lists: Lists, proved: Proof) -> Built:
+    def _built(self, layout: Layout, geometry: Parts, lists: Lists, proved: Proof, distance: bool) -> Built:
         """`proved` is the argument, which is carried out once for all variants."""
         portable = Implementation(portable_tables(layout), layout.decode, None, params_of(layout), proved)
         offers: dict[str, Offer] = {
@@ -81,6 +81,10 @@ class Corner:
             "thumb2": partial(thumb2, layout, geometry, lists, portable, proved),
             "mve": partial(mve, layout, portable, proved),
         }
+        only = "the end of the closed curve is given as its start by the portable C alone" if layout.returns else ""
+        if distance:
+            portable = _with_distances(portable, distances_of(layout, geometry), geometry)
+            only = "distances are given by the portable C alone"
         curve = layout.spec.curve
         # Of three heads records are paths at order 1: less code, and faster.
         paths = ", order 1" if curve.dimensions == 3 and curve.order == 1 else ""
@@ -90,12 +94,24 @@ class Corner:
             kind=f"{curve.dimensions} heads{paths}",
             note="The half cells of a query tell its own vertex, whose half segments are nearest "
             "but for queries near the middle between corners.",
-            offers=dict.fromkeys(offers, _only_portable) if layout.returns else offers,
+            offers=dict.fromkeys(offers, partial(_refuse, only)) if only else offers,
         )
 
 
-def _only_portable() -> Implementation:
-    raise Refused("the end of the closed curve is given as its start by the portable C alone")
+def _with_distances(portable: Implementation, far: Distances, geometry: Parts) -> Implementation:
+    proved = portable.argument
+
+    def check() -> None:
+        assert proved is not None
+        proved()
+        far.check(geometry)
+
+    tables, params = (*portable.tables, *far.tables), {**portable.params, **far.params}
+    return replace(portable, tables=tables, distance=far.measure, params=params, argument=check)
+
+
+def _refuse(why: str) -> Implementation:
+    raise Refused(why)
 
 
 STRATEGIES.add(Corner.name, Corner())

@@ -286,18 +286,43 @@ class Layout:
         return np.where(found == c1, c0, found)
 
     def _decode(self, raw: IntArray) -> IntArray:
-        gaps = np.stack([self.gap[a][bits] for a, bits in enumerate(raw)])
+        gaps = self._gaps(raw)
+        record, _ = self._nearest(raw, gaps)
+        return self._result(record, self._along(record, gaps))
+
+    def nearest(self, raw: IntArray) -> tuple[IntArray, IntArray]:
+        """Of raw codes (heads, points): the records of the nearest half segments, and what lists say of them, the axes that they
+        are across; 0 of those of the own vertex.
+        """
+        record, at = self._nearest(raw, self._gaps(raw))
+        across = np.zeros(len(record), dtype=np.int64)
+        left = np.flatnonzero(at >= 0)
+        step = 1
+        while len(left):
+            word = self.words[at[left] + step + 1]
+            across[left] |= np.where(self.words[at[left] + step] == record[left], word & ((1 << ACROSS) - 1), 0)
+            left = left[word & LAST == 0]
+            step += 2
+        return record, across
+
+    def _gaps(self, raw: IntArray) -> IntArray:
+        return np.stack([self.gap[a][bits] for a, bits in enumerate(raw)])
+
+    def _nearest(self, raw: IntArray, gaps: IntArray) -> tuple[IntArray, IntArray]:
+        """Records of the nearest half segments, and where the list is that was looked at, -1 where none was."""
         total = np.asarray(sum(self.share[a][bits] for a, bits in enumerate(raw)))
         record = self.of_box(total & ((1 << self.flags) - 1) if self.flags else total)
+        listed = np.full(len(record), -1)
         among = np.flatnonzero(self.fields.kinds(record) == Kind.AMONG)
         if len(among):
             at = record[among] & ((1 << self.at) - 1)
             gated = np.flatnonzero(self._gated(record[among], gaps[:, among], total[among]))
             record[among] = self.words[at]
             record[among[gated]] = self._among(raw[:, among[gated]], gaps[:, among[gated]], at[gated])
+            listed[among[gated]] = at[gated]
         several = np.flatnonzero(~self.fields.is_single(record))
         record[several] = self._of_vertex(record[several], gaps[:, several])
-        return self._result(record, self._along(record, gaps))
+        return record, listed
 
     def _gated(self, record: IntArray, gaps: IntArray, total: IntArray) -> Any:
         """Whether the distance along any of the axes that a list asks for exceeds 3/8."""

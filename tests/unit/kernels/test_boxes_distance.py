@@ -22,7 +22,8 @@ from hilbert_codegen.exact.many import measure_tuples
 from hilbert_codegen.exact.reference import codes_only
 from hilbert_codegen.kernels import Refused
 from hilbert_codegen.kernels.boxes import proved
-from hilbert_codegen.kernels.boxes.distance import Distances, distances_of
+from hilbert_codegen.kernels.boxes.distance import distances_of
+from hilbert_codegen.kernels.code_offsets import CodeOffsets
 from hilbert_codegen.spec.plan import Plan, make_plan
 from hilbert_codegen.spec.specification import Heads, Output, Spec
 from tests.unit.exact.test_many import spec_of
@@ -77,7 +78,7 @@ def changed(values: NDArray[Any], place: int, by: int) -> NDArray[Any]:
     return copy
 
 
-FAULTS: dict[str, tuple[Callable[[Distances], Distances], str]] = {
+FAULTS: dict[str, tuple[Callable[[CodeOffsets], CodeOffsets], str]] = {
     "a code that adds one more": (lambda a: replace(a, terms=changed(a.terms, 0, 1)), "an offset of head x is wrong"),
     "half a cell that takes one more": (lambda a: replace(a, terms=changed(a.terms, 1, 1)), "an offset of head x"),
     "a head that starts elsewhere": (lambda a: replace(a, terms=changed(a.terms, 5, 1)), "an offset of head y"),
@@ -91,7 +92,7 @@ def test_the_argument_notices(fault: str) -> None:
     far = distances_of(proved(spec_of(3, 1))[0])
     change, says = FAULTS[fault]
     with pytest.raises(CheckFailed, match=says):
-        change(far).check()
+        replace(far, offsets=change(far.offsets)).check()
 
 
 def test_numbers_that_nobody_means_are_refused() -> None:
