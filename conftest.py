@@ -22,6 +22,7 @@ SLOW = {
     "test_boxes.py",
     "test_boxes_distance.py",
     "test_corner.py",
+    "test_corner_distance.py",
     "test_corner_kinds.py",
     "test_corner_lanes.py",
     "test_corner_phases.py",

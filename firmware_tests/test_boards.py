@@ -160,6 +160,28 @@ def test_more_heads(heads: int, layout: str, emulator: str, tmp_path: Path) -> N
     assert verdict.pairs == 65536
 
 
+@pytest.mark.parametrize(
+    ("name", "emulator", "compiler"),
+    [("microbit", "unicorn", "gcc"), ("mps2-an386", "qemu", "gcc"), ("riscv32-virt", "unicorn", "clang")],
+)
+@pytest.mark.parametrize(("heads", "order", "layout"), [(3, 2, "planar"), (6, 1, "interleaved")])
+def test_distances_of_more_heads(
+    heads: int, order: int, layout: str, name: str, emulator: str, compiler: str, tmp_path: Path
+) -> None:
+    """Heads of their own scales: sums of squares by code, and whole numbers where a border is near."""
+    needs_compiler(compiler)
+    board = needs_board(name, emulator)
+    shape = f"curve.dimensions={heads}", f"heads.layout={layout}", *own_scales(heads)
+    plan = plan_of(tmp_path, order, "decoder.distance=true", f"code.target={board.core_name}", *shape)
+    sweep, generated = make_sweep(plan), generate(plan)
+    assert generated.built.strategy == "corner"
+    assert "_reached(" in generated.files["depth_decoder.c"].decode()
+    files = {**generated.files, **selftest_files(plan, sweep)}
+    program = Program(tmp_path / "image", board, TOOLCHAINS[compiler], "depth", files)
+    verdict = run_image(EMULATORS[emulator], program.image(), board, plan, sweep)
+    assert verdict.passed, verdict.reason
+
+
 #: Grids of `test_lists_in_assembly`: no code is at an end of its axis; half segments of one vertex that are no turn; heads that
 #: are not alike; results that fall along the curve.
 GRIDS: dict[str, tuple[str, ...]] = {
@@ -278,11 +300,14 @@ def test_lanes_by_gcc(heads: int, order: int, own: bool, tmp_path: Path) -> None
     passes_with(plan, "mve", board, "qemu", tmp_path, "gcc")
 
 
-@pytest.mark.parametrize("strategy", ["closed", "octant"])
-def test_distances_need_no_library(strategy: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("strategy", "heads", "order"), [("closed", 2, 3), ("octant", 2, 3), ("boxes", 3, 2), ("corner", 6, 1)]
+)
+def test_distances_need_no_library(strategy: str, heads: int, order: int, tmp_path: Path) -> None:
     """Linked without one at -Os, where gcc would call memset for arrays that start as zeros."""
     needs_compiler("gcc")
-    board, plan = BOARDS["microbit"], plan_of(tmp_path, 3, "decoder.distance=true")
+    shape = f"curve.dimensions={heads}", *(own_scales(heads) if heads > 2 else ())
+    board, plan = BOARDS["microbit"], plan_of(tmp_path, order, "decoder.distance=true", *shape)
     files = decoder_of(plan, make_sweep(plan), strategy).files
     program = Program(tmp_path / "build", board, TOOLCHAINS["gcc"], "depth", files, flags=("-Os",))
     assert program.image().code_bytes > 0

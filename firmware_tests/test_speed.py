@@ -123,6 +123,18 @@ PROMISED = {
         (None,) * 6,
         8100,
     ),
+    "corner, three heads, any scale, distance": Promise(
+        (*ANY_SCALE, "curve.dimensions=3", "curve.order=2", "decoder.distance=true"),
+        8300,
+        (108.0, 72.6, 72.6, 72.6, 72.6, 73.2),
+        (None,) * 6,
+    ),
+    "corner, six heads, any scale, distance": Promise(
+        (*ANY_SCALE, "curve.dimensions=6", "curve.order=1", "decoder.distance=true"),
+        11600,
+        (161.7, 114.1, 114.1, 114.1, 114.1, 119.3),
+        (None,) * 6,
+    ),
     "corner, three heads, order 1, heads of their own": Promise(
         ("curve.inset=0.1", *own_scales(3), "curve.dimensions=3", "curve.order=1"),
         3550,

@@ -109,6 +109,10 @@ OF_MANY = {
         "output.dtype=int32", "output.codes=[2147483647, 0]",
     ],
     "corner": [],
+    "corner, distances": ["decoder.distance=true", "output.codes=[65535, 0]"],
+    "corner, distances in words": [
+        "heads.scale=[0.00437, 0.0041, 0.0043, 0.0044]", "heads.zero_point=-120", "decoder.distance=true",
+    ],
     "boxes, fused": ["output.dtype=int32", "output.codes=[-2147483648, 2147483647]", *FUSED_THREE],
     "corner, fused": ["output.dtype=int16", "output.codes=[32767, -32768]", *FUSED_THREE],
     "corner, heads of their own": [

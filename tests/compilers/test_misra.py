@@ -79,6 +79,8 @@ def test_no_finding_without_a_reason(strategy: str, tmp_path: Path) -> None:
             shapes_of_three += [
                 [*of_two[1:], "heads.scale=[0.00303255, 0.00411079, 0.00468522]"]
             ]  # distances with a rest
+            of_code = ["decoder.distance=true", "heads.layout=planar", "heads.scale=[0.00437, 0.0041, 0.0044]"]
+            shapes_of_three += [["decoder.distance=true"], of_code]
         if strategy == "boxes":  # numbers of several words, for an open curve and a closed one
             wide = [
                 "heads.scale=[0.00437, 0.0041, 0.0044]",

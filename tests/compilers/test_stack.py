@@ -97,6 +97,7 @@ OF_MANY = {
     "corner, heads of their own": (["heads.scale={scales}", "curve.inset=0.1"], 448),
     "corner, planar": (["heads.layout=planar"], 832),
     "corner, planar, heads of their own": (["heads.scale={scales}", "curve.inset=0.1", "heads.layout=planar"], 832),
+    "corner, distances": (["heads.scale={scales}", "curve.inset=0.1", "decoder.distance=true"], 448),
     "boxes, 32 bits": (["heads.scale=0.00437", "output.dtype=int32"], 512),
     "boxes, distances": (["decoder.distance=true"], 320),
     "boxes, 32 bits and distances": (["heads.scale={scales}", "output.dtype=int32", "decoder.distance=true"], 640),

@@ -135,7 +135,10 @@ class Distances:
         near, far, beyond = [], [], []
         for a in range(self.layout.spec.dimensions):
             from_place = [self.offsets.beyond(a, end).tolist() for end in range(self.offsets.last + 3)]
-            half = [sum(of_code[end] >= 0 for end in range(1, self.offsets.last + 1)) for of_code in zip(*from_place, strict=True)]
+            half = [
+                sum(of_code[end] >= 0 for end in range(1, self.offsets.last + 1))
+                for of_code in zip(*from_place, strict=True)
+            ]
             own = [h + h % 2 for h in half]
             other = [h - 1 if h % 2 else h + 2 for h in half]
             near.append([abs(from_place[end][i]) for i, end in enumerate(own)])
@@ -309,5 +312,7 @@ def distances_of(layout: Layout, geometry: Parts) -> Distances:
 
 def _error(axis: list[Offset], shift: int) -> Fraction:
     """What the rounded squares of an axis are off by, at most."""
-    exact = [offset**2 * (1 << shift) for o in axis for offset in (o.near, o.far or Fraction(0)) if offset**2 <= CEILING]
+    exact = [
+        offset**2 * (1 << shift) for o in axis for offset in (o.near, o.far or Fraction(0)) if offset**2 <= CEILING
+    ]
     return max((abs(round(value) - value) for value in exact), default=Fraction(0))

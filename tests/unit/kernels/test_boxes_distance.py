@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 from hilbert_codegen.bench.verify import verify
 from hilbert_codegen.config.loading import load
 from hilbert_codegen.curves import make_curve
-from hilbert_codegen.emit.choose import survey
 from hilbert_codegen.emit.generate import generate
-from hilbert_codegen.errors import CheckFailed, UsageError
+from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.many import measure_tuples
-from hilbert_codegen.exact.reference import codes_only
 from hilbert_codegen.kernels import Refused
 from hilbert_codegen.kernels.boxes import proved
 from hilbert_codegen.kernels.boxes.distance import distances_of
@@ -122,7 +120,7 @@ def plan_of(folder: Path, heads: int, layout: str, *settings: str) -> Plan:
     ],
 )
 def test_compiled_c_is_the_reference(heads: int, layout: str, settings: tuple[str, ...], tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, heads, layout, *settings)
+    plan = plan_of(tmp_path, heads, layout, "code.strategy=boxes", *settings)
     generated = generate(plan)
     assert generated.built.strategy == "boxes"
     verdicts = verify(plan, generated)
@@ -133,11 +131,3 @@ def test_compiled_c_is_the_reference(heads: int, layout: str, settings: tuple[st
     names = ", ".join(f"int8_t {axis}" for axis in "xyz") if heads == 3 else "const int8_t *pHeads"
     assert f"uint8_t hilbert_distance({names});" in generated.files["hilbert_decoder.h"].decode()
     assert "Proved: value and distance, equal to" in generated.files["hilbert_decoder.c"].decode()
-
-
-def test_auto_says_why_it_takes_the_slower_one(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, 4, "interleaved")
-    refused = {found.name: found.refusal for found in survey(plan, codes_only(np.zeros(0, np.int64)))}
-    assert refused == {"boxes": "", "corner": "it has no distances for 4 heads"}
-    with pytest.raises(UsageError, match="it has no distances"):
-        generate(plan_of(tmp_path, 4, "interleaved", "code.strategy=corner"))
