@@ -290,11 +290,17 @@ def _float_heads(pilot: Pilot, table: ModelTable, plan: Plan, path: Path) -> Hea
     return found
 
 
+def ranges_of(heads: Heads) -> FloatArray | None:
+    """Low and high of each of the curve's heads, (n, 2), where they differ."""
+    return np.array([[float(end) for end in pair] for pair in heads.ranges]) if heads.ranges else None
+
+
 def in_one_range(heads: Heads, values: FloatArray) -> FloatArray:
     """Real values (..., n) of the curve's heads, each moved from its own range into the first head's, which `head_curve` has."""
-    if not heads.ranges:
+    ranges = ranges_of(heads)
+    if ranges is None:
         return values
-    low, high = np.array([[float(end) for end in pair] for pair in heads.ranges]).T
+    low, high = ranges.T
     return np.asarray(low[0] + (values - low) * ((high[0] - low[0]) / (high - low)))
 
 
@@ -370,7 +376,7 @@ def measure_model(setting: Setting, table: ModelTable, seed: int, baselines: Seq
     near = distance <= pilot.config.evaluate.near
     parts = subsets_of(setting, near)
     network = inspect_network(path, tensors.indices, tensors.key)
-    misread = better_orientation(head_curve(plan), heads, samples.truth)
+    misread = better_orientation(head_curve(plan), heads, samples.truth, ranges_of(plan.spec.heads))
     setting.progress(label + "bootstrap", 0, 1)
     result = NetResult(
         table.name, seed, _subsets(setting, trace, parts), network, host_ms(path, samples, tensors.key), trace, setting.closed,

@@ -5,6 +5,9 @@ The square has eight orientations, and each is decoded. The n-cube has 2^n n!, u
 are looked at too: how far the heads lie from the turned curve at the truth is a sum over the heads of figures that
 depend only on which axis a head follows and whether backwards, so 2 n^2 figures tell the distance of every one. The
 nearest are then decoded. So are the nearest of the other curves of as many heads, each in its nearest orientation.
+
+Where heads have ranges of their own, a swapped head is also read by the range of another, which no orientation puts right: there
+the orders of the heads are looked at in the same way, each head read by the range of its place.
 """
 
 from __future__ import annotations
@@ -82,21 +85,54 @@ def nearest(on: HeadCurve, heads: FloatArray, truth: FloatArray) -> list[str]:
     return [_SQUARE[name] for name in names] if count == 2 else names
 
 
-def better_orientation(on: HeadCurve, heads: FloatArray, truth: FloatArray) -> str | None:
-    """The line to warn with where another curve than the configured one fits the truth SEVERAL times better.
+def reordered(on: HeadCurve, heads: FloatArray, truth: FloatArray, ranges: FloatArray) -> dict[str, FloatArray]:
+    """Heads in other orders, those that lie nearest to the curve at the truth: "y,x" -> values, at most _DECODED.
+
+    Args:
+        on: the curve.
+        heads: head values, (points, n), each moved from the range of its place into that of the curve.
+        truth: t in [0, 1], (points,).
+        ranges: (n, 2), low and high of each place.
+    """
+    low, high = ranges.T
+    start, span = on.head_range[0], on.head_range[1] - on.head_range[0]
+    real = low + (heads - start) * ((high - low) / span)
+    # moved[point, head, place]: what the head is if it is read by the range of that place.
+    moved = start + (real[:, :, None] - low) * (span / (high - low))
+    far = np.square(moved - on.targets(truth)[:, None]).mean(axis=0)
+    count = range(len(ranges))
+    orders = sorted(
+        (float(sum(far[head, place] for place, head in enumerate(order))), order)
+        for order in itertools.permutations(count)
+        if order != tuple(count)
+    )
+    return {
+        ",".join(AXES[head] for head in order): np.stack(
+            [moved[:, head, place] for place, head in enumerate(order)], -1
+        )
+        for _, order in orders[:_DECODED]
+    }
+
+
+def better_orientation(
+    on: HeadCurve, heads: FloatArray, truth: FloatArray, ranges: FloatArray | None = None
+) -> str | None:
+    """The line to warn with where another curve than the configured one, or another order of the heads, fits the truth SEVERAL
+    times better.
 
     Args:
         on: the curve as configured.
-        heads: real head values, (..., n).
+        heads: real head values, (..., n), all in the range of the curve.
         truth: t in [0, 1], (...).
+        ranges: (n, 2), the ranges that they were moved from where these differ.
     """
     flat = heads.reshape(-1, heads.shape[-1])
     chosen = np.unique(np.linspace(0, len(flat) - 1, min(_POINTS, len(flat))).astype(np.int64))
     points, t = flat[chosen], truth.reshape(-1)[chosen]
     curve = on.curve
 
-    def misfit(other: HeadCurve) -> float:
-        decoded, _ = other.decode(points)
+    def misfit(other: HeadCurve, values: FloatArray = points) -> float:
+        decoded, _ = other.decode(values)
         return float(np.abs(difference(decoded, t, curve.closed)).mean())
 
     own = ORIENTATIONS if curve.dimensions == 2 else nearest(on, points, t)
@@ -105,10 +141,16 @@ def better_orientation(on: HeadCurve, heads: FloatArray, truth: FloatArray) -> s
     others += sorted(best_turned, key=lambda other: float(np.square(points - other.targets(t)).mean()))[:_DECODED]
     mine = misfit(on)
     fits = [misfit(other) for other in others]
-    least = min(fits)
+    orders = {} if ranges is None else reordered(on, points, t, ranges)
+    of_order = {name: misfit(on, values) for name, values in orders.items()}
+    least = min([*fits, *of_order.values()])
     if mine <= SEVERAL * least:
         return None
-    times = f"fits the truth {min(mine / max(least, 1e-9), 9999):.0f} times better than the configured"
+    so_many = f"the truth {min(mine / max(least, 1e-9), 9999):.0f} times better than"
+    if least < min(fits):
+        order = min(of_order, key=of_order.__getitem__)
+        return f"the heads in the order {order} fit {so_many} as configured: are they swapped? Check model.outputs and heads.range"
+    times = f"fits {so_many} the configured"
     best = others[fits.index(least)].curve
     if (best.name, best.order) == (curve.name, curve.order):
         return (

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from hilbert_codegen.curves import AXES, ORIENTATIONS, make_curve
 from hilbert_codegen.pilot.orientation import better_orientation, turned
@@ -104,3 +105,22 @@ def test_three_heads_that_have_learnt_nothing_are_not_suspected() -> None:
     rng = np.random.default_rng(3)
     on = HeadCurve(make_curve("hilbert", 2, dimensions=3))
     assert better_orientation(on, rng.random((900, 3)), rng.random(900)) is None
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 6])
+def test_swapped_heads_of_ranges_of_their_own_are_noticed(count: int) -> None:
+    """Each is read by the range of its place, so no orientation fits the heads that are swapped."""
+    rng = np.random.default_rng(count)
+    on, t = HeadCurve(make_curve("hilbert", 1 if count > 2 else 3, dimensions=count)), rng.random(900)
+    ranges = np.array([[0.0, 1.0], [-1.0, 1.0], [0.0, 6.0], [-2.0, 0.5], [0.0, 1.0], [0.0, 1.0]][:count])
+    low, high = ranges.T
+    real = low + (on.targets(t) + 0.01 * rng.standard_normal((900, count))) * (high - low)
+    order = [1, 0, *range(2, count)]
+
+    def moved(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray((values - low) / (high - low))
+
+    assert better_orientation(on, moved(real), t, ranges) is None
+    found = better_orientation(on, moved(real[:, order]), t, ranges)
+    names = ",".join(AXES[head] for head in order)
+    assert found is not None and found.startswith(f"the heads in the order {names} fit the truth ")
