@@ -109,15 +109,14 @@ def _candidates(
         return np.asarray(dx * dx + dy * dy)
 
     near = list(_neighbours(spec, halves, *cells))
-    least = np.full((len(floats[1]), len(floats[0])), np.inf)
-    for half in near:
-        np.minimum(least, square(half), out=least)
+    squares = [square(half) for half in near]
+    least = np.minimum.reduce(squares)
     # Coordinates carry a relative error of 2^-53, squares a few times that: 1e-9 is a million times more.
     size = 1.0 + np.abs(y) + np.abs(x)
     least += 1e-9 * size * size
     queries, chosen = [], []
-    for half in near:
-        found = np.flatnonzero(square(half) <= least)
+    for half, far in zip(near, squares, strict=True):
+        found = np.flatnonzero(far <= least)
         queries.append(found)
         chosen.append(half.reshape(-1)[found])
     query, half_index = np.concatenate(queries), np.concatenate(chosen)

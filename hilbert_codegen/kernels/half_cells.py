@@ -158,16 +158,21 @@ def unbeaten(geometry: Geometry, box: tuple[int, ...], tables: list[Along]) -> l
     # Where float64 does not tell exact numbers do.
     least: Any = sum(table.rough_low for table in tables)
     most: Any = sum(table.rough_high for table in tables)
-    near = np.flatnonzero(least <= most.min() + 2 * error)
-    low: Any = sum(table.low[near] for table in tables)
-    high: Any = sum(table.high[near] for table in tables)
-    left = near[low <= high.min()]
+    far, surely = most.min(), 2 * error
+    left = np.flatnonzero(least <= far + surely)
+    if (least[left] > far - surely).any():
+        low: Any = sum(table.low[left] for table in tables)
+        high: Any = sum(table.high[left] for table in tables)
+        left = left[low <= high.min()]
     left = left[np.argsort(rank[left], kind="stable")]
     rows = [table.row[left] for table in tables]
     most = sum(table.rough[row[:, None], row] for table, row in zip(tables, rows, strict=True))
     beats = most < -error
-    one, other = np.nonzero(np.abs(most) <= error)
-    beats[one, other] = geometry.beats(left[one], left[other], tables, box, rank)
+    doubtful = np.abs(most) <= error
+    np.fill_diagonal(doubtful, False)  # none beats itself
+    one, other = np.nonzero(doubtful)
+    if len(one):
+        beats[one, other] = geometry.beats(left[one], left[other], tables, box, rank)
     # Of every one the set of those that beat it, and the set of those that are left, as bits.
     beaten = np.packbits(beats, axis=0, bitorder="little").T
     kept = (1 << len(left)) - 1

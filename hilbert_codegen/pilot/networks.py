@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -67,6 +68,7 @@ class Setting:
         compiler: of the generated C; empty where none is installed: the proved model of that C then decodes.
         progress: told what runs.
         micro: whether quantized nets run by TFLite Micro's interpreter as well.
+        resampled: what `figures` found, by what it is of.
     """
 
     pilot: Pilot
@@ -75,6 +77,16 @@ class Setting:
     compiler: tuple[str, ...]
     progress: Progress
     micro: bool = False
+    resampled: dict[bytes, FloatArray] = dataclasses.field(default_factory=dict, repr=False)
+
+    def figures(self, points: BoolArray, errors: FloatArray, metrics: Sequence[str]) -> FloatArray:
+        """Those of `Bootstrap`; once for the same errors, since every model is compared with the same baselines."""
+        draws = self.pilot.config.evaluate.bootstrap
+        about = repr((points.shape, tuple(metrics), draws)).encode()
+        key = hashlib.sha256(b"".join([about, points.tobytes(), errors[points].tobytes()])).digest()
+        if key not in self.resampled:
+            self.resampled[key] = Bootstrap(points, draws).figures(errors, metrics)
+        return self.resampled[key]
 
     def infer(self, path: Path, wanted: Sequence[int], label: str, signature: str | None = None) -> Inference:
         """Run the model; CheckFailed where it gives what is no number."""
@@ -175,23 +187,21 @@ class _Errors:
             to_truth,
         )
 
-    def subset(self, label: str, points: BoolArray, draws: int) -> Subset:
+    def subset(self, setting: Setting, label: str, points: BoolArray) -> Subset:
         def stats(errors: FloatArray | None) -> ErrorStats:
             return ErrorStats.of(None if errors is None else errors[points])
 
         intervals: dict[tuple[str, str], Interval] = {}
-        boot = Bootstrap(points, draws)
         for kind, errors in (("float", self.float_truth), ("quantized", self.quantized_truth)):
             if errors is not None and points.any():
-                figures = boot.figures(errors, TRUTH_METRICS)
+                figures = setting.figures(points, errors, TRUTH_METRICS)
                 intervals |= {(kind, name): interval(figures[:, i]) for i, name in enumerate(TRUTH_METRICS)}
         return Subset(label, stats(self.quantization), stats(self.float_truth), stats(self.quantized_truth), intervals)
 
 
 def _subsets(setting: Setting, trace: Trace, parts: dict[str, tuple[str, BoolArray]]) -> dict[str, Subset]:
     errors = _Errors.of(trace, setting.closed)
-    draws = setting.pilot.config.evaluate.bootstrap
-    return {name: errors.subset(label, points, draws) for name, (label, points) in parts.items()}
+    return {name: errors.subset(setting, label, points) for name, (label, points) in parts.items()}
 
 
 def _check_float(pilot: Pilot, key: str, name: str, path: Path, quantized: Path, outputs: Sequence[Output]) -> None:
@@ -555,13 +565,12 @@ def _gains(
     for name, (_, points) in parts.items():
         if not points.any():
             continue
-        boot = Bootstrap(points, setting.pilot.config.evaluate.bootstrap)
-        below = boot.figures(own, RESAMPLED)
+        below = setting.figures(points, own, RESAMPLED)
         for baseline in baselines:
             theirs = _Errors.of(baseline.trace, setting.closed).quantization
             if theirs is None:
                 continue
-            above = boot.figures(theirs, RESAMPLED)
+            above = setting.figures(points, theirs, RESAMPLED)
             for index, metric in enumerate(RESAMPLED):
                 found.append(Gain(**ratio(above[:, index], below[:, index]).__dict__,
                                   baseline=baseline.name, subset=name, metric=metric))  # fmt: skip
@@ -570,7 +579,7 @@ def _gains(
 
 def _changes(setting: Setting, trace: Trace, baselines: Sequence[NetResult]) -> list[Change]:
     """The error to truth against every baseline's over all points, float and quantized."""
-    boot = Bootstrap(np.ones(trace.truth.shape, dtype=bool), setting.pilot.config.evaluate.bootstrap)
+    everywhere = np.ones(trace.truth.shape, dtype=bool)
     own = _Errors.of(trace, setting.closed)
     found = []
     for baseline in baselines:
@@ -581,7 +590,7 @@ def _changes(setting: Setting, trace: Trace, baselines: Sequence[NetResult]) -> 
         ):
             if ours is None or other is None:
                 continue
-            above, below = boot.figures(ours, TRUTH_METRICS), boot.figures(other, TRUTH_METRICS)
+            above, below = (setting.figures(everywhere, errors, TRUTH_METRICS) for errors in (ours, other))
             for index, metric in enumerate(TRUTH_METRICS):
                 part = ratio(above[:, index], below[:, index])
                 found.append(Change(part.value - 1, part.low - 1, part.high - 1, baseline.name, metric, kind))

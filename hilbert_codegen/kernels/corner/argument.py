@@ -20,6 +20,10 @@ from hilbert_codegen.kernels.half_cells import boxes_of, check_covered, same_sig
 FIRST_ORDER = 1 << 80
 
 
+#: Numbers for each code of an axis, exact and of 64 bits, in one unit.
+_Part = tuple[tuple[int, int], ...]
+
+
 class CloseCall(CheckFailed):
     """Exact distances do not tell two half segments apart in 64 bits: the scales need more."""
 
@@ -51,7 +55,13 @@ class Argument:
             for axis, wholes in zip(geometry.offset, g.tolist(), strict=True)
             for exact, whole in zip(axis, wholes, strict=True)
         )
+        #: Distances from the own vertex by axis and code, in whole numbers.
+        self._offset = [[int(g * geometry.unit) for g in axis] for axis in geometry.offset]
         self._compared: dict[tuple[Any, ...], bool] = {}
+        #: What an axis adds to a difference of savings, by what it depends on; and the verdicts on sums of such.
+        self._parts: dict[tuple[Any, ...], _Part] = {}
+        self._same: dict[tuple[_Part, ...], bool] = {}
+        self._items: dict[tuple[int, int | None, tuple[int, ...]], Item] = {}
         self._right: dict[tuple[int, int, int], bool] = {}
 
     def check(self) -> None:
@@ -129,6 +139,15 @@ class Argument:
 
     def _item(self, record: int, word: int | None, cell: tuple[int, ...], box: tuple[int, ...], where: str) -> Item:
         """The half segment of a record, and of its description in a list; its results are compared."""
+        if (record, word, cell) not in self._items:
+            self._items[record, word, cell] = self._described(record, word, cell, where)
+        item = self._items[record, word, cell]
+        if not self._is_right(record, item, box):
+            raise CheckFailed(f"{where}: a result is wrong")
+        return item
+
+    def _described(self, record: int, word: int | None, cell: tuple[int, ...], where: str) -> Item:
+        """The same before its results are compared."""
         layout = self.layout
         single = bool(layout.fields.is_single(np.array(record)))
         across: tuple[int, ...] = ()
@@ -142,8 +161,6 @@ class Argument:
         item = Item(half, along, across)
         if word is not None and item.word != word & ~LAST:
             raise CheckFailed(f"{where}: the description of a half segment is wrong")
-        if not self._is_right(record, item, box):
-            raise CheckFailed(f"{where}: a result is wrong")
         return item
 
     def _is_right(self, record: int, item: Item, box: tuple[int, ...]) -> bool:
@@ -177,22 +194,18 @@ class Argument:
             if one.across and other.across:
                 both = (self._contending(item, codes) for item in (one, other))
                 codes = [np.intersect1d(*parts) for parts in zip(*both, strict=True)]
-            unit, cell = self.geometry.unit, self.layout.one
             if not all(len(codes[a]) for a in axes):
                 self._compared[key] = True
                 return True
-            exact, fixed = [], []
-            for a in axes:
-                pairs = set()
-                for i in codes[a].tolist():
-                    g = int(self.geometry.offset[a][i] * unit)
-                    true = self._part(one, other, a, g * g, unit * (unit - 2 * g))
-                    whole = self._part(one, other, a, self.squares[a][i], self.costs[a][i])
-                    pairs.add((true * cell * cell * FIRST_ORDER, whole * unit * unit))
-                exact.append(np.array([g for g, _ in pairs], dtype=object))
-                fixed.append(np.array([f for _, f in pairs], dtype=object))
-            wrong = sum(int(np.abs(f - g).max()) for g, f in zip(exact, fixed, strict=True))
-            self._compared[key] = not wrong or same_signs(exact, fixed, wrong)
+            # In one order, since heads that are alike have the same sums on other axes.
+            parts = tuple(sorted(self._part(one, other, a, codes[a].tolist()) for a in axes))
+            if parts not in self._same:
+                exact, fixed = (
+                    [np.array([pair[which] for pair in part], dtype=object) for part in parts] for which in (0, 1)
+                )
+                wrong = sum(int(np.abs(f - g).max()) for g, f in zip(exact, fixed, strict=True))
+                self._same[parts] = not wrong or same_signs(exact, fixed, wrong)
+            self._compared[key] = self._same[parts]
         return self._compared[key]
 
     def _contending(self, item: Item, codes: list[IntArray]) -> list[IntArray]:
@@ -202,14 +215,24 @@ class Argument:
         """
         if item.along is None:
             return codes
-        offset = self.geometry.offset
-        gain = sum(2 * max(offset[a][i] for i in codes[a].tolist()) - 1 for a in item.across)
+        offset, unit = self._offset, self.geometry.unit
+        gain = sum(unit * (2 * max(offset[a][i] for i in codes[a].tolist()) - unit) for a in item.across)
         own = codes[item.along]
         left = np.array([i for i in own.tolist() if offset[item.along][i] ** 2 + gain >= 0], dtype=np.int64)
         return [left if a == item.along else group for a, group in enumerate(codes)]
 
-    @staticmethod
-    def _part(one: Item, other: Item, a: int, square: int, cost: int) -> int:
-        """What axis `a` adds to the difference of two savings."""
+    def _part(self, one: Item, other: Item, a: int, codes: list[int]) -> _Part:
+        """What axis `a` adds to the difference of two savings with each of these codes: exactly, and in 64 bits."""
         along = (one.along == a) - (other.along == a)
-        return along * square - ((a in one.across) - (a in other.across)) * cost
+        across = (a in one.across) - (a in other.across)
+        key = a, along, across, tuple(codes)
+        if key not in self._parts:
+            unit, cell = self.geometry.unit, self.layout.one
+            pairs = set()
+            for i in codes:
+                g = self._offset[a][i]
+                true = along * g * g - across * unit * (unit - 2 * g)
+                whole = along * self.squares[a][i] - across * self.costs[a][i]
+                pairs.add((true * cell * cell * FIRST_ORDER, whole * unit * unit))
+            self._parts[key] = tuple(sorted(pairs))
+        return self._parts[key]

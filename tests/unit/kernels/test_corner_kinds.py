@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -54,18 +55,14 @@ OWN = distinct((0.00437, 0.0041, 0.0045), (-97, -105, -88), Fraction(1, 10))
 KNOWN = {"cell grid": spec_of(3, 2), "off the grid": off_grid(3, 2), "no inset": WHOLE, "heads of their own": OWN}
 
 
+@cache
 def known_of(spec: Spec) -> Known:
     return *kinds_of(spec), portable(spec)
 
 
-@pytest.fixture(scope="module")
-def all_known() -> dict[str, Known]:
-    return {name: known_of(spec) for name, spec in KNOWN.items()}
-
-
 @pytest.fixture(params=["cell grid", "off the grid", "heads of their own"])
-def known(request: pytest.FixtureRequest, all_known: dict[str, Known]) -> Known:
-    return all_known[request.param]
+def known(request: pytest.FixtureRequest) -> Known:
+    return known_of(KNOWN[request.param])
 
 
 def noticed(known: Known, fault: Kinds, message: str) -> None:
@@ -87,8 +84,8 @@ def long_one(lanes: Kinds) -> int:
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_the_argument_holds(name: str, all_known: dict[str, Known]) -> None:
-    KindsArgument(*all_known[name]).check()
+def test_the_argument_holds(name: str) -> None:
+    KindsArgument(*known_of(KNOWN[name])).check()
 
 
 @pytest.mark.parametrize(
@@ -134,9 +131,9 @@ def test_the_argument_notices_sums_of_two_boxes(known: Known) -> None:
     noticed(known, replace(known[0], stride=known[0].stride - 1), "the same sum")
 
 
-def test_the_argument_notices_tables_that_are_not_for_all_heads(all_known: dict[str, Known]) -> None:
+def test_the_argument_notices_tables_that_are_not_for_all_heads() -> None:
     """Those of the first head alone, where heads are not alike; and the other way round, shares of one head for another."""
-    lanes, boxes, layout = all_known["heads of their own"]
+    lanes, boxes, layout = known_of(KNOWN["heads of their own"])
     alike = replace(lanes, share=boxes.part[0][None] + 1, distance=lanes.distance[:1])
     noticed((lanes, boxes, layout), alike, "not in the order|another part of its axis")
     noticed((lanes, boxes, layout), replace(lanes, share=lanes.share[[0, 1, 1]]), "another part of its axis")
@@ -160,8 +157,8 @@ def test_the_argument_notices_a_chain_that_is_exchanged(known: Known) -> None:
     noticed(known, replace(lanes, links=links), "order that settles ties|missing in the list|is wrong")
 
 
-def test_the_argument_notices_that_savings_are_off_by_more(all_known: dict[str, Known]) -> None:
-    known = all_known["off the grid"]
+def test_the_argument_notices_that_savings_are_off_by_more() -> None:
+    known = known_of(KNOWN["off the grid"])
     lanes, off = known[0], known[0].wrong
     assert off.sure > 0 and off.margin > 0
     for less in (Wrong(off.margin - 1, off.sure, off.later), Wrong(off.margin, off.sure - 1, off.later)):
@@ -177,13 +174,13 @@ def test_the_argument_notices_savings_that_are_missed(known: Known) -> None:
     noticed(known, less, "may seem to save less")
 
 
-def test_on_the_cell_grid_but_half_segments_across_two_axes_are_close_calls(all_known: dict[str, Known]) -> None:
-    assert all_known["cell grid"][0].wrong.sure == 0
+def test_on_the_cell_grid_but_half_segments_across_two_axes_are_close_calls() -> None:
+    assert known_of(KNOWN["cell grid"])[0].wrong.sure == 0
 
 
-def test_the_argument_notices_exact_distances_that_do_not_tell(all_known: dict[str, Known]) -> None:
+def test_the_argument_notices_exact_distances_that_do_not_tell() -> None:
     """Positions of too few bits, as no table of the portable functions has them."""
-    lanes, boxes, layout = all_known["off the grid"]
+    lanes, boxes, layout = known_of(KNOWN["off the grid"])
     rough = replace(layout, wide=0, one=8, factor=layout.factor * 0 + 1, slope=layout.slope * 0, term=layout.term * 0)
     with pytest.raises(CheckFailed, match="too close a call"):
         KindsArgument(lanes, boxes, rough).check()
@@ -203,9 +200,9 @@ EXACT = {
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_the_model_is_exact_on_random_codes_and_on_ties(name: str, all_known: dict[str, Known]) -> None:
+def test_the_model_is_exact_on_random_codes_and_on_ties(name: str) -> None:
     spec = EXACT[name]
-    lanes, boxes, layout = all_known[name] if name in all_known else known_of(spec)
+    lanes, boxes, layout = known_of(spec)
     KindsArgument(lanes, boxes, layout).check()
     generator = np.random.default_rng(5)
     least = int(spec.heads.codes().min())
@@ -220,17 +217,17 @@ def test_the_model_is_exact_on_random_codes_and_on_ties(name: str, all_known: di
     assert np.array_equal(lanes.exactly(layout, flat[:, asked]), exact[asked])
 
 
-def test_savings_that_rounded_distances_leave_open_are_close_calls(all_known: dict[str, Known]) -> None:
+def test_savings_that_rounded_distances_leave_open_are_close_calls() -> None:
     """With bounds far above the error many are, and all results are right."""
-    lanes, boxes, layout = all_known["off the grid"]
+    lanes, boxes, layout = known_of(KNOWN["off the grid"])
     rough = replace(lanes, wrong=Wrong(600, 900, 1200))
     KindsArgument(rough, boxes, layout).check()
     queries = np.random.default_rng(7).integers(0, 256, (20000, 3))
     assert np.array_equal(rough.decode(layout, *queries.T), decode_tuples(KNOWN["off the grid"], queries))
 
 
-def test_kinds_and_what_follows_have_room(all_known: dict[str, Known]) -> None:
-    for lanes, _, _ in all_known.values():
+def test_kinds_and_what_follows_have_room() -> None:
+    for lanes, _, _ in map(known_of, KNOWN.values()):
         assert len(lanes.ids) <= BYTE
         assert len(lanes.links) - lanes.behind <= BELOW + 1
         assert int(lanes.distance.max()) ** 2 >> 16 < CROSSING
@@ -246,12 +243,12 @@ def test_codes_half_way_between_vertices(scale: float, inset: Fraction) -> None:
 
 
 def test_scales_that_64_bits_do_not_tell_apart_are_left_to_the_portable_functions(
-    all_known: dict[str, Known], monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def close(self: object, *_: object) -> None:
         raise CloseCall("two half segments are too close a call")
 
-    spec = all_known["cell grid"][0].spec
+    spec = known_of(KNOWN["cell grid"])[0].spec
     built = Corner().build(spec, ideal_of(spec, np.zeros((1, 3), dtype=np.int64)), False)
     monkeypatch.setattr(Argument, "check_apart", close)
     made = built.offers["mve"]()

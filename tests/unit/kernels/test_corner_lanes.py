@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -59,6 +60,7 @@ def known(request: pytest.FixtureRequest) -> tuple[Lanes, Parts]:
     return lanes_of(KNOWN[request.param])
 
 
+@cache
 def portable(spec: Spec) -> Layout:
     geometry = Parts(spec)
     return layout_of(spec, geometry, lists_of(geometry))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ KNOWN = {
 }
 
 
+@cache
 def known_of(spec: Spec) -> Known:
     return *phases_of(spec), portable(spec)
 
