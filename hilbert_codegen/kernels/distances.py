@@ -58,45 +58,61 @@ class Roots:
     Attributes:
         root: distance by the sum, shifted.
         shift: fractional bits of the sums.
-        coarse: whether roots from FINE on stand for several sums each.
+        steps: (first, drop), ascending: from the sum `first` on each root stands for 2^drop sums. The distance rises at
+            most once within so many: first is 4^(drop - 1) and more.
     """
 
     root: IntArray
     shift: int
-    coarse: bool
+    steps: tuple[tuple[int, int], ...] = ()
 
     @classmethod
-    def of(cls, whole: int, shift: int, coarse: bool) -> Roots:
-        """Those of sums up to `whole`, when they are shifted."""
-        sums = np.arange(FINE if coarse else whole + 1)
-        if coarse:
-            sums = np.concatenate([sums, np.arange(FINE, whole + 1, 1 << COARSE)])
-        root = np.minimum(np.searchsorted(least(np.arange(1, MOST + 1)), sums, side="right"), MOST)
-        return cls(root, shift, coarse)
+    def of(cls, whole: int, shift: int, steps: tuple[tuple[int, int], ...] = ()) -> Roots:
+        """Those of sums up to `whole`, when they are shifted; `steps` as far as there are such sums."""
+        used = tuple(step for step in steps if step[0] <= whole)
+        ends = [first for first, _ in used] + [whole + 1]
+        parts = [np.arange(ends[0])]
+        parts += [np.arange(first, end, 1 << drop) for (first, drop), end in zip(used, ends[1:], strict=True)]
+        root = np.minimum(np.searchsorted(least(np.arange(1, MOST + 1)), np.concatenate(parts), side="right"), MOST)
+        return cls(root, shift, used)
 
     def of_sums(self, sums: IntArray) -> IntArray:
         """The executable model."""
         whole = sums >> self.shift
-        if not self.coarse:
-            return np.asarray(self.root[whole])
-        found = self.root[np.where(whole < FINE, whole, FINE + (whole - FINE >> COARSE))]
-        above = (whole >= FINE) & (whole > found * (found + 1)) & (found < MOST)
+        place = whole
+        for (first, drop), before in zip(self.steps, self._before, strict=True):
+            place = np.where(whole < first, place, before + (whole >> drop))
+        found = self.root[place]
+        if not self.steps:
+            return np.asarray(found)
+        above = (whole >= self.steps[0][0]) & (whole > found * (found + 1)) & (found < MOST)
         return np.asarray(found + above)
+
+    @property
+    def _before(self) -> list[int]:
+        """By step, what is added to a sum without its lowest bits for the place of its root."""
+        before: list[int] = []
+        last, at, dropped = 0, 0, 0
+        for first, drop in self.steps:
+            at += (first - last) >> dropped
+            before.append(at - (first >> drop))
+            last, dropped = first, drop
+        return before
 
     @cached_property
     def table(self) -> Table:
         """As the C has it."""
-        meaning = "distance in codes by a sum of squares" + f"; from {FINE} on of {1 << COARSE} sums" * self.coarse
-        return Table("root", "uint8", self.root, meaning)
+        more = "".join(f"; from {first} on of {1 << drop} sums" for first, drop in self.steps)
+        return Table("root", "uint8", self.root, "distance in codes by a sum of squares" + more)
 
     def params(self) -> dict[str, object]:
-        """Constants of `root` in templates/kernels/distances.c.j2."""
+        """Constants of `root` in templates/kernels/distances.c.j2: of steps the last one first."""
         return {
             "shift": self.shift,
-            "coarse": self.coarse,
-            "fine": f"{FINE}U",
-            "drop": COARSE,
-            "before": f"{FINE - (FINE >> COARSE)}U",
+            "steps": [
+                {"first": f"{first}U", "drop": drop, "before": f"{before}U"}
+                for (first, drop), before in reversed(list(zip(self.steps, self._before, strict=True)))
+            ],
             "most": f"{MOST}U",
             "full": int(self.root.max()) == MOST,
         }
@@ -166,7 +182,7 @@ def distances(spec: Spec, ideal: Ideal, slot_x: IntArray, slot_y: IntArray, room
         pages[:, BEYOND_TOO] = pages[:, BEYOND]
         whole = int((away[at[0]] + away[at[1]]).max()) >> shift
         coarse = whole > FINE and away.size * (2 if narrow else 4) + whole + 1 > room
-        found = Distances(away, Roots.of(whole, shift, coarse), narrow)
+        found = Distances(away, Roots.of(whole, shift, ((FINE, COARSE),) if coarse else ()), narrow)
         if (found.model(slot_x, slot_y, x, y) == ideal.distance).all():
             return found
     raise Refused("a distance is a closer call than sums of two terms settle")

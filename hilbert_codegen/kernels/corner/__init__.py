@@ -37,7 +37,7 @@ from hilbert_codegen.errors import CheckFailed
 from hilbert_codegen.exact.reference import Ideal
 from hilbert_codegen.kernels import STRATEGIES, Built, Implementation, Offer, Refused
 from hilbert_codegen.kernels.corner.argument import Argument
-from hilbert_codegen.kernels.corner.distance import Distances, distances_of
+from hilbert_codegen.kernels.corner.distance import ROOM, Distances, distances_of
 from hilbert_codegen.kernels.corner.geometry import Lists, Parts, lists_of
 from hilbert_codegen.kernels.corner.layout import Layout
 from hilbert_codegen.kernels.corner.offers import Proof, mve, thumb1, thumb2
@@ -83,7 +83,8 @@ class Corner:
         }
         only = "the end of the closed curve is given as its start by the portable C alone" if layout.returns else ""
         if distance:
-            portable = _with_distances(portable, distances_of(layout, geometry), geometry)
+            far = distances_of(layout, geometry, ROOM - portable.table_bytes)
+            portable = _with_distances(portable, far, geometry)
             only = "distances are given by the portable C alone"
         curve = layout.spec.curve
         # Of three heads records are paths at order 1: less code, and faster.

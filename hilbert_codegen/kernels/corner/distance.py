@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -28,11 +28,15 @@ from hilbert_codegen.kernels import IntArray, Refused, Table
 from hilbert_codegen.kernels.code_offsets import MOST, CodeOffsets
 from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, ZONE, Parts
 from hilbert_codegen.kernels.corner.layout import CHUNK, Kind, Layout
-from hilbert_codegen.kernels.distances import FINE, Roots, least
+from hilbert_codegen.kernels.distances import Roots, least
 from hilbert_codegen.spec.specification import Spec
 
 #: Squares are whole numbers of 2^-FRACTION at most.
 FRACTION = 16
+#: From which sums on a root stands for so many powers of two of them (`Roots`).
+STEPS = ((256, 5), (4096, 7))
+#: Bytes of all tables that leave `code.max_flash_bytes`, as it comes, room for the code.
+ROOM = 70 << 8
 #: From this sum on every distance is MOST.
 CEILING = int(least(np.array(MOST + 1)))
 
@@ -76,6 +80,11 @@ class Distances:
         """The greatest sum that the C forms before it is limited, the margin included."""
         most = np.maximum(self.near.max(axis=1), self.far.max(axis=1, initial=0))
         return int(most.sum()) + self.base + 2 * self.margin
+
+    @property
+    def whole(self) -> int:
+        """The greatest sum whose root is needed, shifted."""
+        return (self.limit or self._largest) >> self.roots.shift
 
     def measure(self, *raw: IntArray) -> IntArray:
         """The executable model: distances of raw codes, one array for each head."""
@@ -180,11 +189,12 @@ class Distances:
                 self._check_words(a, exact)
         if error > self.margin or (self.margin and self.offsets is None):
             raise CheckFailed("distances: squares are off by more than the margin")
-        if 4 * self.margin > one or self._largest >= 1 << 32:
+        # Borders are two whole sums apart and more, so there is one within the margin at most. 3/4 takes two bits.
+        if self.base < 0 or self.roots.shift < 2 or self._largest >= 1 << 32:
             raise CheckFailed("distances: a sum is too large, or the margin is")
-        whole = (min(self._largest, self.limit or self._largest)) >> self.roots.shift
-        root = [min((math.isqrt(max(0, 4 * w - 3)) + 1) // 2, MOST) for w in range(whole + 1)]
-        if self.roots.of_sums(np.arange(whole + 1) << self.roots.shift).tolist() != root:
+        # A whole sum stands for squares from it less 3/4 to it and 1/4.
+        root = [min((math.isqrt(max(0, 4 * w - 3)) + 1) // 2, MOST) for w in range(self.whole + 1)]
+        if self.roots.of_sums(np.arange(self.whole + 1) << self.roots.shift).tolist() != root:
             raise CheckFailed("distances: a root is wrong")
         if self.offsets is not None:
             self.offsets.check()
@@ -207,11 +217,12 @@ class Distances:
         heads = 1 if self._shared else self.layout.spec.dimensions
         of = "every head" if self._shared else "the heads, 256 for each"
         what = f"squares of codes << {self.roots.shift} by which every code of {of}"
-        found = [Table("near_square", "uint32", self.near[:heads].reshape(-1), f"{what}, is from its own vertex", 8)]
+        kind = "uint16" if max(self.near.max(), self.far.max(initial=0)) < 1 << 16 else "uint32"
+        found = [Table("near_square", kind, self.near[:heads].reshape(-1), f"{what}, is from its own vertex", 8)]
         if self.far.size:
             of = of.replace("256", str(self.far.shape[1]))
             what = f"the same of {of}, from the other vertex; of codes above 3/8 of a cell from the own one"
-            found.append(Table("far_square", "uint32", self.far[:heads].reshape(-1), what, 8))
+            found.append(Table("far_square", kind, self.far[:heads].reshape(-1), what, 8))
         return (*found, self.roots.table, *(self.offsets.tables if self.offsets else ()))
 
     @property
@@ -280,34 +291,46 @@ def check_records(layout: Layout) -> None:
             raise CheckFailed("distances: two half segments of a list have one record")
 
 
-def distances_of(layout: Layout, geometry: Parts) -> Distances:
-    """The tables beside a layout. Raises Refused where records are alike, and where numbers are of too many words."""
-    spec = layout.spec
+def distances_of(layout: Layout, geometry: Parts, room: int) -> Distances:
+    """The tables beside a layout, of 16 bits where those of 32 take more than `room` bytes and squares leave two bits.
+
+    Raises Refused where records are alike, and where numbers are of too many words.
+    """
     try:
         check_records(layout)
     except CheckFailed as failed:
         raise Refused(str(failed)) from failed
-    exact = _exact_offsets(spec, geometry)
-    largest = sum(max(min(max(o.near, o.far or 0) ** 2, Fraction(CEILING)) for o in axis) for axis in exact)
-    shift = min(FRACTION, 32 - (math.ceil(largest) + 2).bit_length())
+    exact = _exact_offsets(layout.spec, geometry)
+    most = [max(min(max(o.near, o.far or 0) ** 2, Fraction(CEILING)) for o in axis) for axis in exact]
+    wide = _with_fraction(layout, exact, min(FRACTION, 32 - (math.ceil(sum(most)) + 2).bit_length()))
+    fraction = 16 - math.ceil(max(most)).bit_length()
+    if sum(table.nbytes for table in wide.tables) <= room or fraction < 2:
+        return wide
+    narrow = _with_fraction(layout, exact, fraction)
+    return narrow if narrow.base >= 0 else wide
+
+
+def _with_fraction(layout: Layout, exact: list[list[Offset]], fraction: int) -> Distances:
+    spec = layout.spec
 
     def squares(offsets: list[Fraction]) -> list[int]:
-        return [round(min(offset**2, Fraction(CEILING)) * (1 << shift)) for offset in offsets]
+        return [round(min(offset**2, Fraction(CEILING)) * (1 << fraction)) for offset in offsets]
 
     near = np.array([squares([offset.near for offset in axis]) for axis in exact])
     counted = np.argsort(spec.heads.codes(), kind="stable")
     needed = [i for i, raw in enumerate(counted.tolist()) if any(axis[raw].far is not None for axis in exact)]
     first, end = (needed[0], needed[-1] + 1) if needed else (0, 0)
     far = np.array([squares([axis[raw].far or Fraction(0) for raw in counted[first:end].tolist()]) for axis in exact])
-    margin = math.ceil(sum(_error(axis, shift) for axis in exact))
-    at_vertex = [gap for axis, gaps in zip(exact, layout.gap.tolist(), strict=True)
-                 for o, gap in zip(axis, gaps, strict=True) if o.near == o.grid]  # fmt: skip
+    margin = math.ceil(sum(_error(axis, fraction) for axis in exact))
+    at_vertex = [
+        gap
+        for axis, gaps in zip(exact, layout.gap.tolist(), strict=True)
+        for offset, gap in zip(axis, gaps, strict=True)
+        if offset.near == offset.grid
+    ]
     offsets = CodeOffsets.of(spec) if margin else None
-    found = Distances(layout, near, far, first, max(at_vertex, default=-1), margin, Roots.of(0, shift, False), offsets)
-    whole = min(found._largest, found.limit or found._largest) >> shift
-    return Distances(
-        layout, near, far, first, found.still, margin, Roots.of(whole, shift, coarse=whole > FINE), offsets
-    )
+    found = Distances(layout, near, far, first, max(at_vertex, default=-1), margin, Roots.of(0, fraction), offsets)
+    return replace(found, roots=Roots.of(found.whole, fraction, STEPS))
 
 
 def _error(axis: list[Offset], shift: int) -> Fraction:

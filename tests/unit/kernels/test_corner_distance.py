@@ -20,7 +20,7 @@ from hilbert_codegen.exact.reference import codes_only
 from hilbert_codegen.kernels import Refused
 from hilbert_codegen.kernels.code_offsets import CodeOffsets
 from hilbert_codegen.kernels.corner import Corner, distance
-from hilbert_codegen.kernels.corner.distance import Distances, Offset, distances_of
+from hilbert_codegen.kernels.corner.distance import ROOM, Distances, Offset, distances_of
 from hilbert_codegen.kernels.corner.geometry import LAST, Parts, lists_of
 from hilbert_codegen.kernels.corner.layout import Kind, Layout
 from hilbert_codegen.kernels.corner.tables import layout_of
@@ -35,9 +35,9 @@ def widened(axis: list[Offset], shift: int) -> Fraction:
     return Fraction(1 << shift, 4 * 6)
 
 
-def made(spec: Spec) -> tuple[Distances, Parts]:
+def made(spec: Spec, room: int = ROOM) -> tuple[Distances, Parts]:
     geometry = Parts(spec)
-    return distances_of(layout_of(spec, geometry, lists_of(geometry)), geometry), geometry
+    return distances_of(layout_of(spec, geometry, lists_of(geometry)), geometry, room), geometry
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -54,6 +54,19 @@ def test_the_model_is_exact(name: str, dimensions: int, order: int) -> None:
     raw = (queries & 255).T
     assert np.array_equal(far.layout.decode(*raw), codes) and np.array_equal(far.measure(*raw), wanted)
     assert len(np.unique(wanted)) > 20
+
+
+def test_without_room_squares_have_16_bits() -> None:
+    """Their margin leaves more to whole numbers, but they are half as long; where 16 bits are too few they stay as they are."""
+    spec = scaled(spec_of(6, 1), 0.0041, 0.0044, 0.0037)
+    (wide, _), (far, geometry) = made(spec, 1 << 16), made(spec, 0)
+    far.check(geometry)
+    assert [table.dtype for table in far.tables[:2]] == ["uint16", "uint16"] and far.roots.shift < wide.roots.shift
+    assert sum(table.nbytes for table in far.tables) < 0.75 * sum(table.nbytes for table in wide.tables)
+    queries = np.random.default_rng(5).integers(-128, 128, (6000, 6))
+    assert np.array_equal(far.measure(*(queries & 255).T), measure_tuples(spec, queries)[1])
+    too_far, _ = made(SPECS["far"](6, 1), 0)
+    assert too_far.tables[0].dtype == "uint32"
 
 
 def test_on_the_cell_grid_nothing_is_rounded() -> None:
@@ -90,7 +103,7 @@ def twice_in_a_list(far: Distances) -> Distances:
 
 def border(far: Distances) -> int:
     """A sum at which the distance rises, among those that have a root each."""
-    return int(np.flatnonzero(np.diff(far.roots.root[:1000]))[-1]) + 1
+    return int(np.flatnonzero(np.diff(far.roots.root[: far.roots.steps[0][0]]))[-1]) + 1
 
 
 def whole(far: Distances) -> CodeOffsets:
