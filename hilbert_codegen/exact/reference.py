@@ -109,14 +109,15 @@ def _candidates(
         return np.asarray(dx * dx + dy * dy)
 
     near = list(_neighbours(spec, halves, *cells))
-    squares = [square(half) for half in near]
-    least = np.minimum.reduce(squares)
+    least = np.full((len(floats[1]), len(floats[0])), np.inf)
+    for half in near:
+        np.minimum(least, square(half), out=least)
     # Coordinates carry a relative error of 2^-53, squares a few times that: 1e-9 is a million times more.
     size = 1.0 + np.abs(y) + np.abs(x)
     least += 1e-9 * size * size
     queries, chosen = [], []
-    for half, far in zip(near, squares, strict=True):
-        found = np.flatnonzero(far <= least)
+    for half in near:
+        found = np.flatnonzero(square(half) <= least)
         queries.append(found)
         chosen.append(half.reshape(-1)[found])
     query, half_index = np.concatenate(queries), np.concatenate(chosen)
