@@ -133,9 +133,9 @@ class Distances:
         return found
 
     @cached_property
-    def _squares(self) -> tuple[Any, Any, Any]:
+    def _squares(self) -> list[Any]:
         """By axis and raw bits the squares that the C adds up in words: from the own vertex, the other one, the grid."""
-        return tuple([[number**2 for number in axis] for axis in which] for which in self._whole)  # type: ignore[return-value]
+        return [[[number**2 for number in axis] for axis in which] for which in self._whole]
 
     @cached_property
     def _whole(self) -> tuple[Any, Any, Any]:
@@ -226,6 +226,11 @@ class Distances:
         return (*found, self.roots.table, *(self.offsets.tables if self.offsets else ()))
 
     @property
+    def table_bytes(self) -> int:
+        """What those take."""
+        return sum(table.nbytes for table in self.tables)
+
+    @property
     def params(self) -> dict[str, object]:
         """Constants of templates/kernels/corner_distance.c.j2."""
         spec = self.layout.spec
@@ -292,7 +297,7 @@ def check_records(layout: Layout) -> None:
 
 
 def distances_of(layout: Layout, geometry: Parts, room: int) -> Distances:
-    """The tables beside a layout, of 16 bits where those of 32 take more than `room` bytes and squares leave two bits.
+    """The tables beside a layout: squares of 32 bits, or of 16 where those take more than `room` bytes and these do not.
 
     Raises Refused where records are alike, and where numbers are of too many words.
     """
@@ -304,10 +309,10 @@ def distances_of(layout: Layout, geometry: Parts, room: int) -> Distances:
     most = [max(min(max(o.near, o.far or 0) ** 2, Fraction(CEILING)) for o in axis) for axis in exact]
     wide = _with_fraction(layout, exact, min(FRACTION, 32 - (math.ceil(sum(most)) + 2).bit_length()))
     fraction = 16 - math.ceil(max(most)).bit_length()
-    if sum(table.nbytes for table in wide.tables) <= room or fraction < 2:
+    if wide.table_bytes <= room or fraction < 2:
         return wide
     narrow = _with_fraction(layout, exact, fraction)
-    return narrow if narrow.base >= 0 else wide
+    return narrow if narrow.base >= 0 and narrow.table_bytes <= room else wide
 
 
 def _with_fraction(layout: Layout, exact: list[list[Offset]], fraction: int) -> Distances:

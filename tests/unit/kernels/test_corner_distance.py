@@ -56,17 +56,23 @@ def test_the_model_is_exact(name: str, dimensions: int, order: int) -> None:
     assert len(np.unique(wanted)) > 20
 
 
-def test_without_room_squares_have_16_bits() -> None:
-    """Their margin leaves more to whole numbers, but they are half as long; where 16 bits are too few they stay as they are."""
+def test_where_it_makes_tables_fit_squares_have_16_bits() -> None:
+    """Their margin leaves more to whole numbers, but they are half as long."""
     spec = scaled(spec_of(6, 1), 0.0041, 0.0044, 0.0037)
-    (wide, _), (far, geometry) = made(spec, 1 << 16), made(spec, 0)
+    wide, _ = made(spec, 1 << 16)
+    far, geometry = made(spec, wide.table_bytes - 1)
     far.check(geometry)
     assert [table.dtype for table in far.tables[:2]] == ["uint16", "uint16"] and far.roots.shift < wide.roots.shift
-    assert sum(table.nbytes for table in far.tables) < 0.75 * sum(table.nbytes for table in wide.tables)
+    assert far.table_bytes < 0.75 * wide.table_bytes
     queries = np.random.default_rng(5).integers(-128, 128, (6000, 6))
     assert np.array_equal(far.measure(*(queries & 255).T), measure_tuples(spec, queries)[1])
-    too_far, _ = made(SPECS["far"](6, 1), 0)
-    assert too_far.tables[0].dtype == "uint32"
+    assert made(spec, far.table_bytes - 1)[0].tables[0].dtype == "uint32"
+
+
+def test_squares_for_which_16_bits_are_too_few_have_32() -> None:
+    spec = SPECS["far"](6, 1)
+    wide, _ = made(spec, 1 << 16)
+    assert made(spec, wide.table_bytes - 1)[0].tables[0].dtype == "uint32"
 
 
 def test_on_the_cell_grid_nothing_is_rounded() -> None:
