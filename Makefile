@@ -83,6 +83,9 @@ costs: $(READY) ## measure what strategy = "auto" chooses by: hilbert_codegen/em
 matrix: $(READY) ## every compiler, level, standard and machine at hand, on every strategy (half an hour)
 	$(BIN)/python -m tests.compilers.matrix.run
 
+fuzz: $(READY) ## random configurations on emulated boards, for SECONDS (600), from SEED (0)
+	$(BIN)/python -m firmware_tests.fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
+
 docs: $(READY) ## the documentation site in build/site
 	$(BIN)/python -m hilbert_codegen.config.reference_page > docs/configuration.md
 	$(BIN)/python -m tests.rooms
@@ -102,4 +105,4 @@ wheel: $(READY) ## build the wheel into build/dist
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: check coverage test-frameworks lock matrix docs help setup run test lint firmware-test robot side-by-side field board-speed host-speed costs goldens wheel clean
+.PHONY: check coverage test-frameworks lock matrix fuzz docs help setup run test lint firmware-test robot side-by-side field board-speed host-speed costs goldens wheel clean
