@@ -1,14 +1,18 @@
-"""Decoders that many tests look at in their own ways: made and proved once in a process for each configuration."""
+"""Decoders that many tests look at in their own ways: made and proved once in a process for each configuration, or not proved."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
 
+import numpy as np
+
+from hilbert_codegen.emit.choose import choose
 from hilbert_codegen.emit.generate import generate
 from hilbert_codegen.emit.proofs import deferred
-from hilbert_codegen.emit.prove import reference_for
-from hilbert_codegen.emit.render import Generated
+from hilbert_codegen.emit.prove import proof_domain, reference_for
+from hilbert_codegen.emit.render import Generated, render
+from hilbert_codegen.exact.reference import codes_only
 from hilbert_codegen.spec.plan import Plan
 
 #: Tests of one configuration follow each other, so few are kept. Larger answers than so many, those to all triples, are not: they
@@ -28,6 +32,13 @@ def generated(plan: Plan) -> Generated:
     if len(_known) > KEPT:
         _known.popitem(last=False)
     return made
+
+
+def unproved(plan: Plan) -> dict[str, bytes]:
+    """The files of `generate(plan)`, of three and more heads, by tools that look at the C alone: nothing is proved."""
+    nothing = codes_only(np.zeros(0, np.int64))
+    built = choose(plan, replace(nothing, curve=nothing))
+    return render(plan, built, proof_domain(plan.spec))
 
 
 def _to_be_answered(plan: Plan, made: Generated) -> Generated:

@@ -7,20 +7,17 @@ import re
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from hilbert_codegen.config.loading import load
-from hilbert_codegen.emit.choose import choose
-from hilbert_codegen.emit.prove import proof_domain
-from hilbert_codegen.emit.render import render, render_harness
+from hilbert_codegen.emit.render import render_harness
 from hilbert_codegen.errors import UsageError
-from hilbert_codegen.exact.reference import codes_only
 from hilbert_codegen.spec.plan import make_plan
 from hilbert_codegen.targets.emulators.qemu import instructions_in
 from tests.compilers.matrix.cases import cases, made
 from tests.compilers.matrix.run import CLANG, Target, build, targets, write_sources
 from tests.conftest import needs
+from tests.decoders import unproved
 from tests.specs import two_heads
 
 #: Most bytes of stack that any function of a decoder may need, its callees included, at -O2 and -Os. What
@@ -112,9 +109,7 @@ def test_stack_of_many_heads_is_bounded(case: str, heads: int, tmp_path: Path) -
     (tmp_path / "many.toml").write_text(MANY.format(heads=heads), encoding="utf-8")
     given = [setting.format(scales=SCALES[:heads]) for setting in settings]
     plan = make_plan(load(tmp_path / "many.toml", [f"code.strategy={case.split(',')[0]}", *given]))
-    known = proof_domain(plan.spec), codes_only(np.zeros(0, np.int64))
-    built = choose(plan, known[1])
-    for file, content in render(plan, built, known[0]).items():
+    for file, content in unproved(plan).items():
         (tmp_path / file).write_bytes(content)
     check_stack(tmp_path, limit)
 

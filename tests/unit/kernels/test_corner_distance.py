@@ -176,7 +176,7 @@ def test_half_segments_that_records_do_not_tell_apart_are_refused() -> None:
 #: Heads, further settings, and whether the margin is made wide, of decoders that are compiled.
 COMPILED = [
     (3, "planar", ("curve.order=2", "heads.scale=[0.0041, 0.0044, 0.0037]"), True),
-    (3, "interleaved", ("heads.dtype=uint8", "heads.zero_point=0", "output.codes=[65535, 0]"), False),
+    (4, "interleaved", ("heads.dtype=uint8", "heads.zero_point=0", "output.codes=[65535, 0]"), False),
     (4, "interleaved", ("heads.scale=[0.0031, 0.0044, 0.0052, 0.004]", "curve.inset=0.15"), False),
     (4, "interleaved", ("heads.scale=[0.0031, 0.0044, 0.0052, 0.004]", "curve.inset=0.15"), True),
     (4, "planar", ("curve.order=2",), False),
