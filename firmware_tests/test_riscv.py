@@ -57,13 +57,22 @@ def test_all_pairs(emulator: str, decoder: Callable[..., Decoder], sweep: Sweep,
     assert verdict.paths == {"decode": 0, "decode_block": 0} and verdict.stack_bytes is not None
 
 
+#: Strategy, order and further settings of distances in several words.
+WORDS = {
+    "closed": (3, ANY_SCALE),
+    "boxes": (3, ("curve.dimensions=3", "heads.scale=0.00405273", "heads.layout=planar")),
+}
+
+
+@pytest.mark.parametrize("strategy", WORDS)
 @pytest.mark.parametrize("compiler", ["clang", "zig"])
-def test_distances_of_two_words(compiler: str, tmp_path: Path) -> None:
-    """clang 19 and 22 make wrong code of the offsets' sums where these are inlined."""
+def test_distances_of_several_words(compiler: str, strategy: str, tmp_path: Path) -> None:
+    """clang 19 and 22 make wrong code of sums of products of which they know a factor."""
     needs_compiler(compiler)
-    board, plan = needs_board(PLAIN, "unicorn"), plan_of(tmp_path, 3, *ANY_SCALE, "decoder.distance=true")
+    order, settings = WORDS[strategy]
+    board, plan = needs_board(PLAIN, "unicorn"), plan_of(tmp_path, order, *settings, "decoder.distance=true")
     sweep = make_sweep(plan)
-    chosen = decoder_of(plan, sweep, "closed")
+    chosen = decoder_of(plan, sweep, strategy)
     image = Program(tmp_path / "build", board, TOOLCHAINS[compiler], "depth", chosen.files).image(rows=4)
     verdict = run_image(EMULATORS["unicorn"], image, board, chosen.plan, sweep, rows=4)
     assert verdict.passed, verdict.reason
