@@ -183,6 +183,18 @@ def smallest_unsigned(highest: int) -> str:
     return "uint8" if highest < 1 << 8 else "uint16" if highest < 1 << 16 else "uint32"
 
 
+def in_parts(compute: Callable[[IntArray], IntArray], raw: tuple[IntArray, ...], points: int = 1 << 16) -> IntArray:
+    """What `compute` gives of raw codes (heads, points), so many points at a time: what one takes stays small.
+
+    `raw` is one array for each head, all of one shape, which is the result's.
+    """
+    flat = [np.asarray(bits).reshape(-1) for bits in raw]
+    result = np.empty(len(flat[0]), dtype=np.int64)
+    for start in range(0, len(result), points):
+        result[start : start + points] = compute(np.stack([bits[start : start + points] for bits in flat]))
+    return result.reshape(np.shape(raw[0]))
+
+
 def as_output(spec: Spec, bits: IntArray) -> IntArray:
     """Wrap integers into the output type, as the C's conversion does."""
     low, _ = type_range(spec.output.dtype)

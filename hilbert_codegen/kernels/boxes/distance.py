@@ -14,8 +14,8 @@ import numpy as np
 
 from hilbert_codegen.curves import AXES
 from hilbert_codegen.errors import CheckFailed
-from hilbert_codegen.kernels import IntArray, Table
-from hilbert_codegen.kernels.boxes.layout import CHUNK, Layout, Squares
+from hilbert_codegen.kernels import IntArray, Table, in_parts
+from hilbert_codegen.kernels.boxes.layout import Layout, Squares
 from hilbert_codegen.kernels.code_offsets import MOST, CodeOffsets
 from hilbert_codegen.kernels.words import WORD
 
@@ -52,14 +52,11 @@ class Distances:
 
     def measure(self, *raw: IntArray) -> IntArray:
         """The executable model: distances of raw codes, one array for each head."""
-        flat = [np.asarray(bits).reshape(-1) for bits in raw]
-        result = np.empty(len(flat[0]), dtype=np.int64)
-        for start in range(0, len(result), CHUNK):
-            part = [bits[start : start + CHUNK] for bits in flat]
-            result[start : start + CHUNK] = self._of(part, self.layout.nearest(part))
-        return result.reshape(np.shape(raw[0]))
+        return in_parts(self._of, raw)
 
-    def _of(self, raw: list[IntArray], entry: IntArray) -> IntArray:
+    def _of(self, part: IntArray) -> IntArray:
+        raw = list(part)
+        entry = self.layout.nearest(raw)
         square = self._squares.rough(raw, entry)
         if self._squares.narrow:
             answer = np.zeros(len(entry), dtype=np.int64)

@@ -15,14 +15,12 @@ from typing import Any
 import numpy as np
 
 from hilbert_codegen.errors import CheckFailed
-from hilbert_codegen.kernels import IntArray, Table
+from hilbert_codegen.kernels import IntArray, Table, in_parts
 from hilbert_codegen.kernels.half_cells import Geometry, boxes_of, unbeaten
 from hilbert_codegen.spec.specification import Spec
 
 #: Fields of a list entry above the packed vertex: axis of the half segment, runs up, runs towards growing s, last of its list.
 AXIS, UP, FORTH, LAST = 9, 12, 13, 15
-#: Points that the executable model computes at a time.
-CHUNK = 1 << 16
 #: Of its sum, that floating point is off by less.
 ROUGH = 1e-12
 
@@ -236,14 +234,12 @@ class Layout(ABC):
 
     def decode(self, *raw: IntArray) -> IntArray:
         """The executable model: results of raw codes, one array for each head."""
-        flat = [np.asarray(bits).reshape(-1) for bits in raw]
-        result = np.empty(len(flat[0]), dtype=np.int64)
+        return in_parts(self._decode, raw)
+
+    def _decode(self, raw: IntArray) -> IntArray:
         row, results = self._results
-        for start in range(0, len(result), CHUNK):
-            part = [bits[start : start + CHUNK] for bits in flat]
-            entry = self.nearest(part)
-            result[start : start + CHUNK] = results[row[entry], np.choose(entry >> AXIS & 7, part)]
-        return result.reshape(np.shape(raw[0]))
+        entry = self.nearest(list(raw))
+        return np.asarray(results[row[entry], np.choose(entry >> AXIS & 7, raw)])
 
 
 def listed_from(layout: Layout, start: int, known: Mapping[int, int], where: str) -> list[int]:

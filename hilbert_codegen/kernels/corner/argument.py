@@ -110,11 +110,8 @@ class Argument:
         at = record & ((1 << layout.at) - 1)
         near = self._own(int(layout.words[at]), cell, box, where)
         found = []
-        for start in range(at + 1, len(layout.words) - 1, 2):
-            word = int(layout.words[start + 1])
-            found.append(self._item(int(layout.words[start]), word, cell, box, where))
-            if word & LAST:
-                break
+        for one, word in layout.listed(at):
+            found.append(self._item(one, word, cell, box, where))
         if not found or any(not item.across or item.along is None for item in found):
             raise CheckFailed(f"{where}: the list has one that is not of another corner")
         axes = layout.gates(record)
@@ -124,15 +121,7 @@ class Argument:
 
     def _own(self, record: int, cell: tuple[int, ...], box: tuple[int, ...], where: str) -> list[Item]:
         """Those of the own vertex, that first which is taken where two are equally near."""
-        layout = self.layout
-        records = [record]
-        if layout.fields.is_turn(np.array(record)):
-            minus, plus = (int(half) for half in layout.fields.unfolded(np.array(record)))
-            records = [minus, plus] if layout.ahead else [plus, minus]
-        elif int(layout.fields.kinds(np.array(record))) == Kind.PAIR:
-            at = record & 0xFFFF
-            records = layout.words[at : at + 2].tolist()
-        found = [self._item(one, None, cell, box, where) for one in records]
+        found = [self._item(one, None, cell, box, where) for one in self.layout.own(record)]
         if len(found) > 1 and any(item.along is None for item in found):
             raise CheckFailed(f"{where}: a pair with a vertex")
         return found

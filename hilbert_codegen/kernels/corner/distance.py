@@ -13,7 +13,6 @@ whole numbers of several words (code_offsets.py) decide.
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -24,10 +23,10 @@ import numpy as np
 
 from hilbert_codegen.curves import AXES
 from hilbert_codegen.errors import CheckFailed
-from hilbert_codegen.kernels import IntArray, Refused, Table
+from hilbert_codegen.kernels import IntArray, Refused, Table, in_parts
 from hilbert_codegen.kernels.code_offsets import MOST, CodeOffsets
-from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST, ZONE, Parts
-from hilbert_codegen.kernels.corner.layout import CHUNK, Kind, Layout
+from hilbert_codegen.kernels.corner.geometry import ACROSS, ZONE, Parts
+from hilbert_codegen.kernels.corner.layout import Kind, Layout
 from hilbert_codegen.kernels.distances import Roots, least
 from hilbert_codegen.spec.specification import Spec
 
@@ -88,12 +87,7 @@ class Distances:
 
     def measure(self, *raw: IntArray) -> IntArray:
         """The executable model: distances of raw codes, one array for each head."""
-        flat = [np.asarray(bits).reshape(-1) for bits in raw]
-        result = np.empty(len(flat[0]), dtype=np.int64)
-        for start in range(0, len(result), CHUNK):
-            part = np.stack([bits[start : start + CHUNK] for bits in flat])
-            result[start : start + CHUNK] = self._of(part)
-        return result.reshape(np.shape(raw[0]))
+        return in_parts(self._of, raw)
 
     def _of(self, raw: IntArray) -> IntArray:
         along, across = self._place(raw)
@@ -282,16 +276,7 @@ def check_records(layout: Layout) -> None:
     fields = layout.fields
     among = layout.record[fields.kinds(layout.record) == Kind.AMONG]
     for at in np.unique(among & ((1 << layout.at) - 1)).tolist():
-        own = int(layout.words[at])
-        records = [own]
-        if fields.is_turn(np.array(own)):
-            records = [int(half) for half in fields.unfolded(np.array(own))]
-        elif not fields.is_single(np.array(own)):
-            records = layout.words[own & 0xFFFF : (own & 0xFFFF) + 2].tolist()
-        for start in itertools.count(at + 1, 2):
-            records.append(int(layout.words[start]))
-            if layout.words[start + 1] & LAST:
-                break
+        records = layout.own(int(layout.words[at])) + [record for record, _ in layout.listed(at)]
         if len(set(records)) < len(records):
             raise CheckFailed("distances: two half segments of a list have one record")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from hilbert_codegen.kernels import IntArray, as_output
+from hilbert_codegen.kernels import IntArray, as_output, in_parts
 from hilbert_codegen.kernels.corner.geometry import ACROSS, LAST
 from hilbert_codegen.spec.specification import Spec
 
@@ -17,8 +18,6 @@ from hilbert_codegen.spec.specification import Spec
 NARROW = 14
 #: Bits of what a term of second order is below one of first order.
 SECOND = 20
-#: Points that the executable model computes at a time.
-CHUNK = 1 << 16
 
 
 class Kind(enum.IntEnum):
@@ -191,13 +190,28 @@ class Layout:
         """Of every list of half segments of other corners: the axes that each is across."""
         among, found = self.record[self.fields.kinds(self.record) == Kind.AMONG], []
         for at in np.unique(among & ((1 << self.at) - 1)).tolist():
-            listed: list[set[int]] = []
-            for word in self.words[at + 2 :: 2].tolist():
-                listed.append({n - 1 for shift in range(0, ACROSS, 3) if (n := word >> shift & 7)})
-                if word & LAST:
-                    break
-            found.append(listed)
+            words = (word for _, word in self.listed(at))
+            found.append([{n - 1 for shift in range(0, ACROSS, 3) if (n := word >> shift & 7)} for word in words])
         return found
+
+    def listed(self, at: int) -> Iterator[tuple[int, int]]:
+        """The records of other corners' half segments behind the record at `at`, and what the list says of them."""
+        for start in range(at + 1, len(self.words) - 1, 2):
+            record, word = self.words[start : start + 2].tolist()
+            yield record, word
+            if word & LAST:
+                break
+
+    def own(self, record: int) -> list[int]:
+        """The records of the half segments of the own vertex, that first which is taken where two are equally near."""
+        if self.fields.is_turn(np.array(record)):
+            minus, plus = (int(half) for half in self.fields.unfolded(np.array(record)))
+            return [minus, plus] if self.ahead else [plus, minus]
+        if int(self.fields.kinds(np.array(record))) == Kind.PAIR:
+            at = record & 0xFFFF
+            found: list[int] = self.words[at : at + 2].tolist()
+            return found
+        return [record]
 
     @property
     def further(self) -> bool:
@@ -270,12 +284,7 @@ class Layout:
 
     def decode(self, *raw: IntArray) -> IntArray:
         """The executable model: results of raw codes, one array for each head."""
-        flat = [np.asarray(bits).reshape(-1) for bits in raw]
-        result = np.empty(len(flat[0]), dtype=np.int64)
-        for start in range(0, len(result), CHUNK):
-            part = np.stack([bits[start : start + CHUNK] for bits in flat])
-            result[start : start + CHUNK] = self._decode(part)
-        return self.as_output(result).reshape(np.shape(raw[0]))
+        return self.as_output(in_parts(self._decode, raw))
 
     def as_output(self, bits: IntArray) -> IntArray:
         """Numbers as results: wrapped into their type, and where the curve `returns` its end as its start."""

@@ -196,10 +196,7 @@ def _led_to(layout: Layout) -> list[int]:
     for at in np.unique(records[kinds == Kind.PAIR] & 0xFFFF).tolist():
         found += layout.words[at : at + 2].tolist()
     for at in np.unique(records[kinds == Kind.AMONG] & ((1 << layout.at) - 1)).tolist():
-        for record, word in zip(layout.words[at + 1 :: 2].tolist(), layout.words[at + 2 :: 2].tolist(), strict=False):
-            found.append(record)
-            if word & LAST:
-                break
+        found += [record for record, _ in layout.listed(at)]
     return found
 
 
@@ -253,11 +250,8 @@ def zoned_of(layout: Layout) -> tuple[float, float]:
         counts, parts = zip(*(axis[share] for axis, share in zip(axes, boxes[i], strict=True)), strict=True)
         points = float(math.prod(counts))
         asked += points, points * (1 - math.prod(1 - parts[axis] for axis in layout.gates(int(records[i]))))
-        for at in range((int(records[i]) & ((1 << layout.at) - 1)) + 2, len(layout.words), 2):
-            word = int(layout.words[at])
+        for _, word in layout.listed(int(records[i]) & ((1 << layout.at) - 1)):
             zoned += points, points * parts[word >> ACROSS & 7]
-            if word & LAST:
-                break
     whole = max(1.0, float(asked[0])), max(1.0, float(zoned[0]))
     return float(asked[1]) / whole[0], float(zoned[1]) / whole[1]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hilbert_codegen.kernels import IntArray, Refused, as_output
-from hilbert_codegen.kernels.corner.layout import CHUNK, Kind, Layout
+from hilbert_codegen.kernels import IntArray, Refused, as_output, in_parts
+from hilbert_codegen.kernels.corner.layout import Kind, Layout
 
 #: At most so many records become paths, and at most so many of them compare with another corner's half segment: that one is long.
 MOST, MOST_LISTS = 40, 4
@@ -96,11 +96,7 @@ class Paths:
 
     def decode(self, *raw: IntArray) -> IntArray:
         """The results of raw codes, one array for each head."""
-        flat = [np.asarray(bits).reshape(-1) for bits in raw]
-        result = np.empty(len(flat[0]), dtype=np.int64)
-        for start in range(0, len(result), CHUNK):
-            result[start : start + CHUNK] = self._decode(np.stack([bits[start : start + CHUNK] for bits in flat]))
-        return as_output(self.layout.spec, result).reshape(np.shape(raw[0]))
+        return as_output(self.layout.spec, in_parts(self._decode, raw))
 
     def _decode(self, raw: IntArray) -> IntArray:
         layout = self.layout
